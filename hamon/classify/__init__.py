@@ -1,0 +1,1 @@
+"""Deciding, pure: lines to events, events to incidents, transitions to deliveries."""

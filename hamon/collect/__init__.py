@@ -1,0 +1,1 @@
+"""Shells that read one source each and put what they saw into the inbox."""

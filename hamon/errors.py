@@ -1,0 +1,76 @@
+"""The tree of hamon's errors.
+
+    HamonError
+    ├── ConfigError     a list of problems in the configuration, all of them at once
+    ├── RuleError       a rule file that is refused: file, rule id, reason
+    ├── ParseError      input that could not be read; keeps the raw input
+    ├── SourceError     a source is out of reach; it will be tried again
+    ├── StoreError      the history cannot be read or written; what to do stands in the text
+    └── DeliveryError   a notification was not handed over: reason, and whether trying again is useless
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class HamonError(Exception):
+    """Anything that hamon itself reports as wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing that is wrong in the configuration: a stable id, the dotted key, what and how to mend it."""
+
+    id: str
+    key: str
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        hint = f"\n    hint: {self.hint}" if self.hint else ""
+        return f"[{self.id}] {self.key}: {self.message}{hint}"
+
+
+class ConfigError(HamonError):
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+
+
+class RuleError(HamonError):
+    def __init__(self, file: str, rule: str | None, reason: str) -> None:
+        where = f"{file}, rule {rule}" if rule else file
+        super().__init__(f"{where}: {reason}")
+        self.file, self.rule, self.reason = file, rule, reason
+
+
+class ParseError(HamonError):
+    def __init__(self, reason: str, raw: str | bytes) -> None:
+        super().__init__(reason)
+        self.raw = raw
+
+
+class SourceError(HamonError):
+    pass
+
+
+class StoreError(HamonError):
+    pass
+
+
+class DeliveryReason(StrEnum):
+    """Why a delivery failed, in few words that also serve as metric label."""
+
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    REFUSED = "refused"
+    CREDENTIALS = "credentials"
+    THROTTLED = "throttled"
+    DEFECT = "defect"
+
+
+class DeliveryError(HamonError):
+    def __init__(self, reason: DeliveryReason, message: str, *, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.reason, self.permanent = reason, permanent

@@ -1,0 +1,169 @@
+"""The story: an incident opens, is updated, and is resolved; every step is a Transition that carries the whole incident."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from hamon.model.observation import Source
+
+
+class IncidentKind(StrEnum):
+    FAILOVER = "failover"
+    SWITCHOVER = "switchover"
+    SERVICE_DOWN = "service_down"
+    STANDBY_FAULT = "standby_fault"
+    RESOURCE_FAILURE = "resource_failure"
+    LOCAL_RECOVERY = "local_recovery"
+    STOP_FAILED = "stop_failed"
+    RESOURCE_BLOCKED = "resource_blocked"
+    RESOURCE_UNMANAGED = "resource_unmanaged"
+    NODE_LOST = "node_lost"
+    REPLICATION_DEGRADED = "replication_degraded"
+    CONNECTIVITY_DEGRADED = "connectivity_degraded"
+    DISK_DEGRADED = "disk_degraded"
+    FENCE_DEVICE_FAILED = "fence_device_failed"
+    FENCING = "fencing"
+    FENCING_FAILED = "fencing_failed"
+    INTERCONNECT_DEGRADED = "interconnect_degraded"
+    FAILCOUNT_THRESHOLD = "failcount_threshold"
+    MOVE_CONSTRAINT_LEFT = "move_constraint_left"
+    QUORUM_LOST = "quorum_lost"
+    SPLIT_BRAIN_SUSPECTED = "split_brain_suspected"
+    DC_CHANGED = "dc_changed"
+    DAEMON_FAILED = "daemon_failed"
+    CLUSTER_STARTED = "cluster_started"
+    CLUSTER_STOPPED = "cluster_stopped"
+    MAINTENANCE = "maintenance"
+    ATTRIBUTE_CHANGED = "attribute_changed"
+    CONFIG_CHANGED = "config_changed"
+    MONITORING_LOST = "monitoring_lost"
+    TRAPS_DROPPED = "traps_dropped"
+    DELIVERY_BACKLOG = "delivery_backlog"
+    UNCLASSIFIED = "unclassified"
+
+
+class Severity(StrEnum):
+    CRITICAL = "critical"
+    MAJOR = "major"
+    MINOR = "minor"
+    WARNING = "warning"
+    INFO = "info"
+    UNKNOWN = "unknown"
+
+    @property
+    def rank(self) -> int:
+        """Higher is worse; `unknown` ranks with `warning`."""
+        return _RANK[self]
+
+
+_RANK = {
+    Severity.CRITICAL: 5,
+    Severity.MAJOR: 4,
+    Severity.MINOR: 3,
+    Severity.WARNING: 2,
+    Severity.UNKNOWN: 2,
+    Severity.INFO: 1,
+}
+
+
+class Outcome(StrEnum):
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    ONGOING = "ongoing"
+    NONE = "none"
+
+
+class IncidentState(StrEnum):
+    OPEN = "open"
+    RESOLVED = "resolved"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """What failed first. `kind` is an incident or event kind; `text` the evidence in its own words."""
+
+    kind: str
+    node: str | None = None
+    resource: str | None = None
+    at: datetime | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineEntry:
+    """One event of the story: what it says in few words (`text`) and the original line (`raw`)."""
+
+    at: datetime
+    node: str | None
+    source: Source
+    event: str
+    text: str
+    raw: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """An incident as it is after one step.
+
+    `key` is unique in the cluster and never changes. `planned` is None when there is no evidence either way. `redundancy`: True the service
+    is protected, False a further fault would be an outage, None unknown. `reasons` say why redundancy is missing (node or resource).
+    `services` are the names of the affected services, `resources` the ids. Times are aware UTC; `started_at` None means that it was
+    already so when the evidence begins. `told` is set once people were told of it.
+    """
+
+    key: str
+    cluster: str
+    kind: IncidentKind
+    severity: Severity
+    state: IncidentState
+    planned: bool | None = None
+    outcome: Outcome = Outcome.NONE
+    part_of: str | None = None
+    services: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+    from_node: str | None = None
+    to_node: str | None = None
+    fenced: tuple[str, ...] = ()
+    started_at: datetime | None = None
+    detected_at: datetime
+    service_restored_at: datetime | None = None
+    redundancy_restored_at: datetime | None = None
+    resolved_at: datetime | None = None
+    service_down_seconds: float | None = None
+    redundancy: bool | None = None
+    reasons: tuple[str, ...] = ()
+    cause: Cause | None = None
+    sources: tuple[Source, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
+    told: bool = False
+
+
+class Notice(StrEnum):
+    """What people are told with a transition; None where they are told nothing."""
+
+    OPENING = "opening"
+    UPDATE = "update"
+    CLOSING = "closing"
+
+
+class TransitionKind(StrEnum):
+    OPENED = "opened"
+    UPDATED = "updated"
+    RESOLVED = "resolved"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """One step of an incident, with the incident as it is after it. `sequence` counts the steps of this incident from 1."""
+
+    at: datetime
+    kind: TransitionKind
+    incident: Incident
+    sequence: int
+    reason: str
+    notice: Notice | None = None
+
+

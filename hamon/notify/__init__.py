@@ -1,0 +1,1 @@
+"""Shells that hand notifications to people and programs."""

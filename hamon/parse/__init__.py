@@ -1,0 +1,1 @@
+"""Reading formats, pure: bytes or text to records."""

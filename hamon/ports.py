@@ -1,0 +1,167 @@
+"""The small protocols between the core and its shells."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from hamon.model.cluster import ClusterView, SourceView
+from hamon.model.delivery import Delivery, Notification
+from hamon.model.event import Event
+from hamon.model.incident import Incident, Transition
+from hamon.model.observation import Observation, ReadPosition
+
+
+class Inbox(Protocol):
+    """Where collectors put what they saw."""
+
+    async def put(self, observation: Observation) -> None:
+        """Hand one observation over; waits for room (the queue is bounded), so tailing is held back and loses nothing."""
+        ...
+
+
+class Collector(Protocol):
+    """One configured instance that reads one source."""
+
+    async def run(self, inbox: Inbox) -> None:
+        """Read until cancelled. What goes wrong with the source becomes SourceLost/SourceBack, not an exception."""
+        ...
+
+    def views(self) -> Sequence[SourceView]:
+        """How its files (or commands) are now, for pages and metrics."""
+        ...
+
+
+class Notifier(Protocol):
+    """One configured target that notifications are handed to."""
+
+    async def send(self, notification: Notification) -> None:
+        """Hand it over; return only when the peer accepted it. Raises DeliveryError."""
+        ...
+
+    async def close(self) -> None:
+        """Close connections that were kept open."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """All that one batch gives, written in one transaction.
+
+    `states` holds the engine's state per cluster, serialised; `lines` counts lines per (collector, daemon, "matched" | "unmatched").
+    """
+
+    events: Sequence[Event] = ()
+    transitions: Sequence[Transition] = ()
+    deliveries: Sequence[Delivery] = ()
+    positions: Sequence[ReadPosition] = ()
+    states: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEvent:
+    id: int
+    event: Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """What the gateway starts from."""
+
+    states: Mapping[str, bytes]
+    positions: Sequence[ReadPosition]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentFilter:
+    cluster: str | None = None
+    kind: str | None = None
+    open_only: bool = False
+    include_parts: bool = False
+    """Also incidents that are part of another one."""
+    since: datetime | None = None
+    before: datetime | None = None
+    """Only incidents detected before this time (for paging back)."""
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventFilter:
+    cluster: str | None = None
+    kind: str | None = None
+    node: str | None = None
+    text: str | None = None
+    """Substring of the original line or resource, case-insensitive."""
+    since: datetime | None = None
+    until: datetime | None = None
+    before_id: int | None = None
+    """Only events stored before this id (for paging back)."""
+    limit: int = 100
+
+
+class Store(Protocol):
+    """The history. Methods raise StoreError when the database does not answer; the caller tries again."""
+
+    async def record(self, recording: Recording) -> None:
+        """Write one batch in one transaction, or nothing of it."""
+        ...
+
+    async def remembered(self) -> Remembered: ...
+
+    async def due_deliveries(self, now: datetime, limit: int) -> Sequence[Delivery]:
+        """Pending deliveries whose time has come, oldest first, at most one per incident and target (order is kept)."""
+        ...
+
+    async def next_delivery_at(self) -> datetime | None:
+        """When the next pending delivery is due; None when the outbox is empty."""
+        ...
+
+    async def update_delivery(self, delivery: Delivery) -> None:
+        """Write state, attempts, next attempt, sent time and error of one delivery."""
+        ...
+
+    async def recover_deliveries(self) -> int:
+        """Turn SENDING left by a crash back into PENDING, marked repeated; return how many."""
+        ...
+
+    async def pending_deliveries(self) -> Mapping[str, int]:
+        """Number of deliveries waiting, per target."""
+        ...
+
+    async def incidents(self, wanted: IncidentFilter) -> Sequence[Incident]:
+        """Newest first; timelines are left empty."""
+        ...
+
+    async def incident(self, cluster: str, key: str) -> Incident | None: ...
+
+    async def parts(self, cluster: str, key: str) -> Sequence[Incident]:
+        """Incidents that are part of this one, oldest first."""
+        ...
+
+    async def transitions(self, cluster: str, key: str) -> Sequence[Transition]:
+        """The steps of an incident, oldest first."""
+        ...
+
+    async def deliveries(self, cluster: str, key: str) -> Sequence[Delivery]:
+        """What was told of an incident, oldest first."""
+        ...
+
+    async def events(self, wanted: EventFilter) -> Sequence[StoredEvent]:
+        """Newest first."""
+        ...
+
+    async def prune(self, *, older_than: datetime | None, max_bytes: int | None) -> int:
+        """Delete old history in small steps, never what is open or undelivered; return the number of rows deleted."""
+        ...
+
+    async def size_bytes(self) -> int: ...
+
+    async def close(self) -> None: ...
+
+
+class Views(Protocol):
+    """The present, for pages and metrics."""
+
+    def clusters(self) -> Sequence[ClusterView]: ...
+
+    def sources(self) -> Sequence[SourceView]: ...

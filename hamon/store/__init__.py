@@ -1,0 +1,1 @@
+"""The history in a database: the only package that imports SQLAlchemy."""

@@ -1,0 +1,1 @@
+"""Words for people, pure: headline, cause, timeline and next steps, in English and Japanese."""
