@@ -1,12 +1,12 @@
 """The tree of hamon's errors.
 
-    HamonError
-    ├── ConfigError     a list of problems in the configuration, all of them at once
-    ├── RuleError       a rule file that is refused: file, rule id, reason
-    ├── ParseError      input that could not be read; keeps the raw input
-    ├── SourceError     a source is out of reach; it will be tried again
-    ├── StoreError      the history cannot be read or written; what to do stands in the text
-    └── DeliveryError   a notification was not handed over: reason, and whether trying again is useless
+HamonError
+├── ConfigError     a list of problems in the configuration, all of them at once
+├── RuleError       a rule file that is refused: file, rule id, reason
+├── ParseError      input that could not be read; keeps the raw input
+├── SourceError     a source is out of reach; it will be tried again
+├── StoreError      the history cannot be read or written; what to do stands in the text
+└── DeliveryError   a notification was not handed over: reason, and whether trying again is useless
 """
 
 from collections.abc import Sequence

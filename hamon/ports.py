@@ -48,7 +48,7 @@ class Notifier(Protocol):
 class Recording:
     """All that one batch gives, written in one transaction.
 
-    `states` holds the engine's state per cluster, serialised; `lines` counts lines per (collector, daemon, "matched" | "unmatched").
+    `states` holds the engine's state per cluster, serialised.
     """
 
     events: Sequence[Event] = ()

@@ -84,7 +84,7 @@ class Event:
     `at` is the time the source gives, `received_at` when hamon saw it. `reporter` is the node whose log or trap said it, `node` the node
     that it is about (for fencing the target). `resource` is a primitive, group or clone id without instance number.
     `detail` holds the kind's own fields (taxonomy: operation, rc, attribute, old, new, ...). `raw` is the original line, decoded.
-    `ref` places it: `path@offset`. `received_order` orders evidence of one batch with equal times.
+    `ref` places it: `path@offset`. The order of a batch is that of arrival.
     """
 
     at: datetime

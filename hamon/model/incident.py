@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from hamon.model.event import Detail, EventKind
 from hamon.model.observation import Source
 
 
@@ -92,14 +93,16 @@ class Cause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineEntry:
-    """One event of the story: what it says in few words (`text`) and the original line (`raw`)."""
+    """One event of the story, with its own fields (`detail`) and the original line (`raw`); `hamon.tell` has the words for it."""
 
     at: datetime
     node: str | None
+    resource: str | None
     source: Source
-    event: str
-    text: str
+    event: EventKind
+    detail: Detail
     raw: str
+    reported_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,5 +168,3 @@ class Transition:
     sequence: int
     reason: str
     notice: Notice | None = None
-
-
