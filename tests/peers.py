@@ -1,0 +1,19 @@
+"""Real programs that tests talk to. A missing one skips the test, on CI it fails."""
+
+import os
+import shutil
+from glob import glob
+
+import pytest
+
+
+def need(program: str) -> str:
+    """Return the path of `program`; skip the test when it is not installed, fail it when CI=true."""
+    folders = [os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin", *sorted(glob("/usr/lib/postgresql/*/bin"), reverse=True)]
+    found = shutil.which(program, path=os.pathsep.join(folders))
+    if found is None:
+        reason = f"the program {program} is not installed"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found
