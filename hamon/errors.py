@@ -71,6 +71,19 @@ class DeliveryReason(StrEnum):
 
 
 class DeliveryError(HamonError):
-    def __init__(self, reason: DeliveryReason, message: str, *, permanent: bool = False) -> None:
+    """`permanent`: the peer refuses this message for good. `unsure`: it may have taken it, so the next attempt is marked as repeated.
+
+    `retry_after_seconds` is the shortest wait that the peer asks for.
+    """
+
+    def __init__(
+        self,
+        reason: DeliveryReason,
+        message: str,
+        *,
+        permanent: bool = False,
+        unsure: bool = False,
+        retry_after_seconds: float = 0.0,
+    ) -> None:
         super().__init__(message)
-        self.reason, self.permanent = reason, permanent
+        self.reason, self.permanent, self.unsure, self.retry_after_seconds = reason, permanent, unsure, retry_after_seconds
