@@ -1,0 +1,124 @@
+"""A small cluster with a history, for tests of metrics and dashboards."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from hamon.metrics import Metrics
+from hamon.model.cluster import ClusterView, NodeState, NodeView, ServiceView, SourceView
+from hamon.model.event import Event, EventKind
+from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome, Severity, Transition, TransitionKind
+from hamon.model.observation import Source
+from hamon.ports import IncidentFilter
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+CLUSTER = ClusterView(
+    name="pg",
+    title="Database",
+    nodes=(
+        NodeView(name="pm01", state=NodeState.FENCED),
+        NodeView(name="pm02", state=NodeState.ONLINE, is_dc=True),
+        NodeView(name="pm03", state=NodeState.STANDBY),
+    ),
+    services=(ServiceView(name="db", resources=("prmDb",), active_node="pm02", up=True, able_to_take_over=("pm03",)),),
+    dc="pm02",
+    has_quorum=True,
+    last_event_at=AT,
+)
+
+FAILOVER = Incident(
+    key="departure/pm01/1",
+    cluster="pg",
+    kind=IncidentKind.FAILOVER,
+    severity=Severity.MAJOR,
+    state=IncidentState.OPEN,
+    planned=False,
+    outcome=Outcome.SUCCEEDED,
+    services=("db",),
+    nodes=("pm01", "pm02"),
+    resources=("prmDb",),
+    from_node="pm01",
+    to_node="pm02",
+    detected_at=AT,
+    service_restored_at=AT + timedelta(seconds=12.5),
+    service_down_seconds=12.5,
+)
+
+OUTBOX = {"ops": 2, "duty": 0}
+
+SOURCES = (
+    SourceView(
+        collector="pm01",
+        kind="log_tail",
+        cluster="pg",
+        path="/var/log/ha-log",
+        up=False,
+        reason="the file disappeared",
+        last_data_at=AT,
+        bytes_read=4096,
+        lines_read=40,
+        lag_bytes=10,
+    ),
+    SourceView(collector="pm02", kind="log_tail", cluster="pg", path="/var/log/ha-log", up=True, last_data_at=AT),
+)
+
+
+def step(sequence: int, transition: TransitionKind = TransitionKind.UPDATED, /, **changes: Any) -> Transition:
+    """One step of a failover that is under way, changed as said."""
+    ongoing: dict[str, Any] = {"outcome": Outcome.ONGOING, "service_restored_at": None, "service_down_seconds": None}
+    return Transition(at=AT, kind=transition, incident=replace(FAILOVER, **(ongoing | changes)), sequence=sequence, reason="test")
+
+
+class SampleViews:
+    def __init__(self, clusters: Sequence[ClusterView] = (CLUSTER,), sources: Sequence[SourceView] = SOURCES) -> None:
+        self._clusters, self._sources = clusters, sources
+
+    def clusters(self) -> Sequence[ClusterView]:
+        return self._clusters
+
+    def sources(self) -> Sequence[SourceView]:
+        return self._sources
+
+
+class SampleStore:
+    """The two questions that metrics ask the history."""
+
+    def __init__(self, incidents: Sequence[Incident], pending: Mapping[str, int]) -> None:
+        self._incidents, self._pending = incidents, pending
+
+    async def incidents(self, wanted: IncidentFilter) -> Sequence[Incident]:
+        assert wanted.open_only
+        return self._incidents[: wanted.limit]
+
+    async def pending_deliveries(self) -> Mapping[str, int]:
+        return self._pending
+
+
+async def filled() -> Metrics:
+    """Metrics in which every metric has a sample."""
+    metrics = Metrics(CollectorRegistry(), "0.1.0")
+    metrics.expect(clusters=["pg"], collectors=["pm01", "pm02"], targets=["ops", "duty"])
+    metrics.watch(SampleViews())
+    await metrics.refresh(SampleStore([FAILOVER], OUTBOX))
+    for collector in ("pm01", "pm02"):
+        metrics.read(collector, 50)
+        metrics.lines(collector, "pacemaker-controld", 4, 30)
+        metrics.lines(collector, "corosync", 1, 15)
+    event = Event(at=AT, received_at=AT, cluster="pg", kind=EventKind.NODE_LOST, rule="test", source=Source.LOG, collector="pm02")
+    done: dict[str, Any] = {
+        "outcome": Outcome.SUCCEEDED,
+        "service_restored_at": AT,
+        "service_down_seconds": 12.5,
+        "key": "departure/pm01/2",
+    }
+    resolved = step(3, TransitionKind.RESOLVED, state=IncidentState.RESOLVED, **done)
+    metrics.recorded([event], [step(1, TransitionKind.OPENED, key="departure/pm01/2"), step(2, **done), resolved])
+    metrics.delivered("ops", "sent", 0.05)
+    metrics.delivered("duty", "unreachable", 2.0)
+    metrics.batch(0.004)
+    metrics.waiting(0)
+    return metrics
