@@ -1,0 +1,84 @@
+"""Who is told of what: transitions to deliveries, pure.
+
+The laws: a step without a notice is told to nobody; an incident that is part of another one is never told on its own; a target that
+was told of an incident is told its end, and one that was not is not told the end either.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from hamon.model.delivery import Delivery
+from hamon.model.incident import Incident, IncidentKind, Notice, Severity, Transition
+
+Language = Literal["en", "ja"]
+Told = Mapping[tuple[str, str], Collection[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One receiver and what it wants to hear.
+
+    `clusters` and `kinds` are shell globs, matched with case. `planned`: a switchover, which is only `info`, is told as well.
+    `max_attempts_hours`: after that time a delivery that still fails is given up.
+    """
+
+    name: str
+    language: Language = "en"
+    clusters: tuple[str, ...] = ("*",)
+    kinds: tuple[str, ...] = ("*",)
+    min_severity: Severity = Severity.WARNING
+    planned: bool = True
+    max_attempts_hours: float = 72.0
+
+    def wants(self, incident: Incident) -> bool:
+        """Whether the incident, as it is now, is for this target."""
+        if not any(fnmatchcase(incident.cluster, glob) for glob in self.clusters):
+            return False
+        if not any(fnmatchcase(incident.kind.value, glob) for glob in self.kinds):
+            return False
+        if self.planned and incident.kind is IncidentKind.SWITCHOVER:
+            return True
+        return incident.severity.rank >= self.min_severity.rank
+
+
+def plan(transitions: Sequence[Transition], targets: Sequence[Target], now: datetime, told: Told | None = None) -> list[Delivery]:
+    """Make the deliveries of these transitions, in their order.
+
+    `told` names, per (cluster, incident key), the targets that already got a message of the incident; the deliveries made here are added to
+    it for the transitions that follow in the same call. With it:
+
+    - a target that did not get the opening (the severity was too low then) gets the first update that it wants, as an opening;
+    - a target that was told gets every further step, also when the severity fell or the kind changed since;
+    - a closing goes exactly to the targets that were told.
+
+    Without it (None) the incident as it is now decides alone: who wants it gets it. That is the same as long as its severity never falls
+    and rises only in steps that are told. A target that is new in the configuration then also gets the closing of what it never heard of.
+    """
+    known: dict[tuple[str, str], set[str]] = {}
+    deliveries = []
+    for transition in transitions:
+        incident = transition.incident
+        if transition.notice is None or incident.part_of is not None:
+            continue
+        identity = (incident.cluster, incident.key)
+        if identity not in known:
+            known[identity] = set(told.get(identity, ())) if told is not None else set()
+        heard = known[identity]
+        for target in targets:
+            first = target.name not in heard
+            if first and (not target.wants(incident) or (transition.notice is Notice.CLOSING and told is not None)):
+                continue
+            heard.add(target.name)
+            opening = first and told is not None and transition.notice is Notice.UPDATE
+            deliveries.append(
+                Delivery(
+                    id=f"{incident.cluster}/{incident.key}/{transition.sequence}/{target.name}",
+                    target=target.name,
+                    transition=replace(transition, notice=Notice.OPENING) if opening else transition,
+                    created_at=now,
+                )
+            )
+    return deliveries

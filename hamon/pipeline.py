@@ -1,0 +1,266 @@
+"""The loops between the core and its shells.
+
+Delivering: what stands in the outbox is handed to people. The law: a delivery is recorded as being sent before it is handed over, and
+as sent only after the peer took it, so a crash at any moment loses none; the one that it may double is marked as repeated.
+"""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from random import Random
+from typing import Protocol, TypeVar
+
+from hamon.classify.routes import Target
+from hamon.clock import Clock
+from hamon.errors import DeliveryError, DeliveryReason, StoreError
+from hamon.model.delivery import Delivery, DeliveryState, Notification
+from hamon.ports import Notifier
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+FIRST_RETRY_SECONDS = 1.0
+LAST_RETRY_SECONDS = 600.0
+LONGEST_RETRY_AFTER_SECONDS = 3600.0
+MOST_DUE = 4096
+LONGEST_WAIT_SECONDS = 60.0
+"""The outbox is looked at once a minute even without a call, so that a clock that was set does not hold mail back for long."""
+
+REMEDY = {
+    DeliveryReason.UNREACHABLE: "check that the address and port of the target are right and that this host may connect to it",
+    DeliveryReason.TIMEOUT: "check that the target answers; raise timeout_seconds if it is only slow",
+    DeliveryReason.REFUSED: "the target refuses the message: read its answer, then check sender, recipients or address",
+    DeliveryReason.CREDENTIALS: "check the user, password or token of the target and the file that holds it",
+    DeliveryReason.THROTTLED: "the target asks for fewer messages: raise min_severity or ask its operator",
+    DeliveryReason.DEFECT: "this is a defect of hamon: please report it with the lines of this log",
+}
+
+
+class Outbox(Protocol):
+    """What the delivery loop needs of the store (see `hamon.ports.Store`)."""
+
+    async def due_deliveries(self, now: datetime, limit: int) -> Sequence[Delivery]: ...
+
+    async def next_delivery_at(self) -> datetime | None: ...
+
+    async def update_delivery(self, delivery: Delivery) -> None: ...
+
+    async def recover_deliveries(self) -> int: ...
+
+    async def pending_deliveries(self) -> Mapping[str, int]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlet:
+    """A target and the notifier that reaches it."""
+
+    target: Target
+    notifier: Notifier
+
+
+def unobserved(target: str, result: str, seconds: float) -> None:
+    """Count nothing."""
+
+
+def retry_seconds(attempts: int, random: Random) -> float:
+    """How long to wait after this many failed attempts: 1 to 2 s, 2 to 4 s, ... 5 to 10 min, at random within."""
+    longest = min(LAST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(attempts, 20))
+    return random.uniform(max(FIRST_RETRY_SECONDS, longest / 2), longest)
+
+
+class Deliverer:
+    """Take due deliveries from the outbox and hand each to its target, until cancelled.
+
+    At most `concurrency` at once, and one at a time per target: a notifier keeps one connection, and what waits for it is not yet marked as
+    being sent. A target that hangs does not hold up the others. When cancelled, what is being sent gets `stop_seconds` to finish.
+
+    `observe(target, result, seconds)` is called once per attempt; the result is "sent", "failed" (given up), or the reason why it will be
+    tried again.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        outlets: Mapping[str, Outlet],
+        compose: Callable[[Delivery, Target], Notification],
+        clock: Clock,
+        *,
+        observe: Callable[[str, str, float], None] = unobserved,
+        concurrency: int = 8,
+        send_limit_seconds: float = 120.0,
+        stop_seconds: float = 3.0,
+        random: Random | None = None,
+    ) -> None:
+        self._outbox, self._outlets, self._compose, self._clock, self._observe = outbox, dict(outlets), compose, clock, observe
+        self._concurrency, self._send_limit_seconds, self._stop_seconds = concurrency, send_limit_seconds, stop_seconds
+        self._random = random or Random()
+        self._call = asyncio.Event()
+        self._sending: dict[str, asyncio.Task[None]] = {}
+        self._stopping = False
+
+    def wake(self) -> None:
+        """Say that the outbox may hold something new."""
+        self._call.set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        self._stopping = False
+        try:
+            recovered = await self._persist(self._outbox.recover_deliveries)
+            if recovered:
+                log.warning("notifications may have been sent before the last stop and are sent again", extra={"deliveries": recovered})
+            while True:
+                self._call.clear()
+                wait = await self._start_due()
+                try:
+                    async with asyncio.timeout(wait):
+                        await self._call.wait()
+                except TimeoutError:
+                    pass
+                for target, task in list(self._sending.items()):
+                    if task.done():
+                        del self._sending[target]
+                        task.result()
+        finally:
+            await self._stop()
+
+    async def _stop(self) -> None:
+        self._stopping = True
+        tasks = list(self._sending.values())
+        self._sending.clear()
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=self._stop_seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _start_due(self) -> float:
+        """Start what is due and may start; return how long to wait for the next, in seconds."""
+        limit = 4 * self._concurrency
+        while len(self._sending) < self._concurrency:
+            due = await self._persist(partial(self._outbox.due_deliveries, self._clock.now(), limit))
+            for delivery in due:
+                if len(self._sending) < self._concurrency and delivery.target not in self._sending:
+                    self._start(delivery)
+            # Many deliveries of one slow target must not hide those of another: look further only if another one waits at all.
+            if len(due) < limit or limit >= MOST_DUE or not await self._others_wait():
+                break
+            limit *= 4
+        if len(self._sending) >= self._concurrency:
+            return LONGEST_WAIT_SECONDS
+        next_at = await self._persist(self._outbox.next_delivery_at)
+        if next_at is None:
+            return LONGEST_WAIT_SECONDS
+        # Never at once: what is due but waits for its turn would keep this loop spinning.
+        return min(LONGEST_WAIT_SECONDS, max(0.25, (next_at - self._clock.now()).total_seconds()))
+
+    async def _others_wait(self) -> bool:
+        pending = await self._persist(self._outbox.pending_deliveries)
+        return any(count and target not in self._sending for target, count in pending.items())
+
+    def _start(self, delivery: Delivery) -> None:
+        task = asyncio.create_task(self._deliver(delivery), name=f"deliver {delivery.target}")
+        task.add_done_callback(lambda _: self._call.set())
+        self._sending[delivery.target] = task
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        """One attempt: mark as being sent, send, record the result."""
+        outlet = self._outlets.get(delivery.target)
+        if outlet is None:
+            error = f"no target named {delivery.target} is configured any more"
+            await self._save(replace(delivery, state=DeliveryState.FAILED, next_attempt_at=None, error=error))
+            self._observe(delivery.target, "failed", 0.0)
+            log.error(
+                "notification given up",
+                extra=_facts(delivery) | {"error": error, "remedy": "give the target its old name back, or ignore this"},
+            )
+            return
+        sending = replace(delivery, state=DeliveryState.SENDING, attempts=delivery.attempts + 1)
+        await self._save(sending)
+        if self._stopping:
+            # Nothing was handed over yet: leave it as it was, unmarked.
+            await self._save(delivery)
+            return
+        began = asyncio.get_running_loop().time()
+        error_met = await self._attempt(sending, outlet)
+        seconds = asyncio.get_running_loop().time() - began
+        if error_met is None:
+            await self._save(replace(sending, state=DeliveryState.SENT, sent_at=self._clock.now(), next_attempt_at=None, error=""))
+            self._observe(delivery.target, "sent", seconds)
+            if delivery.attempts:
+                log.info("notification sent after failed attempts", extra=_facts(sending) | {"attempts": sending.attempts})
+            return
+        after = self._after_failure(sending, outlet.target, error_met)
+        await self._save(after)
+        self._observe(delivery.target, "failed" if after.state is DeliveryState.FAILED else error_met.reason.value, seconds)
+        facts = _facts(sending) | {"reason": error_met.reason.value, "error": str(error_met), "remedy": REMEDY[error_met.reason]}
+        if after.state is DeliveryState.FAILED:
+            log.error("notification given up", extra=facts | {"attempts": sending.attempts})
+        elif not delivery.attempts:
+            log.warning("notification not sent, will be tried again", extra=facts)
+
+    async def _attempt(self, delivery: Delivery, outlet: Outlet) -> DeliveryError | None:
+        """Hand one delivery over; whatever goes wrong is a DeliveryError, so that one notifier cannot stop the others."""
+        composed = False
+        try:
+            notification = self._compose(delivery, outlet.target)
+            composed = True
+            async with asyncio.timeout(self._send_limit_seconds):
+                await outlet.notifier.send(notification)
+        except DeliveryError as err:
+            return err
+        except TimeoutError:
+            return DeliveryError(DeliveryReason.TIMEOUT, f"not handed over within {self._send_limit_seconds:g} s", unsure=True)
+        except asyncio.CancelledError as err:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return _defect(delivery, err, unsure=True)
+        except Exception as err:
+            return _defect(delivery, err, unsure=composed)
+        return None
+
+    def _after_failure(self, delivery: Delivery, target: Target, error: DeliveryError) -> Delivery:
+        now = self._clock.now()
+        wait = max(retry_seconds(delivery.attempts, self._random), min(error.retry_after_seconds, LONGEST_RETRY_AFTER_SECONDS))
+        next_at = now + timedelta(seconds=wait)
+        failed = replace(delivery, error=f"{error.reason.value}: {error}", repeated=delivery.repeated or error.unsure)
+        if error.permanent or next_at > delivery.created_at + timedelta(hours=target.max_attempts_hours):
+            return replace(failed, state=DeliveryState.FAILED, next_attempt_at=None)
+        return replace(failed, state=DeliveryState.PENDING, next_attempt_at=next_at)
+
+    async def _save(self, delivery: Delivery) -> None:
+        await self._persist(partial(self._outbox.update_delivery, delivery))
+
+    async def _persist(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask the store until it answers: neither a result nor a delivery is dropped because the database is away."""
+        failures = 0
+        while True:
+            try:
+                answer = await ask()
+            except StoreError as err:
+                failures += 1
+                if failures == 1:
+                    log.warning("the outbox does not answer, will be asked again", extra={"error": str(err)})
+                await asyncio.sleep(min(30.0, retry_seconds(failures, self._random) / 4))
+            else:
+                if failures:
+                    log.info("the outbox answers again", extra={"failures": failures})
+                return answer
+
+
+def _facts(delivery: Delivery) -> dict[str, object]:
+    incident = delivery.transition.incident
+    return {"notifier": delivery.target, "incident": f"{incident.cluster}/{incident.key}", "delivery": delivery.id}
+
+
+def _defect(delivery: Delivery, err: BaseException, *, unsure: bool) -> DeliveryError:
+    """Log where a defect happened, without the text of the exception: it may hold an address or a password."""
+    where = "".join(traceback.format_tb(err.__traceback__))
+    log.error("defect in a notifier", extra=_facts(delivery) | {"exception": type(err).__name__, "where": where})
+    return DeliveryError(DeliveryReason.DEFECT, f"unexpected {type(err).__name__}, see the log", unsure=unsure)
