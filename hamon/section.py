@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
+from pydantic_core import PydanticCustomError
+
+DUPLICATE_SECRET = "duplicate-secret"
 
 
 class Section(BaseModel):
@@ -24,7 +27,7 @@ class Section(BaseModel):
     def _one_way_to_give_a_secret(self) -> Self:
         for name in self.secret_fields():
             if getattr(self, name) is not None and getattr(self, f"{name}_file") is not None:
-                raise ValueError(f"give either {name} or {name}_file, not both")
+                raise PydanticCustomError(DUPLICATE_SECRET, "give either {name} or {name}_file, not both", {"name": name})
         return self
 
     def secret(self, name: str) -> str | None:
