@@ -1,1 +1,72 @@
-"""Words for people, pure: headline, cause, timeline and next steps, in English and Japanese."""
+"""Words for people, pure: headline, cause, timeline and next steps, in English and Japanese.
+
+The law: any incident, with any field missing, gives words; every line of them is printable, and the first line is bounded.
+"""
+
+from hamon.tell.headline import (
+    cause_text,
+    down_text,
+    headline,
+    is_down,
+    planned_text,
+    protection_text,
+    redundancy_text,
+    subject,
+    summary,
+    tagged,
+    what,
+)
+from hamon.tell.report import report, story, subject_line
+from hamon.tell.steps import next_steps, procedure
+from hamon.tell.timeline import GAP_SECONDS, Line, entry_text, lines, most_telling, timeline_text
+from hamon.tell.words import (
+    LANGUAGES,
+    Language,
+    clean,
+    duration,
+    event_name,
+    has,
+    incident_name,
+    kind_name,
+    listed,
+    phrase,
+    route,
+    severity_name,
+)
+
+__all__ = [
+    "GAP_SECONDS",
+    "LANGUAGES",
+    "Language",
+    "Line",
+    "cause_text",
+    "clean",
+    "down_text",
+    "duration",
+    "entry_text",
+    "event_name",
+    "has",
+    "headline",
+    "incident_name",
+    "is_down",
+    "kind_name",
+    "lines",
+    "listed",
+    "most_telling",
+    "next_steps",
+    "phrase",
+    "planned_text",
+    "procedure",
+    "protection_text",
+    "redundancy_text",
+    "report",
+    "route",
+    "severity_name",
+    "story",
+    "subject",
+    "subject_line",
+    "summary",
+    "tagged",
+    "timeline_text",
+    "what",
+]

@@ -1,0 +1,178 @@
+"""The first line of an incident, and the short sentences about its cause and about redundancy."""
+
+from collections.abc import Mapping
+
+from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome
+from hamon.tell.words import clean, duration, has, kind_name, listed, name, phrase, route, severity_name
+
+HEADLINE_LIMIT = 200
+
+_MOVES = frozenset({IncidentKind.FAILOVER, IncidentKind.SWITCHOVER})
+_OF_SERVICES = _MOVES | {IncidentKind.SERVICE_DOWN, IncidentKind.STANDBY_FAULT}
+_ASKED_WHETHER_PLANNED = _OF_SERVICES - {IncidentKind.SWITCHOVER} | {IncidentKind.NODE_LOST}
+
+
+def headline(incident: Incident, language: str) -> str:
+    """`[severity] cluster: summary`, one line of at most 200 characters."""
+    return tagged(incident, severity_name(incident.severity, language), language)
+
+
+def tagged(incident: Incident, tag: str, language: str) -> str:
+    """The headline with another word in front, such as that of the notice."""
+    return clean(f"[{tag}] {clean(incident.cluster, 60)}: {summary(incident, language)}", HEADLINE_LIMIT)
+
+
+def summary(incident: Incident, language: str) -> str:
+    """The headline without severity and cluster, for where those are already seen."""
+    text = what(incident, language)
+    for part in (down_text(incident, language), protection_text(incident, language)):
+        if part:
+            text = phrase("headline.part", language, before=text, part=part)
+    return clean(text, HEADLINE_LIMIT)
+
+
+def what(incident: Incident, language: str) -> str:
+    """What happened, from where to where, and whether it was planned; no more than that."""
+    return clean(phrase(_variant(incident), language, **_values(incident, language)) + planned_text(incident, language), HEADLINE_LIMIT)
+
+
+def planned_text(incident: Incident, language: str) -> str:
+    """` (planned)` or its like, for the kinds of which people ask it; else empty."""
+    if incident.planned:
+        return phrase("headline.planned", language)
+    if incident.kind not in _ASKED_WHETHER_PLANNED:
+        return ""
+    return phrase("headline.unplanned" if incident.planned is False else "headline.planned_unknown", language)
+
+
+def is_down(incident: Incident) -> bool:
+    """Whether the service stands still now, as far as the incident tells."""
+    if incident.state is not IncidentState.OPEN or incident.service_restored_at is not None:
+        return False
+    return incident.kind is IncidentKind.SERVICE_DOWN or (incident.kind in _MOVES and incident.outcome is Outcome.FAILED)
+
+
+def down_text(incident: Incident, language: str) -> str:
+    """For how long the service was down; empty when the incident does not tell."""
+    if incident.kind in _MOVES and is_down(incident):
+        return phrase("headline.down_now", language)
+    seconds = incident.service_down_seconds
+    if seconds is None:
+        return ""
+    if seconds > 0:
+        return phrase("headline.down", language, duration=duration(seconds, language))
+    return phrase("headline.not_interrupted", language) if incident.outcome is Outcome.SUCCEEDED else ""
+
+
+def protection_text(incident: Incident, language: str) -> str:
+    """Whether the service is protected again, in a few words; empty where nobody asks."""
+    moving = incident.kind in _MOVES and incident.outcome is not Outcome.SUCCEEDED
+    if moving or is_down(incident):
+        return ""
+    if incident.redundancy is False:
+        because = reasons_text(incident, language)
+        return phrase("headline.not_protected_because" if because else "headline.not_protected", language, reasons=because)
+    if incident.kind not in _OF_SERVICES:
+        return ""
+    if incident.redundancy is None:
+        return phrase("headline.protection_unknown", language) if incident.kind is IncidentKind.FAILOVER else ""
+    again = incident.redundancy_restored_at is not None or incident.state is IncidentState.RESOLVED
+    return phrase("headline.protected_again" if again else "headline.still_protected", language)
+
+
+def reasons_text(incident: Incident, language: str) -> str:
+    """Why redundancy is missing: nodes that cannot take over, resources that are not healthy."""
+    nodes = {*incident.nodes, *incident.fenced, incident.from_node, incident.to_node}
+    # A headline that already says "standby pm02 cannot take over" need not say it twice.
+    said = set(incident.nodes) if incident.kind is IncidentKind.STANDBY_FAULT else set()
+    unable, broken, free = [], [], []
+    for reason in incident.reasons:
+        if reason in said:
+            continue
+        if reason in incident.resources and reason not in nodes:
+            broken.append(reason)
+        elif reason in nodes or " " not in reason.strip():
+            unable.append(reason)
+        else:
+            free.append(reason)
+    parts = [
+        phrase(key, language, names=names)
+        for key, names in (("headline.node_unable", listed(unable, language)), ("headline.resource_broken", listed(broken, language)))
+        if names
+    ]
+    parts += [clean(reason, 80) for reason in free[:2]]
+    return phrase("subject.separator", language).join(parts)
+
+
+def cause_text(incident: Incident, language: str) -> str:
+    """What failed first, where, and the evidence in its own words."""
+    cause = incident.cause
+    if cause is None:
+        return phrase("cause.unknown_planned" if incident.planned else "cause.unknown", language)
+    known = phrase("cause.known", language, kind=kind_name(cause.kind, language), resource=name(cause.resource), node=name(cause.node))
+    text = clean(cause.text, 500)
+    return phrase("cause.with_text", language, known=known, text=text) if text else known
+
+
+def redundancy_text(incident: Incident, language: str) -> str:
+    """A sentence on whether another node could take over now."""
+    if is_down(incident):
+        return phrase("redundancy.down", language)
+    if incident.redundancy is None:
+        return phrase("redundancy.unknown", language)
+    if incident.redundancy:
+        return phrase("redundancy.protected", language)
+    because = reasons_text(incident, language)
+    if not because and incident.kind is IncidentKind.STANDBY_FAULT and (unable := listed(incident.nodes, language)):
+        because = phrase("headline.node_unable", language, names=unable)
+    if not because:
+        return phrase("redundancy.not_protected_bare", language)
+    return phrase("redundancy.not_protected", language, reasons=because[0].upper() + because[1:] if because[0] == "a" else because)
+
+
+def _variant(incident: Incident) -> str:
+    if incident.kind in _MOVES:
+        match incident.outcome:
+            case Outcome.SUCCEEDED | Outcome.FAILED:
+                return f"headline.{incident.kind}.{incident.outcome}"
+            case Outcome.ONGOING:
+                return f"headline.{incident.kind}.ongoing"
+            case Outcome.NONE:
+                return f"headline.{incident.kind}.{'ongoing' if incident.state is IncidentState.OPEN else 'succeeded'}"
+    done = incident.state is not IncidentState.OPEN or incident.outcome is Outcome.SUCCEEDED
+    return f"headline.{incident.kind}.{'closed' if done else 'open'}"
+
+
+def subject(incident: Incident, language: str) -> str:
+    """`service grpPg`, `services a, b`, or the resources where no service is known."""
+    for names, one, many in ((incident.services, "service", "services"), (incident.resources, "resource", "resources")):
+        if text := listed(names, language):
+            return phrase(f"subject.{one if len(names) == 1 else many}", language, names=text)
+    return phrase("subject.unknown", language)
+
+
+def _values(incident: Incident, language: str) -> Mapping[str, str | None]:
+    nodes = listed(incident.nodes, language)
+    resources = listed(incident.resources, language)
+    distinct = list(dict.fromkeys(incident.nodes))
+    cause = incident.cause
+    return {
+        "subject": subject(incident, language),
+        "route": route(incident.from_node, incident.to_node, language),
+        "to": name(incident.to_node) or (nodes if len(distinct) == 1 else None),
+        "node": nodes,
+        "the_node": phrase("subject.nodes" if len(distinct) > 1 else "subject.node", language, names=nodes)
+        if nodes
+        else phrase("subject.unknown_node", language),
+        "pair": phrase("subject.pair", language, first=name(distinct[0]), second=name(distinct[1])) if len(distinct) == 2 else None,
+        "single": nodes if len(distinct) != 2 else None,
+        "resource": resources or phrase("subject.unknown_resource", language),
+        "resource_known": resources,
+        "cause": phrase("cause.short", language, kind=kind_name(cause.kind, language), resource=name(cause.resource)) if cause else None,
+    }
+
+
+def variants(kind: IncidentKind) -> tuple[str, ...]:
+    """The keys of all headlines that a kind may need."""
+    words = ("succeeded", "ongoing", "failed") if kind in _MOVES else ("open", "closed")
+    return tuple(f"headline.{kind}.{word}" for word in words if has(f"headline.{kind}.{word}", "en"))

@@ -1,0 +1,58 @@
+"""The whole message: a subject and a plain text body, as mail, chat and `hamon analyze` give it."""
+
+from datetime import tzinfo
+
+from hamon.model.incident import Incident, Notice, Transition, TransitionKind
+from hamon.tell.headline import cause_text, headline, redundancy_text, tagged
+from hamon.tell.steps import next_steps
+from hamon.tell.timeline import entries_text, most_telling
+from hamon.tell.words import clean, phrase
+
+TIMELINE_LIMIT = 40
+
+
+def report(transition: Transition, language: str, zone: tzinfo) -> tuple[str, str]:
+    """Subject and body of one transition; times are local to `zone`."""
+    incident = transition.incident
+    subject = subject_line(transition, language)
+    return subject, f"{subject}\n\n{story(incident, language, zone)}"
+
+
+def subject_line(transition: Transition, language: str) -> str:
+    """The headline; of a closing notice with `resolved` in the place of the severity, of an expiry with that word."""
+    if transition.kind is TransitionKind.EXPIRED:
+        return tagged(transition.incident, phrase("state.expired", language), language)
+    if transition.notice is Notice.CLOSING or transition.kind is TransitionKind.RESOLVED:
+        return tagged(transition.incident, phrase("headline.tag_resolved", language), language)
+    return headline(transition.incident, language)
+
+
+def story(incident: Incident, language: str, zone: tzinfo, *, limit: int = TIMELINE_LIMIT) -> str:
+    """Everything below the headline: cause, redundancy, timeline, next steps, key."""
+    kept = most_telling(incident.timeline, limit)
+    timeline = entries_text(kept, language, zone)
+    if left_out := len(incident.timeline) - len(kept):
+        timeline += "\n" + phrase("report.left_out", language, count=str(left_out))
+    steps = next_steps(incident, language)
+    title = f"{phrase('report.timeline', language)} ({phrase('report.times_in', language, zone=_zone_name(incident, zone))})"
+    sections = [
+        _section("report.cause", cause_text(incident, language), language),
+        _section("report.redundancy", redundancy_text(incident, language), language),
+        f"{phrase('report.title', language, label=title)}\n{timeline}",
+        _section("report.next_steps", "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1)), language),
+    ]
+    facts = [
+        f"{phrase('report.cluster', language)}: {clean(incident.cluster, 100)}",
+        f"{phrase('report.key', language)}: {clean(incident.key, 200)}",
+    ]
+    if incident.part_of:
+        facts.append(f"{phrase('report.part_of', language)}: {clean(incident.part_of, 200)}")
+    return "\n\n".join([*sections, "\n".join(facts)]) + "\n"
+
+
+def _section(label: str, text: str, language: str) -> str:
+    return f"{phrase('report.title', language, label=phrase(label, language))}\n{text}"
+
+
+def _zone_name(incident: Incident, zone: tzinfo) -> str:
+    return getattr(zone, "key", None) or incident.detected_at.astimezone(zone).tzname() or "UTC"

@@ -1,0 +1,151 @@
+"""The timeline in words: one line an event, gaps made visible, cut down to what tells most."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+from hamon.model.event import EventKind
+from hamon.model.incident import Incident, TimelineEntry
+from hamon.tell.words import clean, duration, fill, has, phrase, raw, route
+
+GAP_SECONDS = 3.0
+"""Silence from this length on is shown as a gap."""
+
+ENTRY_LIMIT = 300
+
+_LITTLE = frozenset(
+    {
+        EventKind.STATE_CHANGED,
+        EventKind.OPERATION_STARTED,
+        EventKind.OPERATION_SUCCEEDED,
+        EventKind.TRANSITION_ENDED,
+        EventKind.MEMBERSHIP_CHANGED,
+        EventKind.DAEMON_STARTED,
+        EventKind.DAEMON_STOPPED,
+        EventKind.OLD_FAILURE,
+        EventKind.FAIL_COUNT_CHANGED,
+        EventKind.SCHEDULING_PAUSE,
+        EventKind.FENCING_ATTEMPTED,
+        EventKind.DC_CHANGED,
+        EventKind.ATTRIBUTES_REMOVED,
+    }
+)
+_MUCH = frozenset(
+    {
+        EventKind.OPERATION_FAILED,
+        EventKind.NODE_LOST,
+        EventKind.NODE_LEFT,
+        EventKind.NODE_UNCLEAN,
+        EventKind.SHUTDOWN_REQUESTED,
+        EventKind.STANDBY_ON,
+        EventKind.MAINTENANCE_ON,
+        EventKind.DAEMON_DIED,
+        EventKind.DAEMON_GAVE_UP,
+        EventKind.FENCING_DONE,
+        EventKind.FENCING_FAILED,
+        EventKind.FENCING_REQUESTED,
+        EventKind.RESOURCE_PROMOTED,
+        EventKind.RESOURCE_BLOCKED,
+        EventKind.THRESHOLD_REACHED,
+        EventKind.NETWORK_UNREACHABLE,
+        EventKind.DISK_ERROR,
+        EventKind.QUORUM_LOST,
+        EventKind.LINK_DOWN,
+        EventKind.FAILOVER_STARTED,
+        EventKind.FAILOVER_DONE,
+        EventKind.FAILOVER_FAILED_HINT,
+        EventKind.MOVE_CONSTRAINT_SET,
+        EventKind.NODE_JOINED,
+        EventKind.CLEANUP,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of a timeline: the entry, and how long nothing happened before it (0 below `GAP_SECONDS`)."""
+
+    entry: TimelineEntry
+    gap_seconds: float
+
+
+def entry_text(entry: TimelineEntry, language: str, *, with_node: bool = True) -> str:
+    """Short words for one entry, with its own fields; the node is left out where a column already shows it."""
+    values: dict[str, str | None] = {key: _shown(value) for key, value in entry.detail.items()}
+    values["node"] = clean(entry.node, 60) if entry.node else None
+    values["resource"] = clean(entry.resource, 60) if entry.resource else None
+    values["node_also"] = values["node"] if with_node else None
+    rc = values.get("rc")
+    values["rc_word"] = phrase(f"rc.{rc}", language) if rc is not None and has(f"rc.{rc}", language) else None
+    if entry.event is EventKind.OPERATION_FAILED:
+        _without_repeats(values)
+    action = values.get("action")
+    values["action_word"] = phrase(f"action.{action.lower()}", language) if action and has(f"action.{action.lower()}", language) else action
+    if values["action_word"] is None:
+        values["action_word"] = "?"
+    values["route"] = route(values.get("from"), values.get("to"), language)
+    missing = {key: phrase(f"missing.{key}", language) for key in ("resource", "node", "daemon", "operation", "attribute", "to")}
+    return clean(fill(raw(f"entry.{entry.event}", language), values, missing), ENTRY_LIMIT)
+
+
+def _without_repeats(values: dict[str, str | None]) -> None:
+    """A reason that only repeats what rc or status already say is no news."""
+    reason = (values.get("reason") or "").lower()
+    if reason in {"", "error", (values.get("status") or "").lower(), (values.get("rc_word") or "").lower()}:
+        values["reason"] = None
+    # A timeout has rc 1 or none in the logs; that it timed out is the telling part.
+    if (values.get("status") or "").lower() in {"timed out", "timeout", "not installed"}:
+        values["rc_word"] = None
+
+
+def _shown(value: str | int | float | bool | None) -> str | None:
+    if value is None or value == "":
+        return None
+    return str(value).lower() if isinstance(value, bool) else clean(str(value), 160) or None
+
+
+def lines(entries: Sequence[TimelineEntry]) -> Iterator[Line]:
+    """The entries with the silence before each."""
+    before: datetime | None = None
+    for entry in entries:
+        gap = (entry.at - before).total_seconds() if before else 0.0
+        yield Line(entry=entry, gap_seconds=gap if gap >= GAP_SECONDS else 0.0)
+        before = entry.at if before is None else max(before, entry.at)
+
+
+def most_telling(entries: Sequence[TimelineEntry], limit: int) -> tuple[TimelineEntry, ...]:
+    """At most `limit` entries, in their order: first and last always, then what tells most."""
+    if len(entries) <= limit:
+        return tuple(entries)
+    last = len(entries) - 1
+
+    def weight(index: int) -> tuple[int, int]:
+        kind = entries[index].event
+        rank = 0 if index in (0, last) else 1 if kind in _MUCH else 3 if kind in _LITTLE else 2
+        return rank, index
+
+    kept = sorted(sorted(range(len(entries)), key=weight)[:limit])
+    return tuple(entries[index] for index in kept)
+
+
+def timeline_text(incident: Incident, language: str, zone: tzinfo) -> str:
+    """All entries as plain text: local time, node, words; a line with the date whenever it changes."""
+    return entries_text(incident.timeline, language, zone)
+
+
+def entries_text(entries: Sequence[TimelineEntry], language: str, zone: tzinfo) -> str:
+    if not entries:
+        return phrase("report.no_timeline", language)
+    width = min(max(len(clean(entry.node or "", 24)) for entry in entries), 24)
+    text: list[str] = []
+    date = None
+    for line in lines(entries):
+        at = line.entry.at.astimezone(zone)
+        if line.gap_seconds:
+            text.append(" " * 14 + phrase("report.gap", language, duration=duration(line.gap_seconds, language)))
+        if at.date() != date:
+            date = at.date()
+            text.append(date.isoformat())
+        node = clean(line.entry.node or "", 24)
+        text.append(f"{at:%H:%M:%S}.{at.microsecond // 1000:03d}  {node:<{width}}  {entry_text(line.entry, language, with_node=False)}")
+    return "\n".join(text)

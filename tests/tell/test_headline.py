@@ -1,0 +1,112 @@
+"""The first line says cluster, service, what, from and to, planned or not, how long down, and protected or not."""
+
+import unicodedata
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+
+from hamon import tell
+from hamon.model.incident import Cause, Incident, IncidentKind, IncidentState, Outcome, Severity
+from tests.tell.samples import FAILED, FAILOVER, ONGOING, RESOLVED, STANDBY_FAULT, incidents
+
+TABLE = [
+    (
+        FAILOVER,
+        "[major] web01: service grpPg failed over pm01 -> pm02 (unplanned), down 1.3 s, NOT protected: pm01 cannot take over",
+        "[重大] web01: サービス grpPg フェイルオーバ pm01 → pm02(計画外)、停止時間 1.3 秒、冗長性なし: pm01 は引き継ぎ不可",
+    ),
+    (
+        ONGOING,
+        "[major] web01: service grpPg is failing over from pm01 (unplanned)",
+        "[重大] web01: サービス grpPg フェイルオーバ実行中 pm01 から(計画外)",
+    ),
+    (
+        RESOLVED,
+        "[major] web01: service grpPg failed over pm01 -> pm02 (unplanned), down 1.3 s, protected again",
+        "[重大] web01: サービス grpPg フェイルオーバ pm01 → pm02(計画外)、停止時間 1.3 秒、冗長性回復",
+    ),
+    (
+        FAILED,
+        "[critical] web01: failover of service grpPg pm01 -> pm02 FAILED (unplanned), service is down",
+        "[緊急] web01: サービス grpPg フェイルオーバ失敗 pm01 → pm02(計画外)、サービス停止中",
+    ),
+    (
+        replace(FAILOVER, planned=None, services=(), redundancy=None, reasons=()),
+        "[major] web01: resources grpPg, prmEx, prmFs and 2 more failed over pm01 -> pm02 (not known whether planned), down 1.3 s, "
+        "not known whether protected",
+        "[重大] web01: リソース grpPg、prmEx、prmFs ほか 2 件 フェイルオーバ pm01 → pm02(計画作業か不明)、停止時間 1.3 秒、冗長性不明",
+    ),
+    (
+        STANDBY_FAULT,
+        "[major] web01: standby pm02 cannot take over service grpPg: node lost (unplanned), NOT protected",
+        "[重大] web01: スタンバイ系 pm02 はサービス grpPg を引き継ぎ不可: ノード離脱(計画外)、冗長性なし",
+    ),
+    (
+        replace(STANDBY_FAULT, cause=Cause(kind="resource_failure", resource="prmPing"), redundancy=True, reasons=()),
+        "[major] web01: standby pm02 cannot take over service grpPg: resource failure (prmPing) (unplanned), still protected",
+        "[重大] web01: スタンバイ系 pm02 はサービス grpPg を引き継ぎ不可: リソース故障 (prmPing)(計画外)、冗長性あり",
+    ),
+    (
+        replace(FAILOVER, kind=IncidentKind.SWITCHOVER, planned=True, redundancy=True, reasons=(), service_down_seconds=0.0),
+        "[major] web01: service grpPg switched over pm01 -> pm02 (planned), no interruption, still protected",
+        "[重大] web01: サービス grpPg 切替 pm01 → pm02(計画作業)、停止なし、冗長性あり",
+    ),
+    (
+        replace(STANDBY_FAULT, kind=IncidentKind.INTERCONNECT_DEGRADED, nodes=("pm01", "pm02"), redundancy=None),
+        "[major] web01: interconnect degraded between pm01 and pm02",
+        "[重大] web01: インターコネクト故障(pm01 と pm02 の間)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("incident", "english", "japanese"), TABLE)
+def test_the_headline_tells_the_story(incident: Incident, english: str, japanese: str) -> None:
+    assert tell.headline(incident, "en") == english
+    assert tell.headline(incident, "ja") == japanese
+
+
+@pytest.mark.parametrize("language", tell.LANGUAGES)
+@given(incident=incidents)
+def test_any_incident_has_one_printable_bounded_line(language: str, incident: Incident) -> None:
+    line = tell.headline(incident, language)
+    assert 0 < len(line) <= 200
+    assert not [char for char in line if unicodedata.category(char)[0] == "C" or char in "\u2028\u2029"]
+
+
+@pytest.mark.parametrize("language", tell.LANGUAGES)
+@pytest.mark.parametrize("kind", IncidentKind)
+@pytest.mark.parametrize("outcome", Outcome)
+@pytest.mark.parametrize("state", IncidentState)
+def test_no_placeholder_is_left_in_any_headline_or_step(kind: IncidentKind, outcome: Outcome, state: IncidentState, language: str) -> None:
+    bare = Incident(
+        key="k", cluster="c", kind=kind, severity=Severity.MINOR, state=state, outcome=outcome, detected_at=FAILOVER.detected_at
+    )
+    for incident in (bare, replace(FAILOVER, kind=kind, outcome=outcome, state=state)):
+        assert not set("".join((tell.headline(incident, language), *tell.next_steps(incident, language)))) & set("{}")
+
+
+@pytest.mark.parametrize("language", tell.LANGUAGES)
+@given(incident=incidents)
+def test_any_incident_has_a_cause_and_a_redundancy_sentence(language: str, incident: Incident) -> None:
+    assert tell.cause_text(incident, language).isprintable()
+    assert tell.redundancy_text(incident, language).isprintable()
+
+
+def test_a_reason_that_is_a_resource_is_not_called_a_node() -> None:
+    incident = replace(FAILOVER, reasons=("prmPg", "pm01"))
+    assert tell.headline(incident, "en").endswith("NOT protected: pm01 cannot take over, prmPg not healthy")
+
+
+def test_a_cause_that_nobody_saw_is_called_unknown() -> None:
+    assert tell.cause_text(replace(FAILOVER, cause=None), "en").startswith("Not known")
+    assert tell.cause_text(replace(FAILOVER, cause=None, planned=True), "en").startswith("A person")
+
+
+def test_an_outage_is_not_called_a_missing_redundancy() -> None:
+    assert tell.redundancy_text(FAILED, "en") == "The service is down: no node runs it now."
+    assert tell.redundancy_text(replace(FAILED, state=IncidentState.RESOLVED, redundancy=True, reasons=()), "en").startswith("Protected")
+
+
+def test_a_line_feed_in_a_name_does_not_break_the_headline() -> None:
+    assert "pm01 evil" in tell.headline(replace(FAILOVER, from_node="pm01\r\n\x1b\u202eevil"), "en")

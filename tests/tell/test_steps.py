@@ -1,0 +1,88 @@
+"""The right procedure, with the real names."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+
+from hamon import tell
+from hamon.model.incident import Cause, Incident, IncidentKind, Outcome
+from tests.tell.samples import FAILED, FAILOVER, ONGOING, RESOLVED, STANDBY_FAULT, incidents
+
+
+LITERAL = {"SELECT * FROM pg_stat_replication;"}
+
+
+def steps(incident: Incident, language: str = "en") -> str:
+    return "\n".join(tell.next_steps(incident, language))
+
+
+@pytest.mark.parametrize(
+    ("incident", "procedure"),
+    [
+        (FAILOVER, "failover"),
+        (ONGOING, "service_down"),
+        (FAILED, "service_down"),
+        (RESOLVED, "resolved"),
+        (STANDBY_FAULT, "node_lost"),
+        (replace(STANDBY_FAULT, planned=True), "standby_planned"),
+        (replace(STANDBY_FAULT, cause=Cause(kind="operation_failed", resource="prmPing")), "standby_resource"),
+        (replace(STANDBY_FAULT, cause=Cause(kind="resource_failure", resource="prmPing")), "standby_resource"),
+        (replace(STANDBY_FAULT, cause=Cause(kind="connectivity_degraded")), "connectivity_degraded"),
+        (replace(STANDBY_FAULT, cause=Cause(kind="daemon_failed")), "node_lost"),
+        (replace(STANDBY_FAULT, cause=None, fenced=()), "node_lost"),
+        (replace(STANDBY_FAULT, cause=None, fenced=(), resources=("clnPing",)), "standby_resource"),
+        (replace(FAILED, kind=IncidentKind.SERVICE_DOWN, planned=True), "service_down_planned"),
+        (replace(FAILOVER, kind=IncidentKind.SWITCHOVER, planned=True), "switchover"),
+        (replace(FAILOVER, kind=IncidentKind.SWITCHOVER, outcome=Outcome.FAILED), "service_down"),
+    ],
+)
+def test_outcome_cause_and_plan_choose_the_procedure(incident: Incident, procedure: str) -> None:
+    assert tell.procedure(incident) == procedure
+
+
+@pytest.mark.parametrize("language", tell.LANGUAGES)
+def test_a_failover_names_what_failed_and_where(language: str) -> None:
+    text = steps(FAILOVER, language)
+    assert "`crm_resource --cleanup -r prmPg -N pm01`" in text
+    assert "`pcs resource move grpPg pm01`" in text
+    assert "pcs cluster start" not in text
+
+
+def test_a_node_that_was_fenced_is_to_be_started() -> None:
+    text = steps(replace(FAILOVER, fenced=("pm01",), cause=Cause(kind="node_lost", node="pm01")))
+    assert "`pcs cluster start pm01`" in text
+    assert "`pcs resource cleanup`" in text
+
+
+@pytest.mark.parametrize("language", tell.LANGUAGES)
+def test_the_operator_is_asked_when_nobody_knows_whether_it_was_planned(language: str) -> None:
+    asked, plain = (tell.next_steps(replace(FAILOVER, planned=planned), language) for planned in (None, False))
+    assert asked[1:] == plain
+
+
+def test_a_command_gets_only_harmless_names() -> None:
+    incident = replace(STANDBY_FAULT, nodes=("pm02; rm -rf /",), cause=Cause(kind="node_lost"), fenced=())
+    assert "`pcs cluster start NODE`" in steps(incident)
+    assert "`pcs cluster start --help`" not in steps(replace(incident, nodes=("--help",)))
+
+
+def test_a_service_of_the_configuration_is_moved_by_the_id_of_its_resource() -> None:
+    assert "`pcs resource move prmDb pm01`" in steps(replace(FAILOVER, services=("database",), resources=("prmDb",)))
+
+
+def test_steps_of_a_fencing_failure_warn_before_they_confirm() -> None:
+    text = steps(replace(STANDBY_FAULT, kind=IncidentKind.FENCING_FAILED))
+    assert text.index("powered off") < text.index("`pcs stonith confirm pm02`")
+
+
+@pytest.mark.parametrize("language", tell.LANGUAGES)
+@given(incident=incidents)
+def test_any_incident_has_steps_whose_commands_are_safe_to_paste(language: str, incident: Incident) -> None:
+    told = tell.next_steps(incident, language)
+    assert told
+    for step in told:
+        assert step.isprintable()
+        for command in re.findall(r"`([^`]*)`", step):
+            assert not set(command) & set(";&$<>\n\\\"'") or command in LITERAL

@@ -1,0 +1,164 @@
+"""One line an event, gaps made visible, and the whole report."""
+
+from dataclasses import replace
+from datetime import UTC, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hamon import tell
+from hamon.model.event import EventKind
+from hamon.model.incident import Incident, Notice, TimelineEntry, Transition, TransitionKind
+from tests.tell.samples import FAILOVER, RESOLVED, START, entries, entry, incidents
+
+TABLE = [
+    (
+        entry(0, EventKind.OPERATION_FAILED, "pm01", "prmPg", operation="monitor", rc=1),
+        "monitor of prmPg failed on pm01: error (rc 1)",
+        "pm01 で prmPg の monitor 失敗: エラー (rc 1)",
+    ),
+    (
+        entry(
+            0,
+            EventKind.OPERATION_FAILED,
+            "pm01",
+            "prmPg",
+            operation="monitor",
+            rc=1,
+            status="Timed Out",
+            reason="resource agent did not exit",
+        ),
+        "monitor of prmPg failed on pm01: Timed Out (rc 1), resource agent did not exit",
+        "pm01 で prmPg の monitor 失敗: Timed Out (rc 1)、resource agent did not exit",
+    ),
+    (
+        entry(0, EventKind.PLAN, None, "prmPg", action="Move", **{"from": "pm01", "to": "pm02"}),
+        "plan: move prmPg pm01 -> pm02",
+        "計画: prmPg を移動 pm01 → pm02",
+    ),
+    (
+        entry(0, EventKind.FENCING_DONE, "pm01", action="reboot", delegate="pm02", client="pacemaker-controld.77"),
+        "node pm01 fenced (reboot) by pm02 for pacemaker-controld.77",
+        "ノード pm01 の STONITH 完了(reboot)、実行 pm02、要求元 pacemaker-controld.77",
+    ),
+    (
+        entry(0, EventKind.ATTRIBUTE_CHANGED, "pm01", attribute="default_ping_set", old="100", new="0"),
+        "attribute default_ping_set of pm01: 100 -> 0",
+        "pm01 の属性 default_ping_set: 100 → 0",
+    ),
+    (
+        entry(0, EventKind.ATTRIBUTE_CHANGED, "pm01", attribute="default_ping_set", old="100", new=None),
+        "attribute default_ping_set of pm01: 100 -> deleted",
+        "pm01 の属性 default_ping_set: 100 → 削除",
+    ),
+    (
+        entry(0, EventKind.DAEMON_DIED, "pm02", daemon="pacemaker-execd", signal=9),
+        "daemon pacemaker-execd died on pm02, signal 9",
+        "pm02 でプロセス pacemaker-execd 異常終了、シグナル 9",
+    ),
+    (
+        entry(0, EventKind.LINK_DOWN, "pm02", link=1, peer="pm01"),
+        "link 1 down on pm02 to pm01",
+        "pm02 でリンク 1 断(相手: pm01)",
+    ),
+    (
+        entry(0, EventKind.FAIL_COUNT_CHANGED, "pm01", "prmPg", value=None),
+        "fail count of prmPg on pm01: cleared",
+        "pm01 の prmPg の故障回数: クリア",
+    ),
+]
+
+
+@pytest.mark.parametrize(("told", "english", "japanese"), TABLE)
+def test_an_entry_says_what_its_fields_say(told: TimelineEntry, english: str, japanese: str) -> None:
+    assert tell.entry_text(told, "en") == english
+    assert tell.entry_text(told, "ja").replace(" ", "") == japanese.replace(" ", "")
+
+
+@pytest.mark.parametrize("language", tell.LANGUAGES)
+@given(told=entries)
+def test_any_entry_gives_one_printable_line(language: str, told: TimelineEntry) -> None:
+    line = tell.entry_text(told, language)
+    assert line.isprintable()
+    assert 0 < len(line) <= 300
+
+
+@pytest.mark.parametrize("language", tell.LANGUAGES)
+@pytest.mark.parametrize("kind", EventKind)
+def test_an_event_without_any_field_still_has_words(kind: EventKind, language: str) -> None:
+    line = tell.entry_text(entry(0, kind), language)
+    assert line
+    assert not set(line) & set("{}[]")
+
+
+def test_gaps_and_local_times_are_visible() -> None:
+    assert tell.timeline_text(FAILOVER, "en", ZoneInfo("Asia/Tokyo")).splitlines() == [
+        "2026-11-22",
+        "20:10:21.400  pm01  monitor of prmPg failed: error (rc 1)",
+        "20:10:21.500        plan: recover prmPg pm01 -> pm02",
+        "20:10:22.000  pm01  prmPg stopped",
+        "              … 41 s …",
+        "20:11:03.000  pm02  prmPg started",
+    ]
+
+
+def test_a_new_day_has_its_date() -> None:
+    zone = timezone(timedelta(hours=12, minutes=49))
+    text = tell.timeline_text(FAILOVER, "en", zone)
+    assert "2026-11-22\n23:59:21.400" in text
+    assert "2026-11-23\n00:00:03.000" in text
+
+
+def test_a_timeline_that_is_out_of_order_shows_no_gap_twice() -> None:
+    told = [entry(0, EventKind.NODE_LOST), entry(20, EventKind.NODE_LOST), entry(1, EventKind.NODE_LOST), entry(21, EventKind.NODE_LOST)]
+    assert [line.gap_seconds for line in tell.lines(told)] == [0.0, 20.0, 0.0, 0.0]
+
+
+@given(st.lists(entries, max_size=30), st.integers(2, 10))
+def test_what_tells_most_is_bounded_ordered_and_keeps_both_ends(told: list[TimelineEntry], limit: int) -> None:
+    kept = tell.most_telling(told, limit)
+    assert len(kept) == min(len(told), limit)
+    assert not told or (kept[0], kept[-1]) == (told[0], told[-1])
+    rest = iter(told)
+    assert all(any(one is other for other in rest) for one in kept)
+
+
+def test_a_failure_is_kept_before_successes() -> None:
+    noise = [entry(number, EventKind.OPERATION_SUCCEEDED, "pm01", "a") for number in range(100)]
+    failure = entry(50.5, EventKind.OPERATION_FAILED, "pm01", "b")
+    assert failure in tell.most_telling([*noise[:50], failure, *noise[50:]], 5)
+
+
+def transition(incident: Incident, kind: TransitionKind, notice: Notice | None) -> Transition:
+    return Transition(at=START, kind=kind, incident=incident, sequence=1, reason="", notice=notice)
+
+
+def test_the_subject_of_a_closing_notice_says_resolved() -> None:
+    told = transition(RESOLVED, TransitionKind.RESOLVED, Notice.CLOSING)
+    assert tell.report(told, "en", UTC)[0].startswith("[resolved] web01: service grpPg failed over pm01 -> pm02")
+    assert tell.report(told, "ja", UTC)[0].startswith("[復旧] web01: サービス grpPg")
+    assert tell.report(replace(told, kind=TransitionKind.EXPIRED), "en", UTC)[0].startswith("[expired")
+
+
+def test_a_report_holds_headline_cause_redundancy_timeline_and_steps_in_that_order() -> None:
+    subject, body = tell.report(transition(FAILOVER, TransitionKind.OPENED, Notice.OPENING), "en", UTC)
+    assert body.startswith(subject + "\n\n")
+    places = [body.index(word) for word in ("Cause:", "Redundancy:", "What happened (times in UTC):", "What to do next:", FAILOVER.key)]
+    assert places == sorted(places)
+
+
+def test_a_long_story_is_cut_to_its_telling_entries_and_says_so() -> None:
+    long = replace(FAILOVER, timeline=tuple(entry(number / 10, EventKind.OPERATION_SUCCEEDED, "pm01", "a") for number in range(500)))
+    body = tell.report(transition(long, TransitionKind.OPENED, Notice.OPENING), "en", UTC)[1]
+    assert "(460 less telling entries are left out)" in body
+    assert body.count("of a succeeded") == 40
+
+
+@pytest.mark.parametrize("language", tell.LANGUAGES)
+@given(incident=incidents)
+def test_any_incident_has_a_report(language: str, incident: Incident) -> None:
+    subject, body = tell.report(transition(incident, TransitionKind.UPDATED, Notice.UPDATE), language, ZoneInfo("Asia/Tokyo"))
+    assert "\n" not in subject
+    assert len(body) < 20_000
