@@ -42,6 +42,7 @@ def lint(module: Path, tmp_path: Path, level: int) -> str:
 
 def netsnmp(tmp_path: Path, *command: str) -> str:
     """Run one of net-snmp's programs with our modules only, away from the configuration of this host."""
+    (tmp_path / "cert_indexes").mkdir(exist_ok=True)  # it would make this folder itself and say so
     environ = {
         "MIBDIRS": f"{BASE}:{MODULES}",
         "MIBS": "PACEMAKER-MIB",
