@@ -5,7 +5,7 @@ was told of an incident is told its end, and one that was not is not told the en
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Literal
@@ -50,7 +50,9 @@ def plan(transitions: Sequence[Transition], targets: Sequence[Target], now: date
     `told` names, per (cluster, incident key), the targets that already got a message of the incident; the deliveries made here are added to
     it for the transitions that follow in the same call. With it:
 
-    - a target that did not get the opening (the severity was too low then) gets the first update that it wants, as an opening;
+    - a target that did not get the opening (the severity was too low then) gets the first update that it wants; every transition carries
+      the whole incident, so that its first message tells the story so far like an opening does (it stays an update: a delivery refers to
+      the transition that is stored);
     - a target that was told gets every further step, also when the severity fell or the kind changed since;
     - a closing goes exactly to the targets that were told.
 
@@ -72,12 +74,11 @@ def plan(transitions: Sequence[Transition], targets: Sequence[Target], now: date
             if first and (not target.wants(incident) or (transition.notice is Notice.CLOSING and told is not None)):
                 continue
             heard.add(target.name)
-            opening = first and told is not None and transition.notice is Notice.UPDATE
             deliveries.append(
                 Delivery(
                     id=f"{incident.cluster}/{incident.key}/{transition.sequence}/{target.name}",
                     target=target.name,
-                    transition=replace(transition, notice=Notice.OPENING) if opening else transition,
+                    transition=transition,
                     created_at=now,
                 )
             )

@@ -11,16 +11,17 @@ from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 from typing import Annotated
 from urllib.parse import quote
 
 from pydantic import AfterValidator
 
 from hamon.model.delivery import Notification
-from hamon.notify.words import body_text, one_line, subject_line
+from hamon.notify.words import body_text, subject_line
 
-_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")
+_PLAIN = r"(?P<user%d>[A-Za-z0-9.!#$%%&'*+/=?^_`{|}~-]{1,64})@(?P<domain%d>[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?)"
+_ADDRESS = re.compile(rf'"?(?P<name>[^<>"\x00-\x1f\x7f]*?)"?\s*<{_PLAIN % (1, 1)}>|{_PLAIN % (2, 2)}')
 
 _VERBATIM = frozenset({"message-id", "in-reply-to", "references", "x-hamon-incident"})
 
@@ -44,11 +45,11 @@ _POLICY = _MailPolicy(cte_type="7bit")
 
 def address(text: str) -> Address:
     """`a@example.com` or `Name <a@example.com>`; raises ValueError for anything else, also for non-ASCII addresses."""
-    name, plain = parseaddr(one_line(text, 400))
-    if not _ADDRESS.fullmatch(plain):
+    match = _ADDRESS.fullmatch(text.strip(" "))
+    if match is None:
         raise ValueError(f"not a mail address: {text!r} (give name@example.com or Name <name@example.com>)")
-    user, _, domain = plain.rpartition("@")
-    return Address(name, user, domain)
+    user, domain = match["user1"] or match["user2"], match["domain1"] or match["domain2"]
+    return Address((match["name"] or "").strip(), user, domain)
 
 
 def _checked(text: str) -> str:

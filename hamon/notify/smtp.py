@@ -127,6 +127,11 @@ class SmtpNotifier:
         async with self._one_at_a_time:
             await self._hang_up()
 
+    @property
+    def connected(self) -> bool:
+        """Whether a connection is kept open."""
+        return self._client is not None and self._client.is_connected
+
     async def _send(self, notification: Notification) -> None:
         rest = self._rest.get(notification.id)
         recipients = rest.recipients if rest else tuple(to.addr_spec for to in self._to)
