@@ -29,6 +29,7 @@ _STATUS = re.compile(r"\berror=(\d{3})\b")
 # urllib3 logs paths at debug, and whole URLs at warning when it retries.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
 _apprise_log = logging.getLogger("apprise")
+_apprise_log.setLevel(logging.WARNING)
 _apprise_log.propagate = False
 _apprise_log.addHandler(logging.NullHandler())
 
@@ -57,11 +58,11 @@ class AppriseNotifier:
 
     def __init__(self, name: str, config: AppriseConfig, clock: Clock) -> None:
         self._name, self._config, self._clock = name, config, clock
-        self._thread: threading.Thread | None = None
+        self._busy = False
         self._service: tuple[str, Apprise] | None = None
 
     async def send(self, notification: Notification) -> None:
-        if self._thread is not None and self._thread.is_alive():
+        if self._busy:
             raise DeliveryError(DeliveryReason.TIMEOUT, "the service has not come back from the call before")
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[DeliveryError | None] = loop.create_future()
@@ -75,13 +76,14 @@ class AppriseNotifier:
             try:
                 result = self._call(notification)
             finally:
+                self._busy = False
                 # RuntimeError: the loop was closed meanwhile, nobody waits any more.
                 with contextlib.suppress(RuntimeError):
                     loop.call_soon_threadsafe(finish, result)
 
         # A daemon: a service that hangs must not hold up the stop of hamon.
-        self._thread = threading.Thread(target=call, name=f"apprise {self._name}", daemon=True)
-        self._thread.start()
+        self._busy = True
+        threading.Thread(target=call, name=f"apprise {self._name}", daemon=True).start()
         try:
             async with asyncio.timeout(self._config.timeout_seconds):
                 error = await outcome

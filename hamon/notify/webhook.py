@@ -5,7 +5,9 @@ import hashlib
 import hmac
 import json
 import logging
+import os
 import re
+import socket
 import ssl
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -241,13 +243,16 @@ class WebhookNotifier:
 
 
 def _cause(err: BaseException) -> str:
-    """The innermost reason, as the system words it: httpx's own text may hold the host."""
+    """The innermost reason, as the system words it, without the host."""
     found, text = err.__cause__ or err.__context__, "connection failed"
     for _ in range(10):
         if isinstance(found, ssl.SSLCertVerificationError):
             return f"its certificate is not accepted: {found.verify_message}"
-        if isinstance(found, OSError) and found.strerror:
-            text = found.strerror
+        if isinstance(found, socket.gaierror):
+            return "its name is not known"
+        if isinstance(found, OSError) and found.errno:
+            # Not its own text, in which asyncio names the address.
+            text = os.strerror(found.errno)
         if found is None:
             break
         found = found.__cause__ or found.__context__
