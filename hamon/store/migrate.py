@@ -1,0 +1,137 @@
+"""Bring a database to the tables of this version, with the revisions in `migrations/`.
+
+Safe when several processes start together: the first takes a lock, the others wait and find nothing left to do. All of an upgrade is one
+transaction (both databases can create tables in one), so it takes place wholly or not at all.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import URL, Connection, text
+
+from hamon import data
+from hamon.errors import StoreError
+from hamon.store.database import Role, connect, explained, parse_url, sqlite_file
+
+_ADVISORY_LOCK = 0x68616D6F6E  # "hamon"
+
+# Alembic keeps the environment of a run in module variables.
+_one_at_a_time = threading.Lock()
+
+
+def upgrade(url: str) -> None:
+    """Apply what is missing, up to the newest revision; does nothing when the database is there already.
+
+    Blocks (use asyncio.to_thread on an event loop). Raises StoreError: unreachable, or newer than this program.
+    """
+    with _migrating(parse_url(url)) as (connection, config):
+        check(connection, may_be_old=True)
+        command.upgrade(config, "head")
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Go back to an older revision ("base": no tables). What the older tables have no room for is gone."""
+    with _migrating(parse_url(url)) as (connection, config):
+        check(connection, may_be_old=True)
+        command.downgrade(config, revision)
+
+
+def current_revision(url: str) -> str | None:
+    """The revision of a database, None for an empty one. Blocks; raises StoreError."""
+    parsed = parse_url(url)
+    file = sqlite_file(parsed)
+    if file is not None and not file.exists():
+        return None
+    engine = connect(parsed, Role.OUTBOX)
+    try:
+        with explained(parsed), engine.begin() as connection:
+            return _revision(connection)
+    finally:
+        engine.dispose()
+
+
+def head_revision() -> str:
+    """The revision that this program works with."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    assert head is not None  # migrations/ is never empty
+    return head
+
+
+def check(connection: Connection, *, may_be_old: bool = False) -> None:
+    """Raise StoreError, with the remedy, unless the database has the tables of this version."""
+    revision = _revision(connection)
+    scripts = ScriptDirectory.from_config(_config())
+    if revision == scripts.get_current_head():
+        return
+    if revision is not None:
+        try:
+            scripts.get_revision(revision)
+        except CommandError as err:
+            raise StoreError(
+                f"the database is newer than this program (revision {revision} is unknown here): "
+                "install the version of hamon that wrote it, or restore the backup that was made before"
+            ) from err
+    if not may_be_old:
+        found = f"is at revision {revision}" if revision else "has no tables yet"
+        raise StoreError(f"the database {found}, this version needs {scripts.get_current_head()}: run `hamon db upgrade`")
+
+
+def draft(message: str) -> Path:
+    """Write a new revision into `migrations/versions` from the difference between tables.py and the newest revision (for developers)."""
+    with TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/draft.db"
+        upgrade(url)
+        with _migrating(parse_url(url)) as (_, config):
+            head = head_revision()
+            number = f"{int(head) + 1:04d}"
+            script = command.revision(config, message=message, autogenerate=True, rev_id=number)
+            assert script is not None
+            assert not isinstance(script, list)
+            return Path(script.path)
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(data.folder("migrations")).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+@contextmanager
+def _migrating(url: URL) -> Iterator[tuple[Connection, Config]]:
+    """A transaction that no other process migrates beside, and the Alembic configuration that works in it."""
+    file = sqlite_file(url)
+    if file is not None and not file.parent.is_dir():
+        raise StoreError(f"the folder of {file} does not exist: create it, and let the user that runs hamon write there")
+    engine = connect(url, Role.MIGRATE)
+    try:
+        with _one_at_a_time, explained(url), engine.begin() as connection:
+            if file is None:
+                _check_encoding(connection)
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+            config = _config()
+            config.attributes["connection"] = connection
+            yield connection, config
+    finally:
+        engine.dispose()
+
+
+def _check_encoding(connection: Connection) -> None:
+    encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
+    if encoding != "UTF8":
+        raise StoreError(
+            f"the PostgreSQL database has the encoding {encoding}, which cannot hold every log line: "
+            "create one with `createdb --encoding UTF8 --template template0`"
+        )

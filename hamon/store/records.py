@@ -1,0 +1,377 @@
+"""Records to rows and back, without loss: whatever a record holds comes out of the database as it went in."""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import cache, lru_cache
+from hashlib import blake2b
+from types import UnionType
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+from pydantic_core import PydanticSerializationError
+from pydantic_core import to_json as pydantic_to_json
+from sqlalchemy import Row
+
+from hamon.errors import StoreError
+from hamon.model.delivery import Delivery, DeliveryState
+from hamon.model.event import Detail, Event, EventKind
+from hamon.model.incident import Incident, TimelineEntry, Transition
+from hamon.model.observation import ReadPosition, Source
+
+T = TypeVar("T")
+Timeline = tuple[TimelineEntry, ...]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def micros(at: datetime) -> int:
+    """Microseconds since 1970 of an aware time."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def moment(stored: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=stored)
+
+
+def _micros_or_none(at: datetime | None) -> int | None:
+    return None if at is None else micros(at)
+
+
+def _moment_or_none(stored: int | None) -> datetime | None:
+    return None if stored is None else moment(stored)
+
+
+# --- Text -------------------------------------------------------------------------------------------------------------
+
+_UNSTORABLE = re.compile("[\x00\x1a\ud800-\udfff]")
+_ESCAPED = re.compile("\x1a([0-9a-f]{4})")
+
+NAME_LIMIT = 200
+
+
+def text(value: str) -> str:
+    r"""Escape what a database refuses (NUL, lone surrogates) as \x1a (SUBSTITUTE) and four hex digits.
+
+    >>> text("a\0b"), untext(text("a\0b"))
+    ('a\x1a0000b', 'a\x00b')
+    """
+    if value.isascii() and "\x00" not in value and "\x1a" not in value:
+        return value
+    return _UNSTORABLE.sub(lambda found: f"\x1a{ord(found[0]):04x}", value)
+
+
+def untext(stored: str) -> str:
+    if "\x1a" not in stored:
+        return stored
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), stored)
+
+
+@lru_cache(maxsize=4096)
+def name(value: str) -> str:
+    """`text`, of bounded length: a longer one is cut and told apart by a hash, after a mark that no escaped text contains."""
+    stored = text(value)
+    if len(stored) <= NAME_LIMIT:
+        return stored
+    return stored[: NAME_LIMIT - 50] + "\x1a~" + blake2b(stored.encode(), digest_size=16).hexdigest()
+
+
+def _text_or_none(value: str | None) -> str | None:
+    return None if value is None else text(value)
+
+
+def _untext_or_none(stored: str | None) -> str | None:
+    return None if stored is None else untext(stored)
+
+
+# --- JSON -------------------------------------------------------------------------------------------------------------
+
+
+def _plain(value: object) -> object:
+    """What JSON has no word for: times as ISO 8601 in UTC, records and mappings as objects."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"no JSON for {type(value).__name__}")
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False, default=_plain).encode
+
+
+def to_json(value: object) -> str:
+    return text(_encode(value))
+
+
+def _detail_to_json(detail: Detail) -> str:
+    """The same four times as fast, for the hot path; what pydantic cannot say (lone surrogates) goes the other way."""
+    try:
+        return pydantic_to_json(detail, inf_nan_mode="constants").decode()
+    except PydanticSerializationError:
+        return to_json(detail)
+
+
+def from_json(kind: type[T], stored: str, what: str) -> T:
+    """Read a record of type `kind`; `what` names it in the StoreError for one that this version cannot read."""
+    try:
+        record: T = _reader(cast(Any, kind))(json.loads(untext(stored)))
+    except (ValueError, TypeError, KeyError, AttributeError) as err:
+        raise _unreadable(what, err) from err
+    return record
+
+
+def _unreadable(what: str, err: Exception) -> StoreError:
+    return StoreError(
+        f"{what} cannot be read ({type(err).__name__}: {err}). It was probably written by a newer version of hamon: "
+        "run that version, or restore the backup that was made before the upgrade."
+    )
+
+
+@cache
+def _reader(kind: Any) -> Callable[[Any], Any]:
+    """A function from JSON to a value of the type `kind`, built once from the type hints.
+
+    Unknown keys are ignored and missing ones take the default of the record, so that records may grow.
+    """
+    if is_dataclass(kind):
+        readers = {field: _reader(hint) for field, hint in get_type_hints(kind).items()}
+        build = cast(Callable[..., Any], kind)
+        return lambda value: build(**{field: readers[field](given) for field, given in value.items() if field in readers})
+    if get_origin(kind) in (Union, UnionType):
+        alternatives = [alternative for alternative in get_args(kind) if alternative is not type(None)]
+        if len(alternatives) == 1:
+            inner = _reader(alternatives[0])
+            return lambda value: None if value is None else inner(value)
+        return _as_it_is
+    if get_origin(kind) is tuple:
+        element = _reader(get_args(kind)[0])
+        return lambda value: tuple([element(item) for item in value])
+    if kind is datetime:
+        return datetime.fromisoformat
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return kind
+    return _as_it_is
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+# --- Events -----------------------------------------------------------------------------------------------------------
+
+EVENT_COLUMNS = (
+    "at",
+    "received_at",
+    "cluster",
+    "kind",
+    "rule",
+    "source",
+    "collector",
+    "node",
+    "long_node",
+    "resource",
+    "reporter",
+    "detail",
+    "raw",
+    "ref",
+    "witness",
+)
+
+EventRow = tuple[int | str | bool | None, ...]
+
+
+def event_row(event: Event) -> EventRow:
+    """In the order of EVENT_COLUMNS. The hot path: one tuple, no dict."""
+    node = event.node
+    return (
+        (event.at - _EPOCH) // _MICROSECOND,
+        (event.received_at - _EPOCH) // _MICROSECOND,
+        text(event.cluster),
+        event.kind.value,
+        text(event.rule),
+        event.source.value,
+        text(event.collector),
+        None if node is None else name(node),
+        None if node is None or len(node) <= NAME_LIMIT // 5 else _long(node),  # escaping makes five of one character at most
+        None if event.resource is None else text(event.resource),
+        None if event.reporter is None else text(event.reporter),
+        _detail_to_json(event.detail) if event.detail else "{}",
+        text(event.raw),
+        text(event.ref),
+        event.witness,
+    )
+
+
+def _long(value: str) -> str | None:
+    """The whole text, where `name` shortens it."""
+    stored = text(value)
+    return stored if len(stored) > NAME_LIMIT else None
+
+
+def event(row: Row[Any]) -> Event:
+    try:
+        detail: Detail = json.loads(untext(row.detail))
+        return Event(
+            at=moment(row.at),
+            received_at=moment(row.received_at),
+            cluster=untext(row.cluster),
+            kind=EventKind(row.kind),
+            rule=untext(row.rule),
+            source=Source(row.source),
+            collector=untext(row.collector),
+            node=_untext_or_none(row.long_node or row.node),
+            resource=_untext_or_none(row.resource),
+            reporter=_untext_or_none(row.reporter),
+            detail=detail,
+            raw=untext(row.raw),
+            ref=untext(row.ref),
+            witness=bool(row.witness),
+        )
+    except (ValueError, TypeError) as err:
+        raise _unreadable(f"event {row.id}", err) from err
+
+
+# --- Incidents and transitions ----------------------------------------------------------------------------------------
+
+
+def _without_timeline(incident: Incident) -> dict[str, object]:
+    return {field.name: getattr(incident, field.name) for field in fields(incident) if field.name != "timeline"}
+
+
+def incident_row(transition: Transition) -> dict[str, object]:
+    """The row of the incident as it is after this transition."""
+    incident = transition.incident
+    return {
+        "cluster": text(incident.cluster),
+        "key": name(incident.key),
+        "sequence": transition.sequence,
+        "stepped_at": micros(transition.at),
+        "kind": incident.kind.value,
+        "state": incident.state.value,
+        "severity": incident.severity.value,
+        "planned": incident.planned,
+        "outcome": incident.outcome.value,
+        "part_of": None if incident.part_of is None else name(incident.part_of),
+        "detected_at": micros(incident.detected_at),
+        "started_at": _micros_or_none(incident.started_at),
+        "resolved_at": _micros_or_none(incident.resolved_at),
+        "from_node": _text_or_none(incident.from_node),
+        "to_node": _text_or_none(incident.to_node),
+        "record": to_json(_without_timeline(incident)),
+    }
+
+
+def incident(row: Row[Any]) -> Incident:
+    """The incident of a row, its timeline left empty."""
+    return from_json(Incident, row.record, f"incident {row.key} of cluster {row.cluster}")
+
+
+def transition_row(transition: Transition, before: Timeline) -> dict[str, object]:
+    """The row of a transition; `before` is the timeline of the step before it, as stored (empty when there is none)."""
+    timeline = transition.incident.timeline
+    kept = 0
+    for old, new in zip(before, timeline, strict=False):
+        if old is not new and old != new:
+            break
+        kept += 1
+    record = {field.name: getattr(transition, field.name) for field in fields(transition)}
+    record["incident"] = _without_timeline(transition.incident)
+    return {
+        "cluster": text(transition.incident.cluster),
+        "key": name(transition.incident.key),
+        "sequence": transition.sequence,
+        "record": to_json(record),
+        "timeline_kept": kept,
+        "timeline": to_json(timeline[kept:]),
+    }
+
+
+def timelines(rows: Sequence[Row[Any]]) -> dict[int, Timeline]:
+    """Timeline by sequence; `rows` are steps of one incident from its first on, in order."""
+    found: dict[int, Timeline] = {}
+    for row in rows:
+        new = from_json(Timeline, row.timeline, f"the timeline of incident {row.key} of cluster {row.cluster}")
+        found[row.sequence] = found[row.sequence - 1][: row.timeline_kept] + new if row.timeline_kept else new
+    return found
+
+
+def transition(row: Row[Any], timeline: Timeline) -> Transition:
+    step = from_json(Transition, row.record, f"step {row.sequence} of incident {row.key} of cluster {row.cluster}")
+    return replace(step, incident=replace(step.incident, timeline=timeline))
+
+
+# --- Deliveries and read positions ------------------------------------------------------------------------------------
+
+
+def delivery_row(delivery: Delivery) -> dict[str, object]:
+    incident = delivery.transition.incident
+    return {
+        "id": name(delivery.id),
+        "long_id": _long(delivery.id),
+        "target": text(delivery.target),
+        "cluster": text(incident.cluster),
+        "key": name(incident.key),
+        "sequence": delivery.transition.sequence,
+        "created_at": micros(delivery.created_at),
+    } | delivery_progress(delivery)
+
+
+def delivery_progress(delivery: Delivery) -> dict[str, object]:
+    """The columns that change while it is delivered."""
+    return {
+        "state": delivery.state.value,
+        "attempts": delivery.attempts,
+        "next_attempt_at": _micros_or_none(delivery.next_attempt_at),
+        "sent_at": _micros_or_none(delivery.sent_at),
+        "repeated": delivery.repeated,
+        "error": text(delivery.error),
+    }
+
+
+def delivery(row: Row[Any], step: Transition) -> Delivery:
+    try:
+        state = DeliveryState(row.state)
+    except ValueError as err:
+        raise _unreadable(f"delivery {row.id}", err) from err
+    return Delivery(
+        id=untext(row.long_id or row.id),
+        target=untext(row.target),
+        transition=step,
+        created_at=moment(row.created_at),
+        state=state,
+        attempts=row.attempts,
+        next_attempt_at=_moment_or_none(row.next_attempt_at),
+        sent_at=_moment_or_none(row.sent_at),
+        repeated=bool(row.repeated),
+        error=untext(row.error),
+    )
+
+
+def position_row(position: ReadPosition, updated_at: datetime) -> dict[str, object]:
+    return {
+        "collector": text(position.collector),
+        "device": str(position.device),
+        "inode": str(position.inode),
+        "path": text(position.path),
+        "offset": position.offset,
+        "fingerprint": position.fingerprint,
+        "fingerprint_size": position.fingerprint_size,
+        "updated_at": micros(updated_at),
+    }
+
+
+def position(row: Row[Any]) -> ReadPosition:
+    return ReadPosition(
+        collector=untext(row.collector),
+        path=untext(row.path),
+        device=int(row.device),
+        inode=int(row.inode),
+        offset=row.offset,
+        fingerprint=row.fingerprint,
+        fingerprint_size=row.fingerprint_size,
+    )

@@ -1,0 +1,562 @@
+"""The history: hamon.ports.Store on SQLite or PostgreSQL.
+
+Threads do the work, so that the event loop never waits for a disk: one writes, one reads the outbox, a few read for pages. What the outbox
+needs is thus not held up by a search, nor a search by the writer (both databases let readers go on while one writes).
+"""
+
+import asyncio
+import os
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ConfigDict, Field, SecretStr, field_validator
+from sqlalchemy import ColumnElement, Connection, Dialect, Engine, Table, exists, func, insert, literal_column, or_, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from hamon.clock import Clock, SystemClock
+from hamon.errors import StoreError
+from hamon.model.delivery import Delivery, DeliveryState
+from hamon.model.incident import Incident, IncidentState, Transition
+from hamon.model.observation import ReadPosition
+from hamon.ports import EventFilter, IncidentFilter, Recording, Remembered, StoredEvent
+from hamon.section import Section
+from hamon.store import migrate, records, retention
+from hamon.store.database import Role, connect, explained, parse_url, sqlite_file, time_limit
+from hamon.store.tables import batches, deliveries, events, incidents, positions, states, transitions
+
+T = TypeVar("T")
+
+READERS = 4
+NARROW = 10_000  # events in a window of time that are quickly sorted
+POSITIONS_KEPT = timedelta(days=30)
+
+_WAITING = (DeliveryState.PENDING.value, DeliveryState.SENDING.value)
+
+
+class StoreConfig(Section):
+    """Where the history is kept, and for how long."""
+
+    # A URL holds a password; pydantic would quote what it refuses.
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    url: SecretStr | None = None
+    """Database URL, sqlite:////path/hamon.db or postgresql://user:password@host/name; without one, hamon.db in the state directory."""
+    url_file: Path | None = None
+    """File that holds the database URL."""
+    retention_days: int = Field(default=365, ge=1)
+    """Days that the history is kept; what is open or not yet delivered stays."""
+    max_size_mib: int | None = Field(default=None, ge=16)
+    """Size in MiB above which the oldest history is deleted before its time; without a value only the age counts."""
+    prune_interval_seconds: float = Field(default=3600, ge=1)
+    """Seconds between two removals of old history."""
+
+    @field_validator("url")
+    @classmethod
+    def _a_known_database(cls, given: SecretStr | None) -> SecretStr | None:
+        if given is not None:
+            try:
+                parse_url(given.get_secret_value())
+            except StoreError as err:
+                raise ValueError(str(err)) from None
+        return given
+
+    def database_url(self, state_directory: Path) -> str:
+        """The URL to use. Raises OSError when `url_file` cannot be read."""
+        given = self.secret("url")
+        return given if given is not None else f"sqlite:///{(state_directory / 'hamon.db').absolute()}"
+
+
+@dataclass(frozen=True, slots=True)
+class _InDoubt:
+    """A batch whose commit got no answer: it was stored if its token is found in the database."""
+
+    token: str
+    recording: Recording
+
+
+class _Timelines:
+    """The timelines of the steps last stored, so that a step is compared with the one before without reading it back. Bounded."""
+
+    def __init__(self, size: int = 256) -> None:
+        self._size = size
+        self._last: OrderedDict[tuple[str, str], tuple[int, records.Timeline]] = OrderedDict()
+
+    def before(self, step: Transition) -> records.Timeline | None:
+        last = self._last.get((step.incident.cluster, step.incident.key))
+        return last[1] if last is not None and last[0] == step.sequence - 1 else None
+
+    def remember(self, step: Transition) -> None:
+        key = (step.incident.cluster, step.incident.key)
+        self._last[key] = (step.sequence, step.incident.timeline)
+        self._last.move_to_end(key)
+        while len(self._last) > self._size:
+            self._last.popitem(last=False)
+
+    def clear(self) -> None:
+        self._last.clear()
+
+
+class SqlStore:
+    """The history in the database at `url`, which `migrate.upgrade` prepared. Connects when first used.
+
+    Methods raise StoreError; its text says what to do. Every one may be tried again, `record` with the same recording: should the
+    connection break while a batch is committed, the next attempt finds out whether it was stored.
+    """
+
+    def __init__(self, url: str, *, clock: Clock | None = None) -> None:
+        self._url = parse_url(url)
+        self._file = sqlite_file(self._url)
+        self._clock = clock if clock is not None else SystemClock()
+        self._write_engine = connect(self._url, Role.WRITE)
+        self._outbox_engine = connect(self._url, Role.OUTBOX)
+        self._read_engine = connect(self._url, Role.READ, size=READERS)
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-write")
+        self._outbox = ThreadPoolExecutor(1, thread_name_prefix="store-outbox")
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-read")
+        # The two below belong to the writing thread.
+        self._timelines = _Timelines()
+        self._in_doubt: _InDoubt | None = None
+        self._upsert = sqlite.insert if self._file is not None else postgresql.insert
+        self._insert_events = _positional_insert(self._write_engine)
+
+    # --- Threads --------------------------------------------------------------------------------------------------
+
+    async def _write(self, work: Callable[[Connection], T]) -> T:
+        return await self._in(self._writer, lambda: self._transaction(self._write_engine, work))
+
+    async def _read_outbox(self, work: Callable[[Connection], T]) -> T:
+        return await self._in(self._outbox, lambda: self._transaction(self._outbox_engine, work))
+
+    async def _read(self, work: Callable[[Connection], T]) -> T:
+        def limited(connection: Connection) -> T:
+            with time_limit(connection):
+                return work(connection)
+
+        return await self._in(self._readers, lambda: self._transaction(self._read_engine, limited))
+
+    async def _in(self, executor: Executor, work: Callable[[], T]) -> T:
+        try:
+            future = asyncio.get_running_loop().run_in_executor(executor, work)
+        except RuntimeError as err:
+            raise StoreError("the store was closed") from err
+        return await future
+
+    def _transaction(self, engine: Engine, work: Callable[[Connection], T]) -> T:
+        with explained(self._url), engine.begin() as connection:
+            return work(connection)
+
+    async def close(self) -> None:
+        """Wait for what is being written, then close all connections."""
+
+        def finish() -> None:
+            for executor in (self._writer, self._outbox, self._readers):
+                executor.shutdown(wait=True)
+            for engine in (self._read_engine, self._outbox_engine, self._write_engine):
+                engine.dispose()
+
+        await asyncio.to_thread(finish)
+
+    # --- Recording ------------------------------------------------------------------------------------------------
+
+    async def record(self, recording: Recording) -> None:
+        """Write one batch in one transaction, or nothing of it.
+
+        A transition or a delivery that is stored already is a defect and raises StoreError.
+        """
+        await self._in(self._writer, lambda: self._record(recording))
+
+    def _record(self, recording: Recording) -> None:
+        doubt, self._in_doubt = self._in_doubt, None
+        token = secrets.token_hex(8)
+        committing = stored = False
+        try:
+            with explained(self._url), self._write_engine.connect() as connection, connection.begin() as transaction:
+                if doubt is None or doubt.recording != recording or self._token(connection) != doubt.token:
+                    self._write_recording(connection, recording)
+                    self._write_token(connection, token)
+                    committing = True
+                transaction.commit()
+            stored = True
+        finally:
+            if not stored:
+                # Forget timelines that were perhaps not stored; they are read back when needed.
+                self._timelines.clear()
+                self._in_doubt = _InDoubt(token, recording) if committing else doubt
+
+    def _token(self, connection: Connection) -> str | None:
+        return connection.execute(select(batches.c.token)).scalar_one_or_none()
+
+    def _write_token(self, connection: Connection, token: str) -> None:
+        statement = self._upsert(batches).values(id=1, token=token)
+        connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_={"token": token}))
+
+    def _write_recording(self, connection: Connection, recording: Recording) -> None:
+        if recording.events:
+            self._insert_events(connection, [records.event_row(event) for event in recording.events])
+        if recording.transitions:
+            self._write_transitions(connection, recording.transitions)
+        if recording.deliveries:
+            self._check_transitions(connection, recording)
+            connection.execute(insert(deliveries), [records.delivery_row(delivery) for delivery in recording.deliveries])
+        if recording.positions:
+            now = self._clock.now()
+            latest = {(position.collector, position.device, position.inode): position for position in recording.positions}
+            self._replace(connection, positions, [records.position_row(position, now) for position in latest.values()])
+        if recording.states:
+            rows = [{"cluster": records.text(cluster), "state": state} for cluster, state in recording.states.items()]
+            self._replace(connection, states, rows)
+
+    def _replace(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+        """Insert rows, or overwrite those of the same primary key."""
+        statement = self._upsert(table)
+        columns = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
+        connection.execute(statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=columns), list(rows))
+
+    def _write_transitions(self, connection: Connection, steps: Sequence[Transition]) -> None:
+        latest: dict[tuple[str, str], Transition] = {}
+        for step in steps:
+            key = (step.incident.cluster, step.incident.key)
+            if key not in latest or latest[key].sequence <= step.sequence:
+                latest[key] = step
+        statement = self._upsert(incidents)
+        columns = {column.name: statement.excluded[column.name] for column in incidents.columns if not column.primary_key}
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=list(incidents.primary_key), set_=columns, where=incidents.c.sequence < statement.excluded.sequence
+            ),
+            [records.incident_row(step) for step in latest.values()],
+        )
+        rows = []
+        written: dict[tuple[str, str, int], records.Timeline] = {}
+        for step in steps:
+            incident = step.incident
+            before = written.get((incident.cluster, incident.key, step.sequence - 1))
+            if before is None:
+                before = self._timelines.before(step)
+            if before is None and step.sequence > 1:
+                found = _timelines(connection, incident.cluster, records.name(incident.key), step.sequence - 1)
+                before = found.get(step.sequence - 1)
+            rows.append(records.transition_row(step, before or ()))
+            written[incident.cluster, incident.key, step.sequence] = incident.timeline
+            self._timelines.remember(step)
+        connection.execute(insert(transitions), rows)
+
+    def _check_transitions(self, connection: Connection, recording: Recording) -> None:
+        """A delivery refers to the stored transition, so it must be the very same; else raise StoreError."""
+        new = {(step.incident.cluster, step.incident.key, step.sequence): step for step in recording.transitions}
+        for delivery in recording.deliveries:
+            step = delivery.transition
+            cluster, key = step.incident.cluster, step.incident.key
+            stored = new.get((cluster, key, step.sequence))
+            if stored is None:
+                found = _steps(connection, {(cluster, records.name(key)): step.sequence})
+                stored = found.get((cluster, records.name(key), step.sequence))
+            if stored is not step and stored != step:
+                raise StoreError(
+                    f"delivery {delivery.id}: its transition is not the one that is stored (a defect of hamon; please report it)"
+                )
+
+    async def remembered(self) -> Remembered:
+        """What the gateway starts from. Raises StoreError also when the database is older or newer than this version."""
+
+        def work(connection: Connection) -> Remembered:
+            migrate.check(connection)
+            return Remembered(
+                states={records.untext(row.cluster): bytes(row.state) for row in connection.execute(select(states))},
+                positions=[records.position(row) for row in connection.execute(select(positions))],
+            )
+
+        return await self._write(work)
+
+    # --- The outbox -----------------------------------------------------------------------------------------------
+
+    async def due_deliveries(self, now: datetime, limit: int) -> Sequence[Delivery]:
+        """Pending deliveries whose time has come, oldest first, at most one per incident and target (order is kept)."""
+        due = or_(deliveries.c.next_attempt_at.is_(None), deliveries.c.next_attempt_at <= records.micros(now))
+        wanted = (
+            select(deliveries)
+            .where(deliveries.c.state == DeliveryState.PENDING.value, due, ~_held_up())
+            .order_by(deliveries.c.created_at, deliveries.c.sequence, deliveries.c.id)
+            .limit(limit)
+        )
+        return await self._read_outbox(lambda connection: _deliveries(connection, wanted))
+
+    async def next_delivery_at(self) -> datetime | None:
+        """When the next pending delivery is due; None when the outbox is empty, or holds only what is being sent."""
+        first = func.min(func.coalesce(deliveries.c.next_attempt_at, deliveries.c.created_at))
+        wanted = select(first).where(deliveries.c.state == DeliveryState.PENDING.value, ~_held_up())
+        at = await self._read_outbox(lambda connection: connection.execute(wanted).scalar_one())
+        return None if at is None else records.moment(at)
+
+    async def update_delivery(self, delivery: Delivery) -> None:
+        """Write state, attempts, next attempt, sent time and error of one delivery."""
+        statement = update(deliveries).where(deliveries.c.id == records.name(delivery.id)).values(records.delivery_progress(delivery))
+
+        def work(connection: Connection) -> None:
+            if connection.execute(statement).rowcount != 1:
+                raise StoreError(f"delivery {delivery.id} is not in the outbox (a defect of hamon; please report it)")
+
+        await self._write(work)
+
+    async def recover_deliveries(self) -> int:
+        """Turn SENDING left by a crash back into PENDING, marked repeated; return how many."""
+        statement = (
+            update(deliveries)
+            .where(deliveries.c.state == DeliveryState.SENDING.value)
+            .values(state=DeliveryState.PENDING.value, repeated=True)
+        )
+        return await self._write(lambda connection: connection.execute(statement).rowcount)
+
+    async def pending_deliveries(self) -> Mapping[str, int]:
+        """Number of deliveries that are not yet handed over (being sent included), per target."""
+        wanted = select(deliveries.c.target, func.count()).where(deliveries.c.state.in_(_WAITING)).group_by(deliveries.c.target)
+        rows = await self._read_outbox(lambda connection: connection.execute(wanted).all())
+        return {records.untext(target): count for target, count in rows}
+
+    # --- Pages ----------------------------------------------------------------------------------------------------
+
+    async def incidents(self, wanted: IncidentFilter) -> Sequence[Incident]:
+        """Newest first; timelines are left empty."""
+        conditions: list[ColumnElement[bool]] = []
+        if wanted.cluster is not None:
+            conditions.append(incidents.c.cluster == records.text(wanted.cluster))
+        if wanted.kind is not None:
+            conditions.append(incidents.c.kind == wanted.kind)
+        if wanted.open_only:
+            conditions.append(incidents.c.state == IncidentState.OPEN.value)
+        if not wanted.include_parts:
+            conditions.append(incidents.c.part_of.is_(None))
+        if wanted.since is not None:
+            conditions.append(incidents.c.detected_at >= records.micros(wanted.since))
+        if wanted.before is not None:
+            conditions.append(incidents.c.detected_at < records.micros(wanted.before))
+        query = select(incidents).where(*conditions).order_by(incidents.c.detected_at.desc(), incidents.c.cluster, incidents.c.key)
+        rows = await self._read(lambda connection: connection.execute(query.limit(wanted.limit)).all())
+        return [records.incident(row) for row in rows]
+
+    async def incident(self, cluster: str, key: str) -> Incident | None:
+        """One incident with its timeline; None when there is none."""
+        found = await self._read(lambda connection: _all_steps(connection, cluster, key))
+        return found[-1].incident if found else None
+
+    async def parts(self, cluster: str, key: str) -> Sequence[Incident]:
+        """Incidents that are part of this one, oldest first; timelines are left empty."""
+        query = (
+            select(incidents)
+            .where(incidents.c.cluster == records.text(cluster), incidents.c.part_of == records.name(key))
+            .order_by(incidents.c.detected_at, incidents.c.key)
+        )
+        rows = await self._read(lambda connection: connection.execute(query).all())
+        return [records.incident(row) for row in rows]
+
+    async def transitions(self, cluster: str, key: str) -> Sequence[Transition]:
+        """The steps of an incident, oldest first."""
+        return await self._read(lambda connection: _all_steps(connection, cluster, key))
+
+    async def deliveries(self, cluster: str, key: str) -> Sequence[Delivery]:
+        """What was told of an incident, oldest first."""
+        query = (
+            select(deliveries)
+            .where(deliveries.c.cluster == records.text(cluster), deliveries.c.key == records.name(key))
+            .order_by(deliveries.c.sequence, deliveries.c.created_at, deliveries.c.id)
+        )
+        return await self._read(lambda connection: _deliveries(connection, query))
+
+    async def events(self, wanted: EventFilter) -> Sequence[StoredEvent]:
+        """Newest first (the order in which they were stored)."""
+        conditions: list[ColumnElement[bool]] = []
+        if wanted.cluster is not None:
+            conditions.append(events.c.cluster == records.text(wanted.cluster))
+        if wanted.kind is not None:
+            conditions.append(events.c.kind == wanted.kind)
+        if wanted.node is not None:
+            conditions.append(events.c.node == records.name(wanted.node))
+        if wanted.text is not None:
+            pattern = records.text(wanted.text)
+            conditions.append(or_(events.c.raw.icontains(pattern, autoescape=True), events.c.resource.icontains(pattern, autoescape=True)))
+        if wanted.before_id is not None:
+            conditions.append(events.c.id < wanted.before_id)
+
+        def work(connection: Connection) -> list[StoredEvent]:
+            window = _window(connection, wanted.since, wanted.until)
+            query = select(events).where(*conditions, *window).order_by(events.c.id.desc()).limit(wanted.limit)
+            return [StoredEvent(id=row.id, event=records.event(row)) for row in connection.execute(query)]
+
+        return await self._read(work)
+
+    # --- Retention ------------------------------------------------------------------------------------------------
+
+    async def prune(self, *, older_than: datetime | None, max_bytes: int | None) -> int:
+        """Delete old history in small steps, never what is open or undelivered; return the number of rows deleted.
+
+        Each step is a transaction of its own, and the writer may record between two of them. See `retention` for what is old.
+        """
+        deleted = 0
+        if older_than is not None:
+            cutoff = records.micros(older_than)
+            after_id = 0
+            while True:
+                start = after_id
+                step = await self._write(lambda connection, start=start: retention.drop_events(connection, start, cutoff))  # type: ignore[misc]
+                deleted += step.deleted
+                if step.last_id is None or not step.deleted:
+                    break
+                after_id = step.last_id
+            while count := await self._write(lambda connection: self._drop_incidents(connection, cutoff)):
+                deleted += count
+        deleted += await self._prune_positions()
+        if max_bytes is not None:
+            deleted += await self._prune_to_size(max_bytes)
+        while await self._write(retention.give_space_back):
+            pass
+        return deleted
+
+    def _drop_incidents(self, connection: Connection, cutoff: int | None) -> int:
+        self._timelines.clear()
+        return retention.drop_incidents(connection, cutoff)
+
+    async def _prune_to_size(self, max_bytes: int) -> int:
+        deleted = 0
+        while await self._read(retention.used_bytes) > max_bytes:
+            # The oldest first, events and incidents alike: what is left of both begins at about the same time.
+            step = await self._write(lambda connection: retention.drop_events(connection, 0, None))
+            oldest = step.oldest_left if step.deleted else None
+            count = step.deleted + await self._write(lambda connection, oldest=oldest: self._drop_incidents(connection, oldest))  # type: ignore[misc]
+            if not count:
+                break
+            deleted += count
+        return deleted
+
+    async def _prune_positions(self) -> int:
+        """Forget files that are gone and had no new line for 30 days; a quiet file that is still there keeps its position."""
+        before = records.micros(self._clock.now() - POSITIONS_KEPT)
+        query = select(positions).where(positions.c.updated_at < before)
+        quiet = await self._read(lambda connection: [records.position(row) for row in connection.execute(query)])
+        gone = await self._in(self._readers, lambda: [position for position in quiet if _is_gone(position)])
+        if not gone:
+            return 0
+        keys = [(records.text(position.collector), str(position.device), str(position.inode)) for position in gone]
+        columns = tuple_(positions.c.collector, positions.c.device, positions.c.inode)
+        statement = positions.delete().where(columns.in_(keys), positions.c.updated_at < before)
+        return await self._write(lambda connection: connection.execute(statement).rowcount)
+
+    async def size_bytes(self) -> int:
+        """The room that the history takes on the disk, the write-ahead log of SQLite included."""
+        file = self._file
+        if file is not None:
+            return await self._in(self._readers, lambda: sum(_size(path) for path in (file, Path(f"{file}-wal"))))
+        return await self._read(retention.postgresql_bytes)
+
+
+def _positional_insert(engine: Engine) -> Callable[[Connection, list[records.EventRow]], object]:
+    """A function that inserts event rows: the hot path.
+
+    SQLAlchemy compiles the statement once; the rows go to the driver as plain tuples. Passing them through SQLAlchemy, one dict each,
+    costs as much again as SQLite itself.
+    """
+    build: Callable[..., Dialect] = type(engine.dialect)
+    dialect = build(paramstyle="qmark" if engine.dialect.name == "sqlite" else "format")
+    statement = insert(events).inline().compile(dialect=dialect, column_keys=list(records.EVENT_COLUMNS))
+    assert tuple(statement.positiontup or ()) == records.EVENT_COLUMNS
+    sql = str(statement)
+    return lambda connection, rows: connection.exec_driver_sql(sql, rows)
+
+
+def _window(connection: Connection, since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:
+    """Conditions for a window of time, written so that the better way is taken: neither database can judge it.
+
+    A narrow window is found through the index by time; in a wide one the newest events are found by going back through the ids, and
+    the index would only make all of its events be sorted.
+    """
+    bounds = []
+    if since is not None:
+        bounds.append((events.c.at.__ge__, (events.c.at + 0).__ge__, records.micros(since)))
+    if until is not None:
+        bounds.append((events.c.at.__le__, (events.c.at + 0).__le__, records.micros(until)))
+    if not bounds:
+        return []
+    indexed = select(events.c.id).where(*(by_index(at) for by_index, _, at in bounds))
+    if connection.execute(select(func.count()).select_from(indexed.limit(NARROW + 1).subquery())).scalar_one() <= NARROW:
+        return [events.c.id.in_(indexed)]
+    return [by_row(at) for _, by_row, at in bounds]
+
+
+def _held_up() -> ColumnElement[bool]:
+    """There is an earlier delivery for the same incident and target that is not handed over."""
+    earlier = deliveries.alias("earlier")
+    return exists(
+        select(literal_column("1")).where(
+            earlier.c.cluster == deliveries.c.cluster,
+            earlier.c.key == deliveries.c.key,
+            earlier.c.target == deliveries.c.target,
+            earlier.c.sequence < deliveries.c.sequence,
+            earlier.c.state.in_(_WAITING),
+        )
+    )
+
+
+def _timelines(connection: Connection, cluster: str, key: str, up_to: int) -> dict[int, records.Timeline]:
+    """The timelines of the steps of an incident, by sequence; `key` as stored."""
+    query = (
+        select(transitions)
+        .where(transitions.c.cluster == records.text(cluster), transitions.c.key == key, transitions.c.sequence <= up_to)
+        .order_by(transitions.c.sequence)
+    )
+    return records.timelines(connection.execute(query).all())
+
+
+def _steps(connection: Connection, wanted: Mapping[tuple[str, str], int]) -> dict[tuple[str, str, int], Transition]:
+    """All steps of incidents (cluster, key as stored) up to a sequence."""
+    found: dict[tuple[str, str, int], Transition] = {}
+    for (cluster, key), up_to in wanted.items():
+        query = (
+            select(transitions)
+            .where(transitions.c.cluster == records.text(cluster), transitions.c.key == key, transitions.c.sequence <= up_to)
+            .order_by(transitions.c.sequence)
+        )
+        rows = connection.execute(query).all()
+        timelines = records.timelines(rows)
+        for row in rows:
+            found[cluster, key, row.sequence] = records.transition(row, timelines[row.sequence])
+    return found
+
+
+def _all_steps(connection: Connection, cluster: str, key: str) -> list[Transition]:
+    return list(_steps(connection, {(cluster, records.name(key)): 2**63 - 1}).values())
+
+
+def _deliveries(connection: Connection, query: Any) -> list[Delivery]:
+    rows = connection.execute(query).all()
+    wanted: dict[tuple[str, str], int] = {}
+    for row in rows:
+        key = (records.untext(row.cluster), row.key)
+        wanted[key] = max(wanted.get(key, 0), row.sequence)
+    steps = _steps(connection, wanted)
+    return [records.delivery(row, steps[records.untext(row.cluster), row.key, row.sequence]) for row in rows]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+    except OSError as err:
+        raise StoreError(f"the size of {path} cannot be read: {err.strerror}") from err
+
+
+def _is_gone(position: ReadPosition) -> bool:
+    """No file of that inode stands in the folder any more, under whatever name; a folder that cannot be read counts as a file kept."""
+    folder = os.path.dirname(position.path) or "."
+    try:
+        with os.scandir(folder) as entries:
+            return all(entry.inode() != position.inode for entry in entries)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
