@@ -122,7 +122,7 @@ def test_logs_are_mounted_read_only_and_pages_are_published_to_this_host_only() 
     hamon = compose("compose.yaml")["services"]["hamon"]
     assert hamon["read_only"] is True
     assert hamon["cap_drop"] == ["ALL"]
-    assert hamon["ports"] == ["127.0.0.1:8080:8080"]
+    assert hamon["ports"] == ["127.0.0.1:8470:8470"]
     mounts = [mount for mount in hamon["volumes"] if "/var/log" in mount]
     assert len(mounts) == 2
     assert all(mount.endswith(":ro") for mount in mounts)
