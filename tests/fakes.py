@@ -1,6 +1,10 @@
 """Small stand-ins, type-checked against the ports."""
 
+import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+
+from hamon.model.observation import LogChunk, Observation, ReadPosition
 
 
 class FakeClock:
@@ -14,3 +18,41 @@ class FakeClock:
 
     def advance(self, seconds: float) -> None:
         self._now += timedelta(seconds=seconds)
+
+
+class MemoryInbox:
+    """Keeps what collectors put, and lets a test wait for it. `room` bounds what is taken before `let_in` is called again."""
+
+    def __init__(self, room: int | None = None) -> None:
+        self.observations: list[Observation] = []
+        self._room = room
+        self._changed = asyncio.Condition()
+
+    async def put(self, observation: Observation) -> None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._room is None or len(self.observations) < self._room)
+            self.observations.append(observation)
+            self._changed.notify_all()
+
+    async def let_in(self, room: int | None) -> None:
+        async with self._changed:
+            self._room = room
+            self._changed.notify_all()
+
+    async def until(self, is_reached: Callable[[], bool], timeout_seconds: float = 20) -> None:
+        async with asyncio.timeout(timeout_seconds), self._changed:
+            await self._changed.wait_for(is_reached)
+
+    @property
+    def chunks(self) -> list[LogChunk]:
+        return [observation for observation in self.observations if isinstance(observation, LogChunk)]
+
+    @property
+    def data(self) -> bytes:
+        """The bytes of all chunks, in the order in which they came."""
+        return b"".join(chunk.data for chunk in self.chunks)
+
+    def positions(self, chunks: int | None = None) -> list[ReadPosition]:
+        """What the store would hold after the first `chunks` of them (all): one for each file."""
+        found = [chunk.position for chunk in self.chunks[:chunks] if chunk.position]
+        return list({(position.collector, position.device, position.inode): position for position in found}.values())

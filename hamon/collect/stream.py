@@ -1,0 +1,420 @@
+"""Read one log through all its files: the rotated ones it still has to catch up with, then the current one, for as long as it grows.
+
+Law: every byte of the log is taken once and in order; what is written late to a file that was rotated away is taken when it comes.
+Nothing is buffered: an unfinished line is read again when it is complete, so that the offset alone says where to go on.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from hamon.collect.files import DamagedFile, Identity, LogFile, fingerprint, open_log
+from hamon.collect.lines import Cut, LongLine, cut_lines
+from hamon.collect.rotation import Candidate, family, resume_offsets
+from hamon.model.observation import ReadPosition
+
+log = logging.getLogger(__name__)
+
+WINDOW_BYTES = 256 * 1024
+"""Most bytes of complete lines taken at once."""
+QUIET_SECONDS = 1.0
+"""A file that was rotated away and did not grow for so long is finished: its last line is taken even without a line end."""
+_INCOMPLETE_SECONDS = 5.0
+"""A compressed file whose end is missing is waited for so long."""
+_LINGER_SECONDS = 60.0
+"""A finished file stays open so long for late lines; the last one stays open until the next rotation."""
+_WINDOWS_AT_ONCE = 64
+
+
+class Truncated(Exception):
+    """The content of an open file was replaced: it begins again at offset 0."""
+
+
+class Memory:
+    """What was read of which file, of all logs of one collector: from the store, and since then."""
+
+    def __init__(self, committed: Iterable[ReadPosition]) -> None:
+        self._committed = tuple(committed)
+        self._since: dict[Identity, ReadPosition] = {}
+        self._readers: dict[Identity, object] = {}
+
+    def remember(self, position: ReadPosition) -> None:
+        self._since[position.device, position.inode] = position
+
+    def positions(self, path: str, inodes: set[Identity]) -> list[ReadPosition]:
+        """Those of one log, and those of the files given: a file that got the name of another log is not read again."""
+        known = [*self._committed, *self._since.values()]
+        return [position for position in known if position.path == path or (position.device, position.inode) in inodes]
+
+    def claim(self, identity: Identity, reader: object) -> bool:
+        """Let only one log read a file that has two names."""
+        return self._readers.setdefault(identity, reader) is reader
+
+    def release(self, identity: Identity, reader: object) -> None:
+        if self._readers.get(identity) is reader:
+            del self._readers[identity]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Complete lines, the offset of their first byte, and the position behind them."""
+
+    cut: Cut
+    offset: int
+    position: ReadPosition
+
+
+class Part:
+    """One open file of a log, read from `offset` on."""
+
+    def __init__(self, file: LogFile, name: str, offset: int, line_limit: int, now: datetime) -> None:
+        self.file = file
+        self.name = name
+        self.offset = offset
+        self.head = file.head()
+        self.is_current = True
+        self.quiet_since = now
+        self.has_rest = False
+        """Whether an unfinished line stands at the end."""
+        self.size = -1
+        self.mtime_ns = 0
+        self._line_limit = line_limit
+        self._long: LongLine | None = None
+
+    @property
+    def identity(self) -> Identity:
+        return self.file.identity
+
+    def position(self, collector: str, path: str) -> ReadPosition:
+        device, inode = self.identity
+        return ReadPosition(
+            collector=collector,
+            path=path,
+            device=device,
+            inode=inode,
+            offset=self.offset,
+            fingerprint=fingerprint(self.head),
+            fingerprint_size=len(self.head),
+        )
+
+    def quiet_for(self, now: datetime) -> float:
+        self.quiet_since = min(self.quiet_since, now)  # the clock may have been set back
+        return (now - self.quiet_since).total_seconds()
+
+    def take(self, now: datetime) -> Cut | None:
+        """The next lines; an empty cut while a very long line is searched for its end; None when there is nothing (more) to take now.
+
+        Raises Truncated, DamagedFile, OSError.
+        """
+        window_bytes = max(WINDOW_BYTES, self._line_limit + 1)
+        for _ in range(_WINDOWS_AT_ONCE):
+            searched = self._long.searched if self._long else 0
+            window = self.file.read_at(self.offset + searched, window_bytes)
+            # Looked at after reading: had the content been replaced before, the head would tell.
+            self._look_for_truncation(self.offset + searched, now)
+            if self._long:
+                line_end = window.find(b"\n")
+                if line_end >= 0:
+                    return self._taken(self._long.end(window[:line_end], b"\n"))
+            else:
+                cut = cut_lines(window, self._line_limit)
+                if cut.taken:
+                    return self._taken(cut)
+            if len(window) < window_bytes:
+                self.has_rest = bool(searched or window)
+                if not self.has_rest or not self._is_finished(now):
+                    return None
+                return self._taken((self._long or LongLine(self._line_limit)).end(window, b""))
+            self._long = self._long or LongLine(self._line_limit)
+            self._long.extend(window)
+        return Cut(data=b"", taken=0)
+
+    def _is_finished(self, now: datetime) -> bool:
+        return self.file.is_complete or (not self.is_current and self.quiet_for(now) >= self.patience_seconds)
+
+    @property
+    def patience_seconds(self) -> float:
+        return _INCOMPLETE_SECONDS if self.file.is_compressed else QUIET_SECONDS
+
+    def is_done(self, now: datetime) -> bool:
+        """Whether the next part may begin: all that can come now was taken."""
+        if self.has_rest:
+            return False
+        return not self.file.is_compressed or self.file.is_complete or self.quiet_for(now) >= _INCOMPLETE_SECONDS
+
+    def _taken(self, cut: Cut) -> Cut:
+        self.offset += cut.taken
+        self.has_rest = False
+        self._long = None
+        return cut
+
+    def _look_for_truncation(self, seen: int, now: datetime) -> None:
+        head = self.file.head()
+        status = self.file.status()
+        is_replaced = not head.startswith(self.head) or (not self.file.is_compressed and status.st_size < seen)
+        self.mtime_ns = status.st_mtime_ns
+        if is_replaced:
+            raise Truncated
+        self.head = head
+        if status.st_size != self.size:
+            self.size = status.st_size
+            self.quiet_since = now
+
+
+class LogStream:
+    """One log by its path, as a succession of parts."""
+
+    def __init__(self, collector: str, path: str, memory: Memory, line_limit: int, *, follow_rotation: bool) -> None:
+        self.path = path
+        self.is_alias = False
+        """Another log of this collector reads the file: it has two names."""
+        self.damaged: list[str] = []
+        """Compressed files whose rest could not be read; emptied by who tells of them."""
+        self._collector = collector
+        self._memory = memory
+        self._line_limit = line_limit
+        self._follow_rotation = follow_rotation
+        self._reading: list[Part] = []
+        self._lingering: list[Part] = []
+        self._starts_afresh = True
+        self._last_mtime_ns = -1
+        self._refused: set[Identity] = set()
+        self._moved: list[ReadPosition] = []
+        self.has_more = False
+        """Whether `read` should be called again at once."""
+
+    # Looking: which files there are
+
+    def look(self, now: datetime, wanted: Callable[[str], bool], *, from_end: bool) -> Piece | None:
+        """Find new parts; raises OSError when the current file cannot be reached (older ones may be read nevertheless).
+
+        A log never seen before begins with the files that are `wanted`, at their start; or, `from_end`, at the end of the current
+        file: then a piece without data is returned, whose position marks the place.
+        """
+        problem: OSError | None = None
+        identity: Identity | None = None
+        try:
+            status = os.stat(self.path)
+            identity = (status.st_dev, status.st_ino)
+        except OSError as err:
+            problem = err
+        for part in self._reading:
+            part.is_current = part.identity == identity
+        newest = self._reading[-1] if self._reading else None
+        mark = None
+        # An empty current file does not tell whether others came and went unseen: then all are looked at.
+        if problem or not (newest and newest.is_current and newest.head):
+            mark = self._extend(now, wanted, from_end=from_end)
+            newest = self._reading[-1] if self._reading else None
+        if problem:
+            raise problem
+        if not self.is_alias and not (newest and newest.is_current):
+            open_log(self.path).close()  # says why it could not be opened
+        return mark
+
+    def _extend(self, now: datetime, wanted: Callable[[str], bool], *, from_end: bool) -> Piece | None:
+        own = self._memory.positions(self.path, set())
+        try:
+            candidates = family(self.path, {position.inode for position in own})
+        except OSError:
+            candidates = []  # the stat of the current file says it better
+        if not self._follow_rotation:
+            candidates = [candidate for candidate in candidates if candidate.is_current or wanted(candidate.path)]
+        open_parts = {part.identity: part for part in (*self._lingering, *self._reading)}
+        positions = [
+            *self._memory.positions(self.path, {candidate.identity for candidate in candidates}),
+            *(part.position(self._collector, self.path) for part in open_parts.values()),
+        ]
+        is_first, self._starts_afresh = self._starts_afresh, False
+        done = resume_offsets(candidates, positions, self._peek, all_of_them=is_first)
+        offsets = self._offsets(candidates, done, wanted, is_known=bool(positions), is_first=is_first)
+        # What was copied away before a truncation is read on in the copy.
+        offsets |= resume_offsets(candidates, self._moved, self._peek, all_of_them=True)
+        self._moved.clear()
+        parts = [part for part in self._reading if part.identity not in {candidate.identity for candidate in candidates}]
+        mark = None
+        self.is_alias = False
+        for candidate in candidates:
+            part = open_parts.get(candidate.identity)
+            if part in self._reading:
+                parts.append(part)
+            elif part is None and candidate.identity in offsets and (new := self._open(candidate, offsets[candidate.identity], now)):
+                parts.append(new)
+                if from_end and is_first and not positions and candidate.is_current:
+                    new.offset = _last_line_end(new, self._line_limit)
+                    mark = self._piece(new, Cut(data=b"", taken=0))
+        self._reading = parts
+        self._last_mtime_ns = max([self._last_mtime_ns, *(candidate.mtime_ns for candidate in candidates)])
+        return mark
+
+    def _offsets(
+        self, candidates: list[Candidate], done: dict[Identity, int], wanted: Callable[[str], bool], *, is_known: bool, is_first: bool
+    ) -> dict[Identity, int]:
+        """Which files to read, and from where."""
+        if not is_known:
+            return {candidate.identity: 0 for candidate in candidates if candidate.is_current or wanted(candidate.path)}
+        recognised = [place for place, candidate in enumerate(candidates) if candidate.identity in done]
+        if recognised:
+            newer = candidates[recognised[-1] + 1 :]
+        else:
+            newer = [candidate for candidate in candidates if candidate.is_current or candidate.mtime_ns > self._last_mtime_ns]
+        offsets = {candidate.identity: 0 for candidate in newer}
+        for candidate in candidates:
+            # Later on, what was recognised is open already or finished; only the current file may have been closed.
+            if candidate.identity in done and (is_first or candidate.is_current):
+                offsets[candidate.identity] = done[candidate.identity]
+        return offsets
+
+    def _peek(self, candidate: Candidate) -> bytes:
+        try:
+            file = open_log(candidate.path)
+        except OSError:
+            return b""
+        try:
+            return file.head()
+        except (OSError, DamagedFile):
+            return b""
+        finally:
+            file.close()
+
+    def _open(self, candidate: Candidate, offset: int, now: datetime) -> Part | None:
+        if not self._memory.claim(candidate.identity, self):
+            self.is_alias = self.is_alias or candidate.is_current
+            return None
+        try:
+            file = open_log(candidate.path)
+        except OSError as err:
+            self._memory.release(candidate.identity, self)
+            self._refuse(candidate, err)
+            return None
+        try:
+            part = Part(file, candidate.path, offset, self._line_limit, now)
+        except (OSError, DamagedFile) as err:
+            file.close()
+            self._memory.release(candidate.identity, self)
+            self._refuse(candidate, err)
+            return None
+        if part.identity != candidate.identity:  # replaced since it was listed: the next look finds it
+            file.close()
+            self._memory.release(candidate.identity, self)
+            return None
+        part.is_current = candidate.is_current
+        return part
+
+    def _refuse(self, candidate: Candidate, err: Exception) -> None:
+        """Go on without an older file that cannot be read, and tell of it once; the current one is tried again by `look`."""
+        if not candidate.is_current and candidate.identity not in self._refused:
+            self._refused.add(candidate.identity)
+            self.damaged.append(candidate.path)
+            log.warning("A rotated log cannot be read, its lines are missing", extra={"path": candidate.path, "error": str(err)})
+
+    # Reading: what is in them
+
+    def read(self, now: datetime) -> Piece | None:
+        """The next lines of the log, None when there are none now. Raises OSError; then `abandon` and look again later."""
+        self.has_more = False
+        for part in tuple(self._lingering):
+            if piece := self._take(part, now):
+                return piece
+        while self._reading and not self.has_more:
+            part = self._reading[0]
+            if piece := self._take(part, now):
+                return piece
+            if self.has_more or not self._reading or self._reading[0] is not part or not part.is_done(now):
+                break
+            if len(self._reading) == 1 and (part.is_current or part.quiet_for(now) < _LINGER_SECONDS):
+                break
+            self._retire(part)
+        self._close_idle(now)
+        return None
+
+    def _take(self, part: Part, now: datetime) -> Piece | None:
+        try:
+            cut = part.take(now)
+        except Truncated:
+            self._drop(part)
+            if part.offset or part.head:
+                self._moved.append(part.position(self._collector, self.path))
+            self.has_more = True
+            return None
+        except DamagedFile as err:
+            self._drop(part)
+            self.has_more = True
+            self.damaged.append(part.name)
+            log.warning("A compressed log is damaged, its rest is missing", extra={"path": part.name, "error": str(err)})
+            return None
+        if cut is None:
+            return None
+        if not cut.taken:
+            self.has_more = True
+            return None
+        return self._piece(part, cut)
+
+    def _piece(self, part: Part, cut: Cut) -> Piece:
+        position = part.position(self._collector, self.path)
+        self._memory.remember(position)
+        return Piece(cut=cut, offset=part.offset - cut.taken, position=position)
+
+    def _retire(self, part: Part) -> None:
+        self._memory.remember(part.position(self._collector, self.path))
+        self._reading.remove(part)
+        if not part.file.is_compressed:
+            self._lingering.append(part)
+            return
+        self._close(part)
+        if not part.file.is_complete:
+            self.damaged.append(part.name)
+            log.warning("A compressed log ends too early, its rest is missing", extra={"path": part.name})
+
+    def _close_idle(self, now: datetime) -> None:
+        for part in tuple(self._lingering):
+            is_deleted = part.file.status().st_nlink == 0
+            if (is_deleted or part is not self._lingering[-1]) and part.quiet_for(now) >= _LINGER_SECONDS:
+                self._drop(part)
+
+    def _drop(self, part: Part) -> None:
+        self._memory.remember(part.position(self._collector, self.path))
+        for parts in (self._reading, self._lingering):
+            if part in parts:
+                parts.remove(part)
+        self._close(part)
+
+    def _close(self, part: Part) -> None:
+        self._memory.release(part.identity, self)
+        part.file.close()
+
+    def abandon(self) -> None:
+        """Close all files, to find them anew from what is remembered."""
+        for part in (*self._reading, *self._lingering):
+            self._drop(part)
+        self._starts_afresh = True
+
+    def wait_seconds(self, now: datetime) -> float | None:
+        """When to read again although nothing happens: a finished file is being waited for."""
+        waits = [
+            part.patience_seconds - part.quiet_for(now)
+            for part in (*self._lingering, *self._reading)
+            if part.has_rest and not part.is_current
+        ]
+        if len(self._reading) > 1 and not self._reading[0].is_done(now):
+            waits.append(self._reading[0].patience_seconds - self._reading[0].quiet_for(now))
+        return max(0.0, min(waits)) if waits else None
+
+    @property
+    def lag_bytes(self) -> int:
+        """Bytes seen and not taken; of a compressed file its whole size, for only its end is known to be its end."""
+        return sum(
+            part.size if part.file.is_compressed else max(0, part.size - part.offset) for part in self._reading if not part.file.is_complete
+        )
+
+
+def _last_line_end(part: Part, limit: int) -> int:
+    """Where to begin at the end of a file without beginning inside a line."""
+    if part.file.is_compressed:
+        return 0
+    size = part.file.status().st_size
+    begin = max(0, size - limit)
+    end = part.file.read_at(begin, size - begin).rfind(b"\n") + 1
+    return begin + end if end else size
