@@ -10,7 +10,6 @@ from hamon import tell
 from hamon.model.incident import Cause, Incident, IncidentKind, Outcome
 from tests.tell.samples import FAILED, FAILOVER, ONGOING, RESOLVED, STANDBY_FAULT, incidents
 
-
 LITERAL = {"SELECT * FROM pg_stat_replication;"}
 
 

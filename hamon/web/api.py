@@ -1,0 +1,344 @@
+"""The JSON API under /api/v1: what the pages show, for programs. Times are RFC 3339 in UTC, errors are RFC 9457 problems."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, HTTPException, Query
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from hamon import tell
+from hamon.clock import Clock
+from hamon.model.cluster import NodeState
+from hamon.model.delivery import DeliveryState
+from hamon.model.event import EventKind
+from hamon.model.incident import (
+    Incident,
+    IncidentKind,
+    IncidentState,
+    Notice,
+    Outcome,
+    Severity,
+    TimelineEntry,
+    TransitionKind,
+)
+from hamon.model.observation import Source
+from hamon.ports import EventFilter, IncidentFilter, Store, StoredEvent, Views
+
+LIMIT = 500
+
+Responses = dict[int | str, dict[str, Any]]
+Scalar = str | int | float | bool | None
+Name = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")]
+Limit = Annotated[int, Query(ge=1, le=LIMIT)]
+LanguageChoice = Annotated[Literal["en", "ja"], Query(alias="lang", description="Language of headline, texts and next steps.")]
+
+
+class Answer(BaseModel):
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+class Problem(BaseModel):
+    """What went wrong, after RFC 9457."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, Any]] | None = Field(default=None, description="Which parameters are wrong, and how.")
+
+
+class NodeAnswer(Answer):
+    name: str
+    state: NodeState
+    is_dc: bool | None
+    since: datetime | None
+
+
+class ServiceAnswer(Answer):
+    name: str
+    resources: tuple[str, ...]
+    active_node: str | None
+    up: bool | None
+    able_to_take_over: tuple[str, ...] | None
+    since: datetime | None
+
+
+class ClusterAnswer(Answer):
+    name: str
+    title: str
+    nodes: tuple[NodeAnswer, ...]
+    services: tuple[ServiceAnswer, ...]
+    dc: str | None
+    has_quorum: bool | None
+    maintenance: bool
+    last_event_at: datetime | None
+
+
+class ClustersAnswer(Answer):
+    at: datetime
+    clusters: list[ClusterAnswer]
+
+
+class SourceAnswer(Answer):
+    collector: str
+    kind: str
+    cluster: str
+    path: str
+    up: bool
+    reason: str
+    since: datetime | None
+    last_data_at: datetime | None
+    bytes_read: int
+    lines_read: int
+    lag_bytes: int
+
+
+class SourcesAnswer(Answer):
+    at: datetime
+    sources: list[SourceAnswer]
+
+
+class CauseAnswer(Answer):
+    kind: str
+    node: str | None
+    resource: str | None
+    at: datetime | None
+    text: str
+
+
+class IncidentAnswer(Answer):
+    key: str
+    cluster: str
+    headline: str
+    kind: IncidentKind
+    severity: Severity
+    state: IncidentState
+    planned: bool | None
+    outcome: Outcome
+    part_of: str | None
+    services: tuple[str, ...]
+    nodes: tuple[str, ...]
+    resources: tuple[str, ...]
+    from_node: str | None
+    to_node: str | None
+    fenced: tuple[str, ...]
+    started_at: datetime | None
+    detected_at: datetime
+    service_restored_at: datetime | None
+    redundancy_restored_at: datetime | None
+    resolved_at: datetime | None
+    service_down_seconds: float | None
+    redundancy: bool | None
+    reasons: tuple[str, ...]
+    cause: CauseAnswer | None
+    sources: tuple[Source, ...]
+
+
+class EntryAnswer(Answer):
+    at: datetime
+    node: str | None
+    resource: str | None
+    source: Source
+    event: EventKind
+    detail: dict[str, Scalar]
+    text: str
+    raw: str
+    reported_by: tuple[str, ...]
+
+
+class TransitionAnswer(Answer):
+    at: datetime
+    sequence: int
+    kind: TransitionKind
+    reason: str
+    notice: Notice | None
+
+
+class DeliveryAnswer(Answer):
+    id: str
+    target: str
+    notice: Notice | None
+    state: DeliveryState
+    attempts: int
+    created_at: datetime
+    sent_at: datetime | None
+    next_attempt_at: datetime | None
+    repeated: bool
+    error: str
+
+
+class WholeIncidentAnswer(IncidentAnswer):
+    cause_text: str
+    redundancy_text: str
+    next_steps: tuple[str, ...]
+    timeline: list[EntryAnswer]
+    parts: list[IncidentAnswer]
+    transitions: list[TransitionAnswer]
+    deliveries: list[DeliveryAnswer]
+
+
+class IncidentsAnswer(Answer):
+    incidents: list[IncidentAnswer]
+    next_before: datetime | None = Field(description="Give it as `before` for the next page; null on the last.")
+
+
+class EventAnswer(Answer):
+    id: int
+    at: datetime
+    received_at: datetime
+    cluster: str
+    kind: EventKind
+    rule: str
+    source: Source
+    collector: str
+    node: str | None
+    resource: str | None
+    reporter: str | None
+    detail: dict[str, Scalar]
+    text: str
+    raw: str
+    ref: str
+    witness: bool
+
+
+class EventsAnswer(Answer):
+    events: list[EventAnswer]
+    next_before_id: int | None = Field(description="Give it as `before_id` for the next page; null on the last.")
+
+
+def older_than(shown: list[Incident], more: list[Incident]) -> datetime | None:
+    """The `before` of the next page, so that incidents of one instant are shown twice rather than lost."""
+    if not more:
+        return None
+    last = shown[-1].detected_at
+    if more[0].detected_at == last and shown[0].detected_at != last:
+        return min(incident.detected_at for incident in shown if incident.detected_at > last)
+    return last
+
+
+def entry_of(stored: StoredEvent) -> TimelineEntry:
+    """An event in the shape that `hamon.tell` has words for."""
+    event = stored.event
+    return TimelineEntry(
+        at=event.at,
+        node=event.node,
+        resource=event.resource,
+        source=event.source,
+        event=event.kind,
+        detail=event.detail,
+        raw=event.raw,
+        reported_by=(event.reporter,) if event.reporter else (),
+    )
+
+
+def _fields(record: Any, model: type[BaseModel]) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in model.model_fields if hasattr(record, name)}
+
+
+def _incident(incident: Incident, language: str) -> IncidentAnswer:
+    return IncidentAnswer.model_validate(_fields(incident, IncidentAnswer) | {"headline": tell.headline(incident, language)})
+
+
+def _entry(entry: TimelineEntry, language: str) -> EntryAnswer:
+    return EntryAnswer.model_validate(
+        _fields(entry, EntryAnswer) | {"detail": dict(entry.detail), "text": tell.entry_text(entry, language)}
+    )
+
+
+def _event(stored: StoredEvent, language: str) -> EventAnswer:
+    given = {"id": stored.id, "detail": dict(stored.event.detail), "text": tell.entry_text(entry_of(stored), language)}
+    return EventAnswer.model_validate(_fields(stored.event, EventAnswer) | given)
+
+
+def routes(store: Store, views: Views, clock: Clock) -> APIRouter:
+    """The router of /api/v1."""
+    unanswered: Responses = {503: {"model": Problem, "description": "The history does not answer; the detail says what to do."}}
+    missing: Responses = {404: {"model": Problem, "description": "There is no such incident."}}
+    router = APIRouter(prefix="/api/v1", responses={422: {"model": Problem, "description": "A parameter is wrong."}})
+
+    @router.get("/clusters", tags=["now"], summary="Every cluster with its nodes and services, as known now")
+    async def clusters() -> ClustersAnswer:
+        return ClustersAnswer(at=clock.now(), clusters=[ClusterAnswer.model_validate(view) for view in views.clusters()])
+
+    @router.get("/sources", tags=["now"], summary="Every source of evidence, and whether it gives data")
+    async def sources() -> SourcesAnswer:
+        return SourcesAnswer(at=clock.now(), sources=[SourceAnswer.model_validate(view) for view in views.sources()])
+
+    @router.get("/incidents", tags=["history"], summary="Incidents, newest first", responses=unanswered)
+    async def incidents(
+        cluster: Name = None,
+        kind: IncidentKind | None = None,
+        open_only: Annotated[bool, Query(alias="open")] = False,
+        include_parts: Annotated[bool, Query(alias="parts", description="Also incidents that are part of another one.")] = False,
+        since: AwareDatetime | None = None,
+        before: AwareDatetime | None = None,
+        limit: Limit = 50,
+        language: LanguageChoice = "en",
+    ) -> IncidentsAnswer:
+        found = list(
+            await store.incidents(
+                IncidentFilter(
+                    cluster=cluster,
+                    kind=kind,
+                    open_only=open_only,
+                    include_parts=include_parts,
+                    since=since,
+                    before=before,
+                    limit=limit + 1,
+                )
+            )
+        )
+        shown, more = found[:limit], found[limit:]
+        return IncidentsAnswer(incidents=[_incident(incident, language) for incident in shown], next_before=older_than(shown, more))
+
+    @router.get(
+        "/incidents/{cluster}/{key:path}",
+        tags=["history"],
+        summary="One incident: timeline, parts, steps, and what was told of it",
+        responses=unanswered | missing,
+    )
+    async def incident(cluster: str, key: str, language: LanguageChoice = "en") -> WholeIncidentAnswer:
+        found = await known(store, cluster, key)
+        deliveries = [
+            DeliveryAnswer.model_validate(_fields(delivery, DeliveryAnswer) | {"notice": delivery.transition.notice})
+            for delivery in await store.deliveries(cluster, key)
+        ]
+        return WholeIncidentAnswer(
+            **dict(_incident(found, language)),
+            cause_text=tell.cause_text(found, language),
+            redundancy_text=tell.redundancy_text(found, language),
+            next_steps=tell.next_steps(found, language),
+            timeline=[_entry(entry, language) for entry in found.timeline],
+            parts=[_incident(part, language) for part in await store.parts(cluster, key)],
+            transitions=[TransitionAnswer.model_validate(step) for step in await store.transitions(cluster, key)],
+            deliveries=deliveries,
+        )
+
+    @router.get("/events", tags=["history"], summary="Events, newest first", responses=unanswered)
+    async def events(
+        cluster: Name = None,
+        kind: EventKind | None = None,
+        node: Name = None,
+        text: Annotated[Name, Query(description="Part of the original line or of the resource, in any case.")] = None,
+        since: AwareDatetime | None = None,
+        until: AwareDatetime | None = None,
+        before_id: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
+        limit: Limit = 100,
+        language: LanguageChoice = "en",
+    ) -> EventsAnswer:
+        found = await store.events(
+            EventFilter(cluster=cluster, kind=kind, node=node, text=text, since=since, until=until, before_id=before_id, limit=limit + 1)
+        )
+        shown, more = found[:limit], found[limit:]
+        return EventsAnswer(events=[_event(stored, language) for stored in shown], next_before_id=shown[-1].id if more else None)
+
+    return router
+
+
+async def known(store: Store, cluster: str, key: str) -> Incident:
+    """The incident, or HTTP 404; raises StoreError."""
+    readable = "\x00" not in cluster + key and len(cluster) + len(key) < 1000
+    found = await store.incident(cluster, key) if readable else None
+    if found is None:
+        raise HTTPException(404, "There is no incident with this key.")
+    return found

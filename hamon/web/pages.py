@@ -1,0 +1,437 @@
+"""The pages: overview, incidents, one incident, events. Rendered on the server; they decide nothing and work without JavaScript."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from typing import Any
+from urllib.parse import quote, urlencode
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from hamon import tell
+from hamon.clock import Clock
+from hamon.model.cluster import ClusterView, NodeState, ServiceView, SourceView
+from hamon.model.delivery import Delivery, DeliveryState
+from hamon.model.event import EventKind
+from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome, Severity
+from hamon.ports import EventFilter, IncidentFilter, Store, Views
+from hamon.web.api import entry_of, known, older_than
+from hamon.web.settings import WebConfig
+
+COOKIE = "hamon_language"
+YEAR_SECONDS = 365 * 86400
+OPEN_LIMIT = 50
+RECENT_LIMIT = 6
+PAGE_LIMIT = 30
+EVENTS_LIMIT = 100
+TIMELINE_LIMIT = 400
+
+_TONES = {
+    Severity.CRITICAL: "critical",
+    Severity.MAJOR: "major",
+    Severity.MINOR: "minor",
+    Severity.WARNING: "warning",
+    Severity.INFO: "info",
+    Severity.UNKNOWN: "unknown",
+}
+_NODE_TONES = {
+    NodeState.ONLINE: "ok",
+    NodeState.STANDBY: "info",
+    NodeState.MAINTENANCE: "info",
+    NodeState.STOPPED: "unknown",
+    NodeState.LOST: "critical",
+    NodeState.FENCED: "critical",
+    NodeState.UNKNOWN: "unknown",
+}
+_DELIVERY_TONES = {
+    DeliveryState.SENT: "ok",
+    DeliveryState.PENDING: "warning",
+    DeliveryState.SENDING: "info",
+    DeliveryState.FAILED: "critical",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How a service or a whole stands: a tone (colour and icon) and the words."""
+
+    tone: str
+    text: str
+
+
+class Words:
+    """One language and one time zone, as the templates use them."""
+
+    def __init__(self, language: str, zone: ZoneInfo) -> None:
+        self.language, self.zone = language, zone
+
+    def __call__(self, key: str, **values: object) -> str:
+        return tell.phrase(f"page.{key}", self.language, **{name: None if value is None else str(value) for name, value in values.items()})
+
+    def name(self, table: str, member: str) -> str:
+        return tell.phrase(f"{table}.{member}", self.language)
+
+    def kind(self, kind: str) -> str:
+        return tell.kind_name(kind, self.language)
+
+    def time(self, at: datetime, *, form: str = "%Y-%m-%d %H:%M:%S", milliseconds: bool = False) -> Markup:
+        """`<time>` with the local time as text and the UTC one for machines and in the tooltip."""
+        local = at.astimezone(self.zone)
+        text = local.strftime(form) + (f".{local.microsecond // 1000:03d}" if milliseconds else "")
+        utc = at.astimezone(UTC)
+        machine = utc.strftime("%Y-%m-%dT%H:%M:%S") + f".{utc.microsecond // 1000:03d}Z"
+        return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(machine, text)
+
+    def date(self, at: datetime) -> str:
+        return at.astimezone(self.zone).date().isoformat()
+
+    def duration(self, seconds: float) -> str:
+        return tell.duration(seconds, self.language)
+
+    def listed(self, names: Sequence[str]) -> str:
+        return tell.listed(names, self.language) or ""
+
+    def what(self, incident: Incident) -> str:
+        return tell.what(incident, self.language)
+
+    def summary(self, incident: Incident) -> str:
+        return tell.summary(incident, self.language)
+
+    def cause(self, incident: Incident) -> str:
+        return tell.cause_text(incident, self.language)
+
+    def redundancy(self, incident: Incident) -> str:
+        return tell.redundancy_text(incident, self.language)
+
+    def steps(self, incident: Incident) -> tuple[str, ...]:
+        return tell.next_steps(incident, self.language)
+
+    def entry(self, entry: Any) -> str:
+        return tell.entry_text(entry, self.language, with_node=False)
+
+    def down(self, incident: Incident) -> Standing:
+        """How long the service was down, as a fact of its own."""
+        if tell.is_down(incident):
+            return Standing(tone="critical", text=self("down_now"))
+        if incident.service_down_seconds is None:
+            ongoing = incident.outcome is Outcome.ONGOING and incident.state is IncidentState.OPEN
+            return Standing(tone="unknown", text=self("under_way" if ongoing else "not_known"))
+        return Standing(tone="plain", text=self.duration(incident.service_down_seconds))
+
+    def planned(self, incident: Incident) -> str:
+        return self({True: "planned_yes", False: "planned_no", None: "planned_unknown"}[incident.planned])
+
+    def protection(self, incident: Incident) -> Standing:
+        """Whether the services of an incident are protected, as chip."""
+        if tell.is_down(incident):
+            return Standing(tone="critical", text=self("down_now"))
+        match incident.redundancy:
+            case True:
+                return Standing(tone="ok", text=self("protected_again" if incident.redundancy_restored_at else "protected"))
+            case False:
+                return Standing(tone="major", text=self("not_protected"))
+            case None:
+                return Standing(tone="unknown", text=self("not_known"))
+
+    def up(self, service: ServiceView) -> Standing:
+        match service.up:
+            case True:
+                return Standing(tone="ok", text=self("running"))
+            case False:
+                return Standing(tone="critical", text=self("down"))
+            case None:
+                return Standing(tone="unknown", text=self("not_known"))
+
+    def guarded(self, service: ServiceView) -> Standing:
+        """Whether another node could take a service over, and which."""
+        able = service.able_to_take_over
+        if able is None:
+            return Standing(tone="unknown", text=self("not_known"))
+        if not able:
+            return Standing(tone="major", text=self("not_protected"))
+        return Standing(tone="ok", text=self("protected_by", nodes=tell.listed(able, self.language)))
+
+
+def coded(text: str) -> Markup:
+    """Words with commands in backticks, the commands as `<code>`; everything else is escaped."""
+    parts = text.split("`")
+    return Markup("").join(Markup("<code>{}</code>").format(part) if index % 2 else escape(part) for index, part in enumerate(parts))
+
+
+def incident_path(incident: Incident) -> str:
+    return f"/incidents/{quote(incident.cluster, safe='')}/{quote(incident.key, safe='')}"
+
+
+def accepted_language(header: str) -> str | None:
+    """The best of our languages that an Accept-Language header asks for, None if it asks for none of them (RFC 9110, 12.5.4)."""
+    wanted: list[tuple[float, int, str]] = []
+    for place, item in enumerate(header[:500].split(",")):
+        tag, _, weight = item.strip().partition(";")
+        found = re.fullmatch(r"\s*q=([01](?:\.\d{0,3})?)\s*", weight) if weight else None
+        quality = float(found[1]) if found else 0.0 if weight else 1.0
+        primary = tag.strip().lower().split("-")[0]
+        if primary in tell.LANGUAGES and quality > 0:
+            wanted.append((-quality, place, primary))
+    return min(wanted)[2] if wanted else None
+
+
+class Pages:
+    """Everything the pages need, and their routes."""
+
+    def __init__(self, store: Store, views: Views, clock: Clock, config: WebConfig) -> None:
+        self._store, self._views, self._clock, self._config = store, views, clock, config
+        self._zone = ZoneInfo(config.timezone)
+        self._templates = Environment(
+            loader=PackageLoader("hamon.web", "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters["coded"] = coded
+        self._templates.globals |= {
+            "incident_path": incident_path,
+            "severity_tone": lambda severity: _TONES[severity],
+            "node_tone": lambda state: _NODE_TONES[state],
+            "delivery_tone": lambda state: _DELIVERY_TONES[state],
+            "static": {name: f"/static/{name}?v={_digest(name)}" for name in ("hamon.css", "hamon.js", "icon.svg")},
+            "site": config.title,
+            "zone": config.timezone,
+        }
+
+    def routes(self) -> APIRouter:
+        router = APIRouter(include_in_schema=False)
+        both = ["GET", "HEAD"]
+        router.add_api_route("/", self.overview, methods=both, response_class=HTMLResponse)
+        router.add_api_route("/fragments/overview", self.overview_fragment, methods=both, response_class=HTMLResponse)
+        router.add_api_route("/incidents", self.incidents, methods=both, response_class=HTMLResponse)
+        router.add_api_route("/incidents/{cluster}/{key:path}", self.incident, methods=both, response_class=HTMLResponse)
+        router.add_api_route("/events", self.events, methods=both, response_class=HTMLResponse)
+        return router
+
+    async def overview(self, request: Request) -> Response:
+        return self._page(request, "overview.html", "overview", await self._overview(request))
+
+    async def overview_fragment(self, request: Request) -> Response:
+        """The changing part of the overview; 304 when the reader already has it."""
+        body = self._render(request, "overview_body.html", await self._overview(request))
+        tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers={"ETag": tag})
+        return HTMLResponse(body, headers={"ETag": tag})
+
+    async def _overview(self, request: Request) -> dict[str, Any]:
+        t = self._words(request)
+        opened = await self._store.incidents(IncidentFilter(open_only=True, limit=OPEN_LIMIT))
+        newest = await self._store.incidents(IncidentFilter(limit=OPEN_LIMIT))
+        alarms = [incident for incident in opened if incident.severity is not Severity.INFO]
+        alarms.sort(key=lambda incident: (-incident.severity.rank, -incident.detected_at.timestamp()))
+        clusters = list(self._views.clusters())
+        silent = [source for source in self._views.sources() if not source.up]
+        return {
+            "alarms": alarms,
+            "notes": [incident for incident in opened if incident.severity is Severity.INFO],
+            "recent": [incident for incident in newest if incident.state is not IncidentState.OPEN][:RECENT_LIMIT],
+            "clusters": clusters,
+            "silent": silent,
+            "standing": _standing(t, clusters, alarms, silent),
+        }
+
+    async def incidents(self, request: Request) -> Response:
+        query = request.query_params
+        cluster, kind = _given(query, "cluster"), _member(query, "kind", IncidentKind)
+        open_only = query.get("open") == "1"
+        found = list(
+            await self._store.incidents(
+                IncidentFilter(cluster=cluster, kind=kind, open_only=open_only, before=self._time(query, "before"), limit=PAGE_LIMIT + 1)
+            )
+        )
+        shown, more = found[:PAGE_LIMIT], found[PAGE_LIMIT:]
+        before = older_than(shown, more)
+        kept = {"cluster": cluster, "kind": kind, "open": "1" if open_only else None}
+        return self._page(
+            request,
+            "incidents.html",
+            "incidents",
+            {
+                "incidents": shown,
+                "cluster": cluster,
+                "kind": kind,
+                "open_only": open_only,
+                "filtered": any(kept.values()),
+                "paged": "before" in query,
+                "first": _link("/incidents", kept),
+                "older": _link("/incidents", kept | {"before": before.astimezone(UTC).isoformat()}) if before else None,
+                "clusters": self._cluster_names(cluster),
+                "kinds": self._kinds(request, IncidentKind),
+            },
+        )
+
+    async def incident(self, request: Request, cluster: str, key: str) -> Response:
+        found = await known(self._store, cluster, key)
+        parts = await self._store.parts(cluster, key)
+        whole = await self._store.incident(cluster, found.part_of) if found.part_of else None
+        kept = tell.most_telling(found.timeline, TIMELINE_LIMIT)
+        return self._page(
+            request,
+            "incident.html",
+            "incidents",
+            {
+                "incident": found,
+                "lines": list(tell.lines(kept)),
+                "left_out": len(found.timeline) - len(kept),
+                "parts": parts,
+                "whole": whole,
+                "transitions": await self._store.transitions(cluster, key),
+                "deliveries": _by_notice(await self._store.deliveries(cluster, key)),
+                "title": tell.headline(found, self._language(request)),
+            },
+        )
+
+    async def events(self, request: Request) -> Response:
+        query = request.query_params
+        wanted = {name: _given(query, name) for name in ("cluster", "node", "text", "since", "until")}
+        kind = _member(query, "kind", EventKind)
+        before = query.get("before_id", "")
+        before_id = int(before) if re.fullmatch(r"[0-9]{1,18}", before, re.ASCII) else None
+        found = await self._store.events(
+            EventFilter(
+                cluster=wanted["cluster"],
+                kind=kind,
+                node=wanted["node"],
+                text=wanted["text"],
+                since=self._time(query, "since"),
+                until=self._time(query, "until"),
+                before_id=before_id,
+                limit=EVENTS_LIMIT + 1,
+            )
+        )
+        shown, more = found[:EVENTS_LIMIT], found[EVENTS_LIMIT:]
+        kept = wanted | {"kind": kind}
+        return self._page(
+            request,
+            "events.html",
+            "events",
+            {
+                "events": [(stored, entry_of(stored)) for stored in shown],
+                "wanted": wanted,
+                "kind": kind,
+                "filtered": any(kept.values()),
+                "paged": before_id is not None,
+                "first": _link("/events", kept),
+                "older": _link("/events", kept | {"before_id": str(shown[-1].id)}) if more else None,
+                "clusters": self._cluster_names(wanted["cluster"]),
+                "nodes": sorted({node.name for view in self._views.clusters() for node in view.nodes}),
+                "kinds": self._kinds(request, EventKind),
+            },
+        )
+
+    def error(self, request: Request, status: int, detail: str) -> Response:
+        """A page for what went wrong; for a fragment just the page again, its reader only looks at the status."""
+        t = self._words(request)
+        key = {404: "error_404", 503: "error_503"}.get(status, "error_500" if status >= 500 else "error_400")
+        given = {"status": status, "heading": t(key), "remedy": t(f"{key}_remedy"), "detail": detail if status == 503 else ""}
+        return self._page(request, "error.html", "", given, status=status)
+
+    def _page(self, request: Request, template: str, here: str, given: Mapping[str, Any], status: int = 200) -> Response:
+        body = self._render(request, template, {"here": here, "switches": self._switches(request), **given})
+        response = HTMLResponse(body, status)
+        response.headers["Vary"] = "Accept-Language, Cookie"
+        response.headers["Content-Language"] = self._language(request)
+        if request.query_params.get("lang") in tell.LANGUAGES:
+            response.set_cookie(COOKIE, self._language(request), max_age=YEAR_SECONDS, httponly=True, samesite="lax")
+        return response
+
+    def _render(self, request: Request, template: str, given: Mapping[str, Any]) -> str:
+        t = self._words(request)
+        return self._templates.get_template(template).render(t=t, language=t.language, **given)
+
+    def _words(self, request: Request) -> Words:
+        return Words(self._language(request), self._zone)
+
+    def _language(self, request: Request) -> str:
+        for choice in (request.query_params.get("lang"), request.cookies.get(COOKIE)):
+            if choice in tell.LANGUAGES:
+                return str(choice)
+        if self._config.language != "auto":
+            return self._config.language
+        return accepted_language(request.headers.get("accept-language", "")) or "en"
+
+    def _switches(self, request: Request) -> list[tuple[str, str]]:
+        """Each language with the address of this page in it."""
+        query = [(key, value) for key, value in request.query_params.multi_items() if key != "lang"]
+        return [(language, "?" + urlencode([*query, ("lang", language)])) for language in tell.LANGUAGES]
+
+    def _time(self, query: Mapping[str, str], name: str) -> datetime | None:
+        """A time from a form, local when it has no zone; what cannot be read counts as not given."""
+        try:
+            at = datetime.fromisoformat(query.get(name, "")[:40])
+            at = at if at.tzinfo else at.replace(tzinfo=self._zone)
+            return at.astimezone(UTC) if timedelta(0) <= at - datetime(1970, 1, 1, tzinfo=UTC) < timedelta(days=80_000) else None
+        except (ValueError, OverflowError):
+            return None
+
+    def _cluster_names(self, chosen: str | None) -> list[str]:
+        return sorted({view.name for view in self._views.clusters()} | ({chosen} if chosen else set()))
+
+    def _kinds(self, request: Request, kinds: Iterable[IncidentKind | EventKind]) -> list[tuple[str, str]]:
+        language = self._language(request)
+        table = "kind" if kinds is IncidentKind else "event"
+        named = [(str(kind), tell.phrase(f"{table}.{kind}", language)) for kind in kinds]
+        return sorted(named, key=lambda pair: pair[1].lower()) if language == "en" else named
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256((files("hamon.web") / "static" / name).read_bytes()).hexdigest()[:12]
+
+
+def _given(query: Mapping[str, str], name: str) -> str | None:
+    """A text from a form; empty counts as not given, and so does what no name or line can hold."""
+    text = query.get(name, "").strip()[:200]
+    return text if text and "\x00" not in text else None
+
+
+def _member(query: Mapping[str, str], name: str, kinds: type[IncidentKind] | type[EventKind]) -> str | None:
+    text = query.get(name, "")
+    return text if text in {str(kind) for kind in kinds} else None
+
+
+def _link(path: str, query: Mapping[str, str | None]) -> str:
+    given = {key: value for key, value in query.items() if value}
+    return f"{path}?{urlencode(given)}" if given else path
+
+
+def _by_notice(deliveries: Sequence[Delivery]) -> list[Delivery]:
+    return sorted(deliveries, key=lambda delivery: (delivery.transition.sequence, delivery.target))
+
+
+def _standing(t: Words, clusters: Sequence[ClusterView], alarms: Sequence[Incident], silent: Sequence[SourceView]) -> Standing:
+    """The one sentence at the top: the worst that holds now."""
+    services = [service for cluster in clusters for service in cluster.services]
+    down = sum(1 for service in services if service.up is False)
+    down = down or sum(1 for incident in alarms if tell.is_down(incident))
+    exposed = sum(1 for service in services if service.up is not False and service.able_to_take_over == ())
+    unknown = sum(1 for service in services if service.up is None or service.able_to_take_over is None)
+    if down:
+        return Standing(tone="critical", text=t("standing_down" if down == 1 else "standing_down_many", count=down))
+    if exposed:
+        return Standing(tone="major", text=t("standing_exposed" if exposed == 1 else "standing_exposed_many", count=exposed))
+    if alarms:
+        tone = _TONES[alarms[0].severity]
+        return Standing(tone=tone, text=t("standing_open" if len(alarms) == 1 else "standing_open_many", count=len(alarms)))
+    if silent:
+        return Standing(tone="warning", text=t("standing_silent"))
+    if any(cluster.maintenance for cluster in clusters):
+        return Standing(tone="info", text=t("standing_maintenance"))
+    if not services:
+        return Standing(tone="unknown", text=t("standing_waiting" if clusters else "standing_no_cluster"))
+    if unknown:
+        return Standing(tone="unknown", text=t("standing_unknown"))
+    return Standing(tone="ok", text=t("standing_ok"))
