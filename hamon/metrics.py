@@ -72,7 +72,12 @@ OWN: tuple[Described, ...] = (
     ),
     _counter("hamon_failovers_total", "Failovers and switchovers whose outcome is known.", "cluster", "planned", "outcome"),
     _histogram("hamon_service_down_seconds", "How long services were down in each interruption.", _DOWN, "cluster", "planned"),
-    _counter("hamon_deliveries_total", "Attempts to hand over a notification; result is sent or why not.", "target", "result"),
+    _counter(
+        "hamon_deliveries_total",
+        "Attempts to hand over a notification; result is sent, failed (given up), or why it is tried again.",
+        "target",
+        "result",
+    ),
     _histogram("hamon_delivery_seconds", "How long one attempt to hand over a notification took.", _SENDING, "target"),
     _counter("hamon_defects_total", "Defects of hamon met while processing; each is in its log with a traceback."),
     _counter("hamon_store_errors_total", "Times that the history could not be read or written."),
@@ -147,7 +152,7 @@ class Metrics:
                 self._counters[f"hamon_lines_{name}_total"].labels(collector)
             self._counters["hamon_parse_errors_total"].labels(collector)
         for target in targets:
-            for result in ("sent", *DeliveryReason):
+            for result in ("sent", "failed", *DeliveryReason):
                 self._counters["hamon_deliveries_total"].labels(target, result)
             self._histograms["hamon_delivery_seconds"].labels(target)
             self._present.pending.setdefault(target, 0)
@@ -217,7 +222,7 @@ class Metrics:
             self._judged.pop((incident.cluster, incident.key), None)
 
     def delivered(self, target: str, result: str, seconds: float) -> None:
-        """Count one attempt; `result` is "sent" or a DeliveryReason, `seconds` how long it took."""
+        """Count one attempt; `result` is "sent", "failed" (given up) or a DeliveryReason, `seconds` how long it took."""
         self._counters["hamon_deliveries_total"].labels(target, result).inc()
         self._histograms["hamon_delivery_seconds"].labels(target).observe(seconds)
 
