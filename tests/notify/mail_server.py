@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
@@ -68,7 +68,7 @@ class MailServer:
     _server: asyncio.Server | None = None
     _sessions: list[SMTP] = field(default_factory=list)
 
-    async def __aenter__(self) -> "MailServer":
+    async def __aenter__(self) -> Self:
         await self.up()
         return self
 
