@@ -99,6 +99,11 @@ class Part:
             fingerprint_size=len(self.head),
         )
 
+    def grow_head(self) -> None:
+        """Let the fingerprint cover what was written since the last read, so that a copy of it is recognised."""
+        if not self.file.is_compressed and (head := self.file.head()).startswith(self.head):
+            self.head = head
+
     def quiet_for(self, now: datetime) -> float:
         self.quiet_since = min(self.quiet_since, now)  # the clock may have been set back
         return (now - self.quiet_since).total_seconds()
@@ -223,6 +228,8 @@ class LogStream:
         if not self._follow_rotation:
             candidates = [candidate for candidate in candidates if candidate.is_current or wanted(candidate.path)]
         open_parts = {part.identity: part for part in (*self._lingering, *self._reading)}
+        for part in open_parts.values():
+            part.grow_head()
         positions = [
             *self._memory.positions(self.path, {candidate.identity for candidate in candidates}),
             *(part.position(self._collector, self.path) for part in open_parts.values()),
