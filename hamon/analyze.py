@@ -1,0 +1,457 @@
+"""`hamon analyze`: recorded evidence to what happened. The same matcher and engine as the gateway, with time taken from the evidence."""
+
+import bz2
+import gzip
+import heapq
+import json
+import lzma
+import re
+import tarfile
+import tempfile
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from hamon.classify.facts import Key, fact_key
+from hamon.classify.incidents import Engine
+from hamon.classify.match import Matcher
+from hamon.classify.settings import ClusterSettings
+from hamon.errors import HamonError
+from hamon.model.event import Event, EventKind
+from hamon.model.incident import Incident, TimelineEntry
+from hamon.model.observation import LogChunk, Source, Tick
+from hamon.rules.schema import RuleSet
+from hamon.tell.report import story as story_text
+from hamon.tell.steps import next_steps
+from hamon.tell.timeline import entry_text
+
+CHUNK_BYTES = 1024 * 1024
+MAX_LINE_BYTES = 65536
+
+# In a recording these are answers, or no evidence (contract).
+_NO_EVIDENCE = re.compile(r"^(truth\.json|fence\.jsonl|cib-.*\.xml|alert_.*|README.*|.*\.md)$")
+_SKIPPED_FOLDERS = frozenset({"pengine", ".git"})
+_OPENERS: dict[str, Callable[[Path], IO[bytes]]] = {
+    ".gz": lambda path: gzip.open(path, "rb"),
+    ".bz2": lambda path: bz2.open(path, "rb"),
+    ".xz": lambda path: lzma.open(path, "rb"),
+}
+
+
+class NothingReadable(HamonError):
+    """No input could be read at all."""
+
+
+@dataclass(slots=True)
+class Input:
+    """One file, and what was made of it. `form` is recognised from the content."""
+
+    path: Path
+    name: str
+    source: Source = Source.LOG
+    form: str | None = None
+    node: str | None = None
+    records: int = 0
+    recognised: int = 0
+    unrecognised: int = 0
+    errors: list[str] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    sources: frozenset[Source] = frozenset(Source)
+    cluster: str | None = None
+    timezone: str = "UTC"
+    year: int | None = None
+    language: str = "en"
+    settings: ClusterSettings | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    cluster: str | None
+    inputs: Sequence[Input]
+    incidents: Sequence[Incident]
+    events: Sequence[dict[str, Any]]
+
+
+def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: Callable[[int, int], None] | None = None) -> Analysis:
+    """Read all evidence and say what happened. Raises NothingReadable."""
+    with tempfile.TemporaryDirectory(prefix="hamon-analyze-") as unpacked:
+        inputs = [Input(path, name) for path, name in _files(paths, Path(unpacked))]
+        reference = _reference(inputs)
+        matcher = Matcher(rules, options.year)
+        total, done = sum(_size(item.path) for item in inputs), 0
+        kept: list[Input] = []
+        for item in inputs:
+            _read(item, matcher, options, reference)
+            done += _size(item.path)
+            if progress is not None:
+                progress(done, total)
+            if item.source in options.sources:
+                kept.append(item)
+    if not any(item.records for item in kept) and not any(item.form for item in kept):
+        reasons = "; ".join(f"{item.name}: {', '.join(item.errors) or 'nothing in it'}" for item in kept[:5])
+        raise NothingReadable(f"nothing readable in the paths given ({reasons or 'no file'})")
+    settings = options.settings or ClusterSettings(name=options.cluster or "cluster")
+    engine = Engine(settings)
+    events: list[Event] = []
+    incidents: dict[str, Incident] = {}
+    ordered = list(causal_order([item.events for item in kept]))
+    end = max((event.at for event in ordered), default=None)
+    steps: list[Event | Tick] = [*ordered]
+    if end is not None:
+        steps.append(Tick(now=end + settings.membership))
+    advance = engine.advance(steps)
+    events = list(advance.events)
+    for transition in advance.transitions:
+        incidents[transition.incident.key] = transition.incident
+    for incident in advance.refreshed:
+        incidents[incident.key] = incident
+    found = sorted(incidents.values(), key=lambda item: (item.started_at or datetime.min.replace(tzinfo=UTC), item.detected_at, item.key))
+    return Analysis(cluster=options.cluster, inputs=kept, incidents=found, events=_facts(events))
+
+
+# -- inputs
+
+
+def _files(paths: Sequence[Path], unpacked: Path) -> Iterator[tuple[Path, str]]:
+    """All files of the paths given; tarballs are unpacked beside (never outside the folder)."""
+    for number, path in enumerate(paths):
+        if path.is_dir():
+            yield from _folder(path, str(path))
+        elif path.is_file() and tarfile.is_tarfile(path):
+            target = unpacked / str(number)
+            with tarfile.open(path) as archive:
+                archive.extractall(target, filter="data")
+            yield from _folder(target, str(path))
+        else:
+            yield path, str(path)
+
+
+def _folder(root: Path, shown: str) -> Iterator[tuple[Path, str]]:
+    for path in sorted(root.rglob("*")):
+        inside = path.relative_to(root)
+        if path.is_file() and not _NO_EVIDENCE.match(path.name) and not _SKIPPED_FOLDERS & set(inside.parts):
+            yield path, f"{shown}/{inside}"
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _open(path: Path) -> IO[bytes]:
+    return _OPENERS.get(path.suffix, lambda plain: plain.open("rb"))(path)
+
+
+def _reference(inputs: Iterable[Input]) -> datetime:
+    """A time near the evidence, from which lines without a year take theirs: other evidence that carries epochs, else the newest file."""
+    newest = 0.0
+    for item in inputs:
+        base = item.path.name.removesuffix(item.path.suffix) if item.path.suffix in _OPENERS else item.path.name
+        if not base.endswith(".jsonl"):
+            continue
+        try:
+            with _open(item.path) as stream:
+                last = deque(stream, 1)
+            newest = max(newest, float(json.loads(last[0])["t"])) if last else newest
+        except (OSError, EOFError, ValueError, KeyError, TypeError, lzma.LZMAError):
+            continue
+    if newest:
+        return datetime.fromtimestamp(newest, UTC)
+    times = [item.path.stat().st_mtime for item in inputs if item.path.exists()]
+    return datetime.fromtimestamp(max(times, default=0.0), UTC)
+
+
+def _read(item: Input, matcher: Matcher, options: Options, reference: datetime) -> None:
+    try:
+        with _open(item.path) as stream:
+            head = stream.read(4096)
+            item.source, item.form = _recognise(head, item.path)
+            if item.form is None:
+                item.errors.append("neither a log, nor crm_mon XML, nor traps")
+                return
+            if item.source is not Source.LOG or item.source not in options.sources:
+                return
+            data: Iterator[bytes] = _syslog_jsonl(head, stream) if item.form == "syslog.jsonl" else _blocks(head, stream)
+            _scan(item, data, matcher, options, reference)
+    except FileNotFoundError:
+        item.errors.append("no such file")
+    except (OSError, EOFError, lzma.LZMAError) as err:
+        item.errors.append(f"cannot be read: {getattr(err, 'strerror', None) or err}")
+
+
+_LOGLIKE = re.compile(
+    rb"^(?:<\d{1,3}>)?(?:[A-Z][a-z]{2}\s+\d{1,2}\s+\d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\d\d:|\d{4}/\d\d/\d\d_\d\d:)", re.MULTILINE
+)
+_LOG_FORMS = (
+    ("pacemaker.log", re.compile(rb"^\S+\s+\d+ \S+ \S+ [\w-]+\s*\[\d+\] \(", re.MULTILINE)),
+    ("corosync.log", re.compile(rb"^\S+\s+\d+ \S+ \[\d+\] \S+ corosync ", re.MULTILINE)),
+    ("pacemaker.log 1.1", re.compile(rb"^\S+\s+\d+ \S+ \[\d+\] \S+\s+\w+:", re.MULTILINE)),
+    (
+        "pm_logconv.out",
+        re.compile(rb"^(?:\S+\s+\d+ \d\d:\d\d:\d\d|\d{4}/\d\d/\d\d_\S+) \S+\s+(?:error|warning|info|notice|crit): ", re.MULTILINE),
+    ),
+    ("syslog", _LOGLIKE),
+)
+
+
+def _recognise(head: bytes, path: Path) -> tuple[Source, str | None]:
+    """What kind of evidence a file is, from its first bytes."""
+    text = head.lstrip()
+    if text.startswith(b"{"):
+        first = text.split(b"\n", 1)[0]
+        if b'"hex"' in first:
+            return Source.TRAP, "traps.jsonl"
+        if b'"raw"' in first and b'"src"' in first:
+            return Source.LOG, "syslog.jsonl"
+        return Source.POLL, "index.jsonl" if b'"file"' in first or b'"node"' in first else None
+    if text[:4] in (b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\x0a\x0d\x0d\x0a"):
+        return Source.TRAP, "pcap"
+    if text.startswith(b"<") and (b"pacemaker-result" in head or b"<crm_mon" in head):
+        return Source.POLL, "crm_mon"
+    if not head:
+        return Source.LOG, "empty"
+    return Source.LOG, next((form for form, pattern in _LOG_FORMS if pattern.search(head)), None)
+
+
+def _blocks(head: bytes, stream: IO[bytes]) -> Iterator[bytes]:
+    """Blocks of complete lines."""
+    rest = head
+    while block := stream.read(CHUNK_BYTES):
+        rest += block
+        cut = rest.rfind(b"\n") + 1
+        if cut:
+            yield rest[:cut]
+            rest = rest[cut:]
+        elif len(rest) > 16 * MAX_LINE_BYTES:
+            rest = rest[:MAX_LINE_BYTES]
+    if rest:
+        yield rest
+
+
+def _syslog_jsonl(head: bytes, stream: IO[bytes]) -> Iterator[bytes]:
+    """Lines as a syslog receiver took them: `{"t": epoch, "src": address, "raw": datagram}`."""
+    for block in _blocks(head, stream):
+        lines = []
+        for row in block.splitlines():
+            try:
+                raw = str(json.loads(row)["raw"])
+            except (ValueError, KeyError, TypeError):
+                raw = ""
+            lines.append(re.sub(r"^<\d{1,3}>", "", raw).replace("\n", "#012").encode("utf-8", "replace"))
+        yield b"\n".join(lines) + b"\n"
+
+
+def _scan(item: Input, blocks: Iterator[bytes], matcher: Matcher, options: Options, reference: datetime) -> None:
+    offset = 0
+    for block in blocks:
+        scan = matcher.scan(
+            LogChunk(
+                cluster=options.cluster or "cluster",
+                collector="analyze",
+                path=item.name,
+                data=block,
+                offset=offset,
+                received_at=reference,
+                timezone=options.timezone,
+                encodings=("utf-8", "euc_jp", "shift_jis"),
+            )
+        )
+        offset += len(block)
+        item.records += scan.lines
+        item.unrecognised += scan.unrecognised
+        item.events += scan.events
+        item.errors += scan.errors[: 20 - len(item.errors)]
+    item.recognised = item.records - item.unrecognised
+    reporters = {event.reporter for event in item.events}
+    item.node = next(iter(reporters)) if len(reporters) == 1 else None
+
+
+# -- order
+
+# Within one second causes come before what they lead to; the order inside one file is kept.
+_CAUSES_FIRST = {
+    EventKind.STANDBY_ON: 0,
+    EventKind.SHUTDOWN_REQUESTED: 0,
+    EventKind.MOVE_CONSTRAINT_SET: 0,
+    EventKind.TARGET_ROLE_CHANGED: 0,
+    EventKind.MAINTENANCE_ON: 0,
+    EventKind.DAEMON_DIED: 0,
+    EventKind.OPERATION_FAILED: 1,
+    EventKind.LINK_DOWN: 1,
+    EventKind.ATTRIBUTE_CHANGED: 1,
+    EventKind.FAIL_COUNT_CHANGED: 1,
+    EventKind.NODE_LOST: 2,
+    EventKind.PLAN: 3,
+    EventKind.STATE_CHANGED: 3,
+    EventKind.FAILOVER_STARTED: 3,
+}
+
+
+def causal_order(files: Sequence[list[Event]]) -> Iterator[Event]:
+    """Merge the events of several files by time; what a file with whole seconds says takes the finer time of its witness."""
+    files = [_by_node(events) for events in _refined(files)]
+    exact = all(event.at.microsecond for events in files for event in events[:1])
+
+    def place(event: Event) -> tuple[datetime, int]:
+        return (event.at if exact else event.at.replace(microsecond=0)), _CAUSES_FIRST.get(event.kind, 4)
+
+    heap: list[tuple[tuple[datetime, int], int, int]] = [(place(events[0]), number, 0) for number, events in enumerate(files) if events]
+    heapq.heapify(heap)
+    latest: datetime | None = None
+    while heap:
+        _, number, index = heapq.heappop(heap)
+        event = files[number][index]
+        latest = event.at if latest is None or event.at > latest else latest
+        yield event
+        if index + 1 < len(files[number]):
+            heapq.heappush(heap, (place(files[number][index + 1]), number, index + 1))
+
+
+def _by_node(events: list[Event]) -> list[Event]:
+    """Sort by time, keeping the order of the file where times are equal."""
+    return sorted(events, key=lambda event: event.at)
+
+
+def _refined(files: Sequence[list[Event]]) -> list[list[Event]]:
+    """Give events of whole seconds the time of the same event in a log of the same node that has fractions."""
+    fine: dict[tuple[str | None, datetime, Key], deque[datetime]] = defaultdict(deque)
+    coarse = [events for events in files if not any(event.at.microsecond for event in events[:50])]
+    for events in files:
+        if not any(events is other for other in coarse):
+            for event in events:
+                fine[event.reporter, event.at.replace(microsecond=0), fact_key(event)].append(event.at)
+    if not fine:
+        return list(files)
+    given = []
+    for events in files:
+        if not any(events is other for other in coarse):
+            given.append(events)
+            continue
+        taken: dict[str, dict[tuple[str | None, datetime, Key], deque[datetime]]] = {}
+        mine = taken.setdefault("", {key: deque(times) for key, times in fine.items()})
+        refined = []
+        for event in events:
+            times = mine.get((event.reporter, event.at, fact_key(event)))
+            refined.append(replace(event, at=times.popleft()) if times else event)
+        given.append(refined)
+    return given
+
+
+# -- answers
+
+
+def _facts(events: Sequence[Event]) -> list[dict[str, Any]]:
+    """Each fact once, with its sources and reporters."""
+    facts: list[dict[str, Any]] = []
+    known: dict[Key, list[dict[str, Any]]] = defaultdict(list)
+    for event in events:
+        if event.kind is EventKind.UNCLASSIFIED and event.witness:
+            continue
+        key = fact_key(event)
+        if event.witness and known[key]:
+            fact = known[key][-1]
+        else:
+            fact = {
+                "at": _time(event.at),
+                "kind": event.kind.value,
+                "node": event.node,
+                "resource": event.resource,
+                "detail": dict(event.detail),
+                "sources": [],
+                "reported_by": [],
+            }
+            known[key].append(fact)
+            facts.append(fact)
+        if event.source.value not in fact["sources"]:
+            fact["sources"].append(event.source.value)
+        if event.reporter is not None and event.reporter not in fact["reported_by"]:
+            fact["reported_by"].append(event.reporter)
+    return facts
+
+
+def _time(value: datetime | None) -> str | None:
+    return None if value is None else value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _entry(entry: TimelineEntry, language: str) -> dict[str, Any]:
+    return {
+        "at": _time(entry.at),
+        "node": entry.node,
+        "source": entry.source.value,
+        "event": entry.event.value,
+        "text": entry_text(entry, language),
+        "raw": entry.raw,
+    }
+
+
+def incident_json(incident: Incident, language: str) -> dict[str, Any]:
+    """An incident as the contract wants it."""
+    cause = incident.cause
+    return {
+        "key": incident.key,
+        "kind": incident.kind.value,
+        "planned": incident.planned,
+        "outcome": incident.outcome.value,
+        "severity": incident.severity.value,
+        "part_of": incident.part_of,
+        "services": list(incident.services),
+        "nodes": list(incident.nodes),
+        "resources": list(incident.resources),
+        "from_node": incident.from_node,
+        "to_node": incident.to_node,
+        "fenced": list(incident.fenced),
+        "started_at": _time(incident.started_at),
+        "detected_at": _time(incident.detected_at),
+        "service_restored_at": _time(incident.service_restored_at),
+        "redundancy_restored_at": _time(incident.redundancy_restored_at),
+        "resolved_at": _time(incident.resolved_at),
+        "service_down_seconds": incident.service_down_seconds,
+        "redundancy": incident.redundancy,
+        "reasons": list(incident.reasons),
+        "cause": None
+        if cause is None
+        else {"kind": cause.kind, "node": cause.node, "resource": cause.resource, "at": _time(cause.at), "text": cause.text},
+        "sources": [source.value for source in incident.sources],
+        "timeline": [_entry(entry, language) for entry in incident.timeline],
+        "next_steps": list(next_steps(incident, language)),
+    }
+
+
+def to_json(analysis: Analysis, language: str) -> dict[str, Any]:
+    """The whole answer as one object (contract)."""
+    return {
+        "cluster": analysis.cluster,
+        "inputs": [
+            {
+                "path": item.name,
+                "source": item.source.value,
+                "form": item.form,
+                "node": item.node,
+                "records": item.records,
+                "recognised": item.recognised,
+                "unrecognised": item.unrecognised,
+                "errors": item.errors,
+            }
+            for item in analysis.inputs
+        ],
+        "incidents": [incident_json(incident, language) for incident in analysis.incidents],
+        "events": list(analysis.events),
+    }
+
+
+def to_text(analysis: Analysis, language: str, timezone: str) -> str:
+    """For people: the incidents that stand alone, each as its story."""
+    from zoneinfo import ZoneInfo
+
+    zone = ZoneInfo(timezone)
+    main = [incident for incident in analysis.incidents if incident.part_of is None]
+    return "\n\n".join(story_text(incident, language, zone) for incident in main)

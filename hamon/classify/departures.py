@@ -1,0 +1,465 @@
+"""Services that leave a node: fail-over, planned switchover, or service down. One departure is one story.
+
+A departure shows in what the scheduler decided and began to carry out, in pm_logconv's own words, or, without these, in a service resource
+that stopped here and started there. Whether it was planned is weighed afresh whenever evidence comes (taxonomy 7): a fault on the node that
+is left makes it a fail-over, whatever else was seen; only without a fault does a mark of planned work make it a switchover.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from hamon.classify import topology
+from hamon.classify.settings import ClusterSettings
+from hamon.classify.state import Action, Mark, Move, State, Story
+from hamon.classify.stories import DEPARTURES, Book
+from hamon.model.incident import IncidentKind, Notice, Outcome, Severity
+
+# Stories that are faults of the node that they name.
+_FAULTS = frozenset(
+    {
+        IncidentKind.RESOURCE_FAILURE,
+        IncidentKind.LOCAL_RECOVERY,
+        IncidentKind.STOP_FAILED,
+        IncidentKind.NODE_LOST,
+        IncidentKind.FENCING,
+        IncidentKind.FENCING_FAILED,
+        IncidentKind.CONNECTIVITY_DEGRADED,
+        IncidentKind.DISK_DEGRADED,
+        IncidentKind.REPLICATION_DEGRADED,
+        IncidentKind.DAEMON_FAILED,
+        IncidentKind.QUORUM_LOST,
+        IncidentKind.STANDBY_FAULT,
+    }
+)
+
+
+class Departures:
+    def __init__(self, state: State, settings: ClusterSettings, book: Book) -> None:
+        self.state = state
+        self.settings = settings
+        self.book = book
+
+    # -- evidence
+
+    def plan_is_carried_out(self, actions: list[Action], at: datetime) -> None:
+        """The scheduler's plan begins to be carried out: what of it makes a service leave its node?"""
+        moves: list[Move] = []
+        for action in actions:
+            item = self.state.resources.get(action.resource)
+            if item is None or not topology.is_service(item, self.settings):
+                continue
+            if (move := self._move(action, actions, item.promotable)) is not None:
+                moves.append(move)
+        for source in dict.fromkeys(move.from_node for move in moves):
+            self.depart(source, [move for move in moves if move.from_node == source], at)
+
+    def _move(self, action: Action, actions: list[Action], promotable: bool) -> Move | None:
+        item = self.state.resources[action.resource]
+        serving = topology.active_nodes(item)
+        if promotable:
+            if not action.promoted:
+                return None
+            if action.to_node is None and any(
+                other.resource == action.resource and other.promoted and other.to_node is not None for other in actions
+            ):
+                return None  # the promotion elsewhere in the same plan says it all
+            source = serving[0] if serving else action.from_node if action.to_node is None else None
+            if source is None or source == action.to_node:
+                return None
+            return Move(action.resource, source, action.to_node, promoted=True)
+        if action.clone:
+            return None
+        if action.action == "Start":
+            running = self.running(action.resource)
+            if running is not None:
+                return Move(action.resource, running.from_node, action.to_node)
+            source = next((name for name in serving if name != action.to_node and self._is_gone(name)), None)
+            return Move(action.resource, source, action.to_node) if source is not None else None
+        if action.from_node is None or action.from_node == action.to_node:
+            return None
+        return Move(action.resource, action.from_node, action.to_node)
+
+    def _is_gone(self, name: str) -> bool:
+        known = self.state.nodes.get(name)
+        return known is not None and (known.member is False or known.fenced_at is not None)
+
+    def running(self, resource: str) -> Move | None:
+        """The unfinished move of a resource, if it is in one."""
+        for story in self.book.open_stories():
+            move = story.moves.get(resource)
+            if move is not None and move.done_at is None:
+                return move
+        return None
+
+    def depart(self, source: str | None, moves: Iterable[Move], at: datetime, *, hinted: bool = False) -> Story:
+        """Open a departure, or put more into the one that goes on."""
+        moves = list(moves)
+        story = self._going_on(source, moves, at)
+        if story is None and (returned := self._returns(source, moves, at)) is not None:
+            story = returned
+            self._add(story, moves)
+            return story
+        if story is None:
+            story = self._open(source, moves, at, hinted)
+        self._add(story, moves)
+        story.hinted = story.hinted or hinted
+        self.weigh(story, at)
+        return story
+
+    def _going_on(self, source: str | None, moves: list[Move], at: datetime) -> Story | None:
+        names = {move.resource for move in moves}
+        for story in self.book.open_stories():
+            if story.kind not in DEPARTURES:
+                continue
+            if any(name in story.moves and story.moves[name].done_at is None for name in names):
+                return story
+            began = story.started_at or story.detected_at
+            if (source is None or story.from_node in (source, None)) and (
+                story.outcome is Outcome.ONGOING or at - began <= self.settings.story_window
+            ):
+                return story
+        return None
+
+    def _returns(self, source: str | None, moves: list[Move], at: datetime) -> Story | None:
+        """An automatic return after standby or rejoin is part of the departure that it ends, unless a fault is its reason."""
+        if self._faults(source, at):
+            return None
+        for story in reversed(self.state.stories):
+            if story.kind not in DEPARTURES or story.service_restored_at is None:
+                continue
+            ended = story.resolved_at or at
+            if at - ended > self.settings.story_window or not all(move.resource in story.moves for move in moves):
+                continue
+            target = self.state.nodes.get(story.from_node or "")
+            back = all(move.to_node in (story.from_node, None) for move in moves)
+            if back and target is not None and target.since is not None and at - target.since <= self.settings.story_window:
+                return story
+        return None
+
+    def _open(self, source: str | None, moves: list[Move], at: datetime, hinted: bool) -> Story:
+        story = self.book.open(
+            IncidentKind.FAILOVER,
+            source or "",
+            Severity.WARNING,
+            at,
+            started_at=at,
+            nodes=[source] if source else [],
+            settle=self.settings.settle,
+        )
+        story.from_node = source
+        story.outcome = Outcome.ONGOING
+        story.limit_at = at + self.settings.failover_limit
+        story.hinted = hinted
+        if source is not None:
+            self.book.adopt(story, [source])
+        return story
+
+    def _add(self, story: Story, moves: Iterable[Move]) -> None:
+        for move in moves:
+            known = story.moves.get(move.resource)
+            if known is None:
+                story.moves[move.resource] = move
+                if move.resource not in story.resources:
+                    story.resources.append(move.resource)
+                stopped = self.state.suspects.pop(move.resource, None)
+                self.state.suspects_at.pop(move.resource, None)
+                if stopped is not None and move.stopped_at is None:
+                    move.stopped_at = stopped.stopped_at
+            elif known.done_at is None:
+                known.to_node = move.to_node
+                known.from_node = known.from_node or move.from_node
+        self._name_ends(story)
+
+    def _name_ends(self, story: Story) -> None:
+        """From and to are those of the group, else of the promoted instance."""
+        plain = [move for move in story.moves.values() if not move.promoted] or list(story.moves.values())
+        sources = [move.from_node for move in plain if move.from_node]
+        targets = [target for move in plain if (target := move.done_node or move.to_node) is not None]
+        story.from_node = _most(sources) or story.from_node
+        story.to_node = _most(targets)
+        if story.to_node == story.from_node and len({move.done_node for move in plain}) <= 1:
+            story.to_node = None
+        for name in (story.from_node, story.to_node):
+            if name is not None and name not in story.nodes:
+                story.nodes.append(name)
+
+    def stopped(self, resource: str, node: str, at: datetime, *, expected_back: bool) -> None:
+        """A service resource stopped. In a departure that is a step of it; elsewhere it may be the first sign of one."""
+        for story in self.book.open_stories():
+            move = story.moves.get(resource)
+            if move is not None and move.done_at is None and move.from_node in (node, None):
+                move.from_node = node
+                move.stopped_at = move.stopped_at or at
+                story.down_since = min(story.down_since or at, at)
+                self._name_ends(story)
+                return
+        if not expected_back:
+            self.state.suspects[resource] = Move(resource, node, stopped_at=at)
+            self.state.suspects_at[resource] = at
+
+    def started(self, resource: str, node: str, at: datetime, *, promoted: bool, before: list[str]) -> None:
+        """A service resource serves on a node; `before` are the nodes where it did until now, as far as known."""
+        for story in self.book.open_stories():
+            move = story.moves.get(resource)
+            if move is not None and move.done_at is None:
+                move.done_at, move.done_node, move.failed = at, node, False
+                self._name_ends(story)
+                self._judge_outcome(story, at)
+                return
+        suspect = self.state.suspects.pop(resource, None)
+        self.state.suspects_at.pop(resource, None)
+        if suspect is not None and suspect.from_node != node:
+            self._arrive(suspect, node, at, promoted)
+            return
+        if suspect is not None:
+            return  # it stopped and started again where it was
+        left = next((name for name in before if name != node and self._is_gone(name)), None)
+        if left is not None:
+            self._arrive(Move(resource, left), node, at, promoted)
+
+    def _arrive(self, move: Move, node: str, at: datetime, promoted: bool) -> None:
+        move.to_node, move.promoted = node, promoted
+        story = self.depart(move.from_node, [move], move.stopped_at or at)
+        known = story.moves[move.resource]
+        known.done_at, known.done_node = at, node
+        if move.stopped_at is not None:
+            story.down_since = min(story.down_since or move.stopped_at, move.stopped_at)
+        # The other members that stopped there are on their way too.
+        for name, other in list(self.state.suspects.items()):
+            if other.from_node == move.from_node:
+                self._add(story, [other])
+                if other.stopped_at is not None:
+                    story.down_since = min(story.down_since or other.stopped_at, other.stopped_at)
+                self.state.suspects.pop(name, None)
+        self._name_ends(story)
+        self._judge_outcome(story, at)
+
+    def failed_on(self, resource: str, node: str) -> bool:
+        """A start or promotion failed: whether that happened on the way of a departure."""
+        for story in self.book.open_stories():
+            move = story.moves.get(resource)
+            if move is not None and move.done_at is None and move.from_node != node:
+                move.failed = True
+                return True
+        return False
+
+    def hint(self, at: datetime, reporter: str | None) -> None:
+        """pm_logconv: a failure makes a service resource move or stop. The latest fault tells which node is left."""
+        source, resources = None, []
+        for story in reversed(self.state.stories):
+            recent = at - story.detected_at <= self.settings.story_window
+            if recent and story.part_of is None and story.nodes and story.kind in _FAULTS - {IncidentKind.STANDBY_FAULT}:
+                source, resources = story.nodes[0], list(story.resources)
+                break
+        members = [
+            item.id
+            for item in topology.service_resources(self.state, self.settings)
+            if source is not None and source in topology.active_nodes(item)
+        ]
+        wanted = [name for name in dict.fromkeys([*resources, *members]) if self._may_move(name)]
+        self.depart(source, [Move(name, source) for name in wanted], at, hinted=True)
+
+    def _may_move(self, name: str) -> bool:
+        item = self.state.resources.get(name)
+        return item is not None and topology.is_service(item, self.settings)
+
+    def summary(self, resource: str, source: str | None, target: str | None, at: datetime) -> None:
+        """pm_logconv's F11 lines: where a service resource is after the fail-over; `target` None: nowhere."""
+        story = self._last_hinted()
+        if story is None:
+            return
+        move = story.moves.setdefault(resource, Move(resource, source or story.from_node))
+        if resource not in story.resources:
+            story.resources.append(resource)
+        move.from_node = source or move.from_node
+        if target is None:
+            move.failed, move.done_at, move.to_node = True, None, None
+        else:
+            move.to_node, move.done_node, move.done_at, move.failed = target, target, move.done_at or at, False
+        self._name_ends(story)
+        self.book.changed(story, "summary")
+
+    def hinted_end(self, good: bool, at: datetime) -> None:
+        """pm_logconv's F12 lines."""
+        story = self._last_hinted()
+        if story is None:
+            return
+        if good:
+            self._succeed(story, at)
+        else:
+            self._fail(story, at)
+
+    def _last_hinted(self) -> Story | None:
+        return next((story for story in reversed(self.state.stories) if story.kind in DEPARTURES and story.hinted), None)
+
+    def idle(self, at: datetime) -> None:
+        """The cluster has nothing more to do: what has not arrived by now is down."""
+        for story in list(self.book.open_stories()):
+            if story.kind in DEPARTURES and story.outcome is Outcome.ONGOING and story.moves:
+                waiting = [move for move in story.moves.values() if move.done_at is None]
+                if waiting and all(move.to_node is None or move.failed for move in waiting) and not self._fencing_pending(story):
+                    self._fail(story, at)
+        left = {name: move for name, move in self.state.suspects.items() if self._stopped_before(name, at, timedelta(0))}
+        self._down(left, at)
+
+    def overdue(self, now: datetime) -> None:
+        """Without plans and idle lines, a service that stays stopped for the grace time is down."""
+        left = {name: move for name, move in self.state.suspects.items() if self._stopped_before(name, now, self.settings.grace)}
+        self._down(left, now)
+
+    def _stopped_before(self, resource: str, at: datetime, age: timedelta) -> bool:
+        return at - self.state.suspects_at[resource] >= age
+
+    def _down(self, left: dict[str, Move], at: datetime) -> None:
+        for source in dict.fromkeys(move.from_node for move in left.values()):
+            gone = [move for move in left.values() if move.from_node == source]
+            stopped = [move.stopped_at for move in gone if move.stopped_at is not None]
+            story = self.depart(source, gone, min(stopped, default=at))
+            story.down_since = min([*stopped, *([story.down_since] if story.down_since else [])], default=at)
+            if all(move.done_at is None for move in story.moves.values()):
+                self._fail(story, at)
+
+    def _fencing_pending(self, story: Story) -> bool:
+        known = self.state.nodes.get(story.from_node or "")
+        return known is not None and known.member is False and known.fenced_at is None and known.stop_requested_at is None
+
+    # -- judging
+
+    def marks(self, story: Story, until: datetime) -> list[Mark]:
+        """Marks of planned work that concern the node that is left, or what leaves it, in force within the window."""
+        begin = (story.started_at or story.detected_at) - self.settings.story_window
+        found = []
+        for mark in self.state.marks:
+            if mark.ended_at is not None and mark.ended_at < begin:
+                continue
+            if mark.kind not in ("standby", "shutdown", "maintenance") and mark.at < begin:
+                continue
+            if mark.ended_at is not None and story.down_since is not None and mark.ended_at < story.down_since:
+                continue
+            if mark.at > until:
+                continue
+            if mark.kind == "prefer":
+                fits = mark.node is None or mark.node == story.to_node
+            elif mark.kind == "target_role":
+                fits = True
+            else:
+                fits = mark.node is None or mark.node == story.from_node
+            if fits:
+                found.append(mark)
+        return found
+
+    def _faults(self, source: str | None, at: datetime, begin: datetime | None = None) -> list[Story]:
+        earliest = (begin or at) - self.settings.story_window
+        return [
+            story
+            for story in self.state.stories
+            if story.kind in _FAULTS
+            and story.planned is not True
+            and source is not None
+            and source in story.nodes
+            and story.started_at is not None
+            and story.started_at >= earliest
+            and story.started_at <= at
+        ]
+
+    def weigh(self, story: Story, at: datetime) -> None:
+        """Judge anew whether a departure was planned; that decides its kind and severity."""
+        if story.kind not in DEPARTURES or (story.told and story.planned is False):
+            return
+        if story.from_node is not None:
+            self.book.adopt(story, [story.from_node])
+        begin = story.started_at or story.detected_at
+        # Only what came before the service was back can have moved it.
+        end = story.service_restored_at or at
+        faults = self._faults(story.from_node, end, begin)
+        marks = self.marks(story, end)
+        planned: bool | None
+        planned = False if faults or story.hinted else True if marks else None
+        story.planned = planned
+        self._set_kind(story)
+        if planned is False and story.kind is IncidentKind.FAILOVER and story.settle_at is not None and story.to_node is not None:
+            self.book.tell(story, Notice.OPENING)
+        self.book.changed(story, "weighed")
+
+    def _set_kind(self, story: Story) -> None:
+        nowhere = bool(story.moves) and all(move.done_at is None and (move.to_node is None or move.failed) for move in story.moves.values())
+        came_back = bool(story.moves) and all(
+            move.done_node is not None and move.done_node == move.from_node for move in story.moves.values()
+        )
+        if (nowhere and story.outcome is Outcome.FAILED) or came_back or (story.kind is IncidentKind.SERVICE_DOWN and nowhere):
+            story.kind = IncidentKind.SERVICE_DOWN
+            story.severity = Severity.INFO if story.planned else Severity.CRITICAL
+        elif story.planned:
+            story.kind, story.severity = IncidentKind.SWITCHOVER, Severity.INFO
+            if story.outcome is Outcome.FAILED:
+                story.kind, story.severity = IncidentKind.FAILOVER, Severity.CRITICAL
+        else:
+            story.kind = IncidentKind.FAILOVER
+            if story.outcome is Outcome.FAILED:
+                story.severity = Severity.CRITICAL
+            else:
+                story.severity = Severity.MAJOR if story.planned is False else Severity.WARNING
+
+    def _judge_outcome(self, story: Story, at: datetime) -> None:
+        if story.moves and all(move.done_at is not None for move in story.moves.values()):
+            self._succeed(story, max(move.done_at for move in story.moves.values() if move.done_at is not None))
+        self.weigh(story, at)
+
+    def _succeed(self, story: Story, at: datetime) -> None:
+        if story.outcome is Outcome.SUCCEEDED and story.service_restored_at == at:
+            return
+        before = story.outcome
+        story.outcome = Outcome.SUCCEEDED
+        story.service_restored_at = at
+        story.limit_at = None
+        self._set_kind(story)
+        self.book.changed(story, "the service is back")
+        if story.told and before is not Outcome.SUCCEEDED:
+            self.book.tell(story, Notice.UPDATE)
+
+    def _fail(self, story: Story, at: datetime) -> None:
+        if story.outcome is Outcome.FAILED:
+            return
+        story.outcome = Outcome.FAILED
+        story.limit_at = None
+        if story.down_since is None:
+            story.down_since = story.started_at
+        if story.from_node is not None:
+            others = [name for name in self.state.nodes if name != story.from_node]
+            self.book.adopt(story, others, any_node=False)
+        self.weigh(story, at)
+        self._set_kind(story)
+        self.book.changed(story, "the service is down")
+        if story.told:
+            self.book.tell(story, Notice.UPDATE)
+
+    def limit(self, story: Story, now: datetime) -> None:
+        self._fail(story, now)
+
+    def protect(self, at: datetime) -> None:
+        """Look whether services that moved are protected again; that ends their story."""
+        for story in list(self.book.open_stories()):
+            if story.kind not in DEPARTURES or story.outcome is not Outcome.SUCCEEDED:
+                continue
+            if any(move.done_at is None for move in story.moves.values()):
+                continue
+            serving = story.to_node or story.from_node
+            others = topology.candidates(self.state, [serving] if serving else [])
+            if not others:
+                if story.redundancy is not None:
+                    story.redundancy = None
+                    self.book.changed(story, "redundancy unknown")
+                continue
+            hindered = {name: topology.hindrances(self.state, name) for name in others}
+            story.redundancy = any(not reasons for reasons in hindered.values())
+            story.reasons = [] if story.redundancy else [reason for reasons in hindered.values() for reason in reasons]
+            self.book.changed(story, "protected again" if story.redundancy else "not protected")
+            if story.redundancy:
+                story.redundancy_restored_at = at
+                if story.settle_at is not None:
+                    continue  # people are told first
+                self.book.close(story, at, "protected again")
+
+
+def _most(names: list[str]) -> str | None:
+    return max(dict.fromkeys(names), key=names.count) if names else None

@@ -1,0 +1,289 @@
+"""Rules to events: chunks of log lines in, events and counts out.
+
+Most lines of a cluster's log are of no interest. So a line is only split into words at first; the daemon and the first word of the text
+choose the few rules that can match at all, and only such a line is decoded, taken apart and tried. The law: the result is that of trying
+every rule of the daemon on every line.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from hamon.classify.read import READINGS, Reading, Value, without_instance
+from hamon.errors import ParseError
+from hamon.model.event import Event, EventKind
+from hamon.model.observation import LogChunk, Source
+from hamon.parse.lines import SEVERE, Head, LogLine, head, parse_line
+from hamon.parse.stamp import Stamps
+from hamon.rules.check import Answer
+from hamon.rules.schema import Rule, RuleSet
+
+MAX_RAW = 2000
+"""Characters of an original line that are kept."""
+
+UNCLASSIFIED_PER_CHUNK = 50
+"""Unmatched lines of level warning or worse that one chunk may store; the rest is counted."""
+
+# Kinds about the node whose log it is, unless the line names another.
+_LOCAL = frozenset(
+    {
+        EventKind.SERVICE_STACK_STARTED,
+        EventKind.SERVICE_STACK_STOPPING,
+        EventKind.SERVICE_STACK_STOPPED,
+        EventKind.DAEMON_STARTED,
+        EventKind.DAEMON_STOPPED,
+        EventKind.DAEMON_DIED,
+        EventKind.DAEMON_RESPAWNED,
+        EventKind.DAEMON_GAVE_UP,
+        EventKind.STATE_CHANGED,
+        EventKind.MEMBERSHIP_CHANGED,
+        EventKind.TOKEN_LOST,
+        EventKind.SCHEDULING_PAUSE,
+        EventKind.QUORUM_LOST,
+        EventKind.QUORUM_ACQUIRED,
+        EventKind.LINK_DOWN,
+        EventKind.LINK_UP,
+        EventKind.OPERATION_STARTED,
+        EventKind.OPERATION_SUCCEEDED,
+        EventKind.OPERATION_FAILED,
+        EventKind.RESOURCE_STARTED,
+        EventKind.RESOURCE_STOPPED,
+        EventKind.RESOURCE_PROMOTED,
+        EventKind.RESOURCE_DEMOTED,
+        EventKind.RESOURCE_MIGRATED,
+        EventKind.NETWORK_UNREACHABLE,
+        EventKind.DISK_ERROR,
+        EventKind.UNCLASSIFIED,
+    }
+)
+_INTEGERS = frozenset({"rc", "interval", "transition", "pid", "signal", "count", "threshold", "complete", "incomplete", "skipped"})
+_SEVERE_WORDS = frozenset(
+    form.encode() + b":" for level in (*SEVERE, "err", "critical", "warn") for form in (level, level.upper(), level.capitalize())
+) | frozenset(level.encode() for level in SEVERE)
+
+
+@dataclass(slots=True)
+class _Daemon:
+    """The rules of one daemon, by the first word of the text; `loose` are tried whatever the word is."""
+
+    words: dict[bytes, tuple[Rule, ...]]
+    loose: tuple[Rule, ...]
+
+
+_NO_RULES = _Daemon({}, ())
+
+
+@dataclass(slots=True)
+class _Tag:
+    """What one tag (`pacemaker-controld[106]:`) means. `head` None: it names no daemon. `seen` counts lines within one scan."""
+
+    daemon: _Daemon
+    head: Head | None
+    known: bool
+    seen: int = 0
+
+
+@dataclass(slots=True)
+class Scan:
+    """What one chunk gave. `matched` and `unmatched` count lines per daemon; `unrecognised` have no form that hamon knows."""
+
+    events: list[Event] = field(default_factory=list)
+    lines: int = 0
+    matched: dict[str, int] = field(default_factory=dict)
+    unmatched: dict[str, int] = field(default_factory=dict)
+    unrecognised: int = 0
+    undecodable: int = 0
+    unclassified_dropped: int = 0
+    errors: list[str] = field(default_factory=list)
+
+
+def decode(line: bytes, encodings: Sequence[str]) -> tuple[str, bool]:
+    """Decode with the first encoding that fits; the last resort is UTF-8 with replacement characters, told by False."""
+    for encoding in encodings:
+        try:
+            return line.decode(encoding), True
+        except UnicodeDecodeError:
+            continue
+    return line.decode("utf-8", "replace"), False
+
+
+def interpret(rule: Rule, found: re.Match[str]) -> Reading | None:
+    """What a match of a rule's pattern says; None when it tells nothing (a probe, a cancelled operation)."""
+    detail: dict[str, Value] = dict(rule.set)
+    for name, value in found.groupdict().items():
+        if value is not None or name not in detail:
+            detail[name] = int(value) if value is not None and name in _INTEGERS and value.lstrip("-").isdigit() else value
+    node, resource = detail.pop("node", None), detail.pop("resource", None)
+    reading = Reading(
+        rule.event,
+        str(node) if node is not None else None,
+        without_instance(str(resource)) if resource is not None else None,
+        detail,
+    )
+    if resource is not None and str(resource) != reading.resource:
+        detail["instance"] = str(resource).rpartition(":")[2]
+    return READINGS[rule.read](reading) if rule.read else reading
+
+
+class Matcher:
+    """The rules in force, indexed. Holds only caches, no state: the same chunk gives the same scan."""
+
+    def __init__(self, rules: RuleSet, year: int | None = None) -> None:
+        self.rules = rules
+        self._year = year
+        names = {rule.daemon for rule in rules.rules} - {"*"}
+        self._daemons = {name: _index([rule for rule in rules.rules if rule.daemon in (name, "*")]) for name in names}
+        self._others = _index([rule for rule in rules.rules if rule.daemon == "*"])
+        self._tags: dict[bytes, _Tag | None] = {}
+        self._iso_tags: dict[bytes, _Tag | None] = {}
+
+    def scan(self, chunk: LogChunk) -> Scan:
+        """Try the rules on every line of the chunk."""
+        scan = Scan()
+        stamps = Stamps(chunk.timezone, chunk.received_at, self._year)
+        tags, iso_tags = self._tags, self._iso_tags
+        if len(tags) + len(iso_tags) > 4096:
+            tags.clear()
+            iso_tags.clear()
+        seen = scan.unmatched
+        offset = chunk.offset
+        lines = chunk.data.split(b"\n")
+        if not lines[-1]:
+            lines.pop()
+        scan.lines = len(lines)
+        for line in lines:
+            words = line.split(None, 10)
+            if len(words) > 3:
+                # A date of one word (ISO 8601, pm_logconv's own) begins with a digit; the traditional one has three words.
+                if line[0] > 57:
+                    cache, word = tags, words[4] if len(words) > 4 else b""
+                else:
+                    cache, word = iso_tags, words[2]
+                try:
+                    tag = cache[word]
+                except KeyError:
+                    tag = cache[word] = self._remember(words, word)
+                if tag is not None:
+                    tag.seen += 1
+                else:  # the form shows only further on in the line
+                    tag = self._tag(words)
+                    if tag.head is not None:
+                        seen[tag.head.daemon] = seen.get(tag.head.daemon, 0) + 1
+                place = tag.head
+                if place is None:
+                    scan.unrecognised += 1
+                else:
+                    daemon = tag.daemon
+                    text_word = place.text_word
+                    tried: Sequence[Rule] = daemon.words.get(words[text_word], daemon.loose) if text_word < len(words) else daemon.loose
+                    if tried:
+                        tried = [rule for rule in tried if rule.needle is None or rule.needle in line]
+                    if tried or (tag.known and place.level_word >= 0 and words[place.level_word] in _SEVERE_WORDS):
+                        self._try(scan, chunk, stamps, line, offset, tried, place.daemon)
+            elif words:
+                scan.unrecognised += 1
+            offset += len(line) + 1
+        for cache in (tags, iso_tags):
+            for tag in cache.values():
+                if tag is not None and tag.seen:
+                    if tag.head is not None:
+                        seen[tag.head.daemon] = seen.get(tag.head.daemon, 0) + tag.seen
+                    tag.seen = 0
+        for name, count in scan.matched.items():
+            seen[name] -= count
+        return scan
+
+    def candidates(self, line: bytes) -> Sequence[Rule]:
+        """The rules that are tried on a line, in order."""
+        words = line.split(None, 10)
+        tag = self._tag(words)
+        if tag.head is None:
+            return ()
+        first = words[tag.head.text_word] if tag.head.text_word < len(words) else b""
+        return [rule for rule in tag.daemon.words.get(first, tag.daemon.loose) if rule.needle is None or rule.needle in line]
+
+    def _tag(self, words: list[bytes]) -> _Tag:
+        place = head(words)
+        daemon = self._daemons.get(place.daemon) if place is not None else None
+        return _Tag(daemon or self._others, place, daemon is not None)
+
+    def _remember(self, words: list[bytes], word: bytes) -> _Tag | None:
+        """The tag for a word that names its daemon by itself; None where more of the line must be seen each time."""
+        shift = -2 if words[0][:1].isdigit() else 0
+        if words[3 + shift][:1] == b"[" or word.startswith(b"corosync"):
+            return None
+        return self._tag(words)
+
+    def _try(self, scan: Scan, chunk: LogChunk, stamps: Stamps, line: bytes, offset: int, rules: Sequence[Rule], daemon: str) -> None:
+        text, clean = decode(line, chunk.encodings)
+        if not clean:
+            scan.undecodable += 1
+        try:
+            parts = parse_line(text, stamps)
+        except ParseError as err:
+            if len(scan.errors) < 20:
+                scan.errors.append(f"{chunk.path}@{offset}: {err}")
+            scan.unrecognised += 1
+            return
+        for rule in rules:
+            if (found := rule.pattern.search(parts.text)) is not None:
+                scan.matched[daemon] = scan.matched.get(daemon, 0) + 1
+                if (reading := interpret(rule, found)) is not None:
+                    scan.events.append(_event(chunk, parts, text, offset, rule.id, reading))
+                return
+        if parts.level in SEVERE and daemon in self._daemons:
+            if len(scan.events) and sum(1 for event in scan.events if event.kind is EventKind.UNCLASSIFIED) >= UNCLASSIFIED_PER_CHUNK:
+                scan.unclassified_dropped += 1
+                return
+            detail: dict[str, Value] = {"daemon": parts.daemon, "level": parts.level, "text": parts.text[:MAX_RAW]}
+            scan.events.append(_event(chunk, parts, text, offset, "", Reading(EventKind.UNCLASSIFIED, None, None, detail)))
+
+
+def _event(chunk: LogChunk, parts: LogLine, raw: str, offset: int, rule: str, reading: Reading) -> Event:
+    reporter = chunk.node or parts.host
+    node = reading.node
+    if node is None and reading.kind in _LOCAL and "node_ids" not in reading.detail and "node_id" not in reading.detail:
+        node = reporter
+    resource = reading.resource
+    if resource is None and parts.instance:
+        resource = parts.instance
+    return Event(
+        at=parts.at,
+        received_at=chunk.received_at,
+        cluster=chunk.cluster,
+        kind=reading.kind,
+        rule=rule,
+        source=Source.LOG,
+        collector=chunk.collector,
+        node=node,
+        resource=resource,
+        reporter=reporter,
+        detail=reading.detail,
+        raw=raw[:MAX_RAW],
+        ref=f"{chunk.path}@{offset}",
+    )
+
+
+def _index(rules: Sequence[Rule]) -> _Daemon:
+    """Group rules by first word. A word's tuple also holds the rules of any word, in the order of the rule set."""
+    words = {rule.first_word for rule in rules if rule.first_word is not None}
+    return _Daemon(
+        {word: tuple(rule for rule in rules if rule.first_word in (word, None)) for word in words},
+        tuple(rule for rule in rules if rule.first_word is None),
+    )
+
+
+def answer(matcher: Matcher, rule: Rule, text: str) -> Answer:
+    """What the whole rule set makes of a message text of this rule's daemon: the way in which examples are checked."""
+    daemon = rule.daemon if rule.daemon != "*" else "any"
+    tag = "info" if daemon == "pm_logconv" else f"{daemon}[1]"
+    before = {"corosync": "  [MAIN  ] ", "pm_logconv": " "}.get(daemon, "  info: ")
+    line = f"Jan  1 00:00:00 node {tag}: {before}{text}\n"
+    for candidate in matcher.candidates(line.encode()):
+        if (found := candidate.pattern.search(text.rstrip())) is None:
+            continue
+        if (reading := interpret(candidate, found)) is None:
+            return Answer(rule=candidate.id)
+        fields = {**reading.detail, "node": reading.node, "resource": reading.resource}
+        return Answer(rule=candidate.id, kind=reading.kind, fields=fields)
+    return Answer(rule=None)

@@ -1,0 +1,288 @@
+"""Readings: what the named groups of a rule mean, where the rule's own event kind does not say it all.
+
+A reading is a pure function from the fields of a match to an Outcome, or None when the line tells nothing (a probe, a cancelled operation).
+Rules name it with `read = "..."`.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from hamon.model.event import EventKind
+from hamon.parse.results import OCF, RUNNING, Result, read_result
+
+Value = str | int | float | bool | None
+
+
+@dataclass(slots=True)
+class Reading:
+    """An event in the making: kind, node, resource, and its own fields."""
+
+    kind: EventKind
+    node: str | None
+    resource: str | None
+    detail: dict[str, Value]
+
+
+ABSENT = frozenset({"(unset)", "(null)", ""})
+_TRUE = frozenset({"true", "on", "yes", "y", "1"})
+_SUCCESS = {
+    "start": EventKind.RESOURCE_STARTED,
+    "stop": EventKind.RESOURCE_STOPPED,
+    "promote": EventKind.RESOURCE_PROMOTED,
+    "demote": EventKind.RESOURCE_DEMOTED,
+    "migrate_from": EventKind.RESOURCE_MIGRATED,
+}
+# Operations that change nothing that is watched.
+_SILENT = frozenset({"probe", "notify", "cancel", "meta-data", "validate-all"})
+_INSTANCE = re.compile(r":\d+$")
+
+
+def without_instance(resource: str) -> str:
+    """Strip the instance number of a clone: scheduler lines name `prmPing:1`, results `prmPing`."""
+    return _INSTANCE.sub("", resource)
+
+
+def is_true(value: Value) -> bool:
+    return str(value).lower() in _TRUE
+
+
+def _text(value: Value) -> str:
+    return "" if value is None else str(value)
+
+
+def operation_begin(reading: Reading) -> Reading | None:
+    operation = _text(reading.detail.get("operation"))
+    notify = (reading.resource or "").endswith(("_pre_notify", "_post_notify"))
+    return None if operation in _SILENT or operation == "monitor" or notify else reading
+
+
+def nothing(_reading: Reading) -> Reading | None:
+    """A line that is known and tells nothing: noise that would otherwise be kept as unclassified."""
+    return None
+
+
+def _failed(operation: str, result: Result) -> dict[str, Value]:
+    return {"operation": operation, "rc": result.rc, "status": result.status, "reason": result.reason, "result": result.text}
+
+
+def operation_result(reading: Reading) -> Reading | None:
+    detail = reading.detail
+    operation = _text(detail.pop("operation", None))
+    interval = detail.pop("interval", None)
+    number, rctext, text = detail.pop("rc", None), detail.pop("rctext", None), detail.pop("text", None)
+    details, text2 = _text(detail.pop("details", None)), detail.pop("text2", None)
+    if number is None and (found := re.search(r"\brc=(-?\d+)", details)):
+        number = found[1]
+    if (found := re.search(r"\bnode=([^,)\s]+)", details)) and reading.node is None:
+        reading.node = found[1]
+    result = read_result(_text(rctext or text or text2), int(_text(number)) if number is not None else None)
+    if operation in _SILENT or result.status in ("cancelled", "pending"):
+        return None
+    good = RUNNING if operation == "monitor" else frozenset({0, 190, 191})
+    if result.status is None and result.rc in good:
+        reading.kind = _SUCCESS.get(operation, EventKind.OPERATION_SUCCEEDED)
+        detail.update(operation=operation, rc=result.rc)
+    else:
+        reading.kind = EventKind.OPERATION_FAILED
+        detail.update(_failed(operation, result))
+    if interval is not None:
+        detail["interval"] = int(_text(interval))
+    return reading
+
+
+def operation_unexpected(reading: Reading) -> Reading | None:
+    detail = reading.detail
+    operation, got, expected = _text(detail.get("operation")), _text(detail.pop("got", None)), detail.pop("expected", None)
+    interval = int(_text(detail.get("interval")) or 0)
+    if operation in _SILENT or (operation == "monitor" and interval == 0):  # interval 0: a probe
+        return None
+    result = read_result(got)
+    detail.update(_failed(operation, result) | {"interval": interval, "expected": expected})
+    for key in ("transition", "action_id", "call"):
+        detail.pop(key, None)
+    return reading
+
+
+def node_state(reading: Reading) -> Reading | None:
+    state = _text(reading.detail.pop("state", None))
+    reading.detail.pop("was", None)
+    reading.kind = EventKind.NODE_JOINED if state == "member" else EventKind.NODE_LOST
+    return reading if state in ("member", "lost") else None
+
+
+_FAIL_COUNT = re.compile(r"^fail-count-(?P<resource>[^#]+)(?:#(?P<operation>.+)_(?P<interval>\d+))?$")
+_BOOKKEEPING = ("last-failure-", "probe_complete", "#feature-set", "#attrd-protocol")
+
+
+def attribute(reading: Reading) -> Reading | None:
+    """A node attribute: most are just that; some are how Pacemaker counts failures, asks for a stop, or sets standby."""
+    detail = reading.detail
+    name = _text(detail.get("attribute"))
+    old, new = (None if _text(detail.get(key)) in ABSENT else _text(detail.get(key)) for key in ("old", "new"))
+    detail["old"], detail["new"] = old, new
+    detail.pop("settype", None)
+    detail.pop("writer", None)
+    if name.startswith(_BOOKKEEPING):
+        return None
+    if (count := _FAIL_COUNT.match(name)) is not None:
+        reading.kind = EventKind.FAIL_COUNT_CHANGED
+        reading.resource = without_instance(count["resource"])
+        reading.detail = {"value": new, "operation": count["operation"], "old": old}
+        return reading
+    if name == "shutdown":
+        if new in (None, "0"):
+            return None
+        reading.kind = EventKind.SHUTDOWN_REQUESTED
+        reading.detail = {"requested_at": new}
+    elif name in ("standby", "maintenance"):
+        on = is_true(new)
+        reading.kind = {
+            ("standby", True): EventKind.STANDBY_ON,
+            ("standby", False): EventKind.STANDBY_OFF,
+            ("maintenance", True): EventKind.MAINTENANCE_ON,
+            ("maintenance", False): EventKind.MAINTENANCE_OFF,
+        }[(name, on)]
+        reading.detail = {"lifetime": "reboot"}
+    return reading
+
+
+def on_off(reading: Reading) -> Reading | None:
+    """Standby or maintenance as the CIB or the DC words it: the value decides; `maintenance-mode` is the whole cluster's."""
+    value = reading.detail.pop("value", None)
+    if not is_true(value):
+        reading.kind = EventKind.STANDBY_OFF if reading.kind is EventKind.STANDBY_ON else EventKind.MAINTENANCE_OFF
+    return reading
+
+
+def config_change(reading: Reading) -> Reading | None:
+    if "last-lrm-refresh" in _text(reading.detail.get("object")):
+        reading.kind = EventKind.CLEANUP
+        reading.detail = {"expired": False}
+    return reading
+
+
+def fencing_result(reading: Reading) -> Reading | None:
+    detail = reading.detail
+    negated, result = detail.pop("negated", None), _text(detail.pop("result", None))
+    delegate = _text(detail.get("delegate"))
+    words = result.lower()
+    good = negated is None and (words.startswith(("ok", "complete", "done")))
+    if "arrived too late" in words:
+        return None
+    if good and delegate == "a human":
+        detail["manual"] = True
+    reading.kind = EventKind.FENCING_DONE if good else EventKind.FENCING_FAILED
+    if not good:
+        detail["reason"] = result
+    return reading
+
+
+def daemon_exit(reading: Reading) -> Reading | None:
+    detail = reading.detail
+    rc = int(_text(detail.get("rc")) or 0)
+    detail["rc"] = rc
+    detail.pop("text", None)
+    if rc == 0:
+        reading.kind = EventKind.DAEMON_STOPPED
+    elif rc in (100, 255):
+        detail["effect"] = {100: "fatal", 255: "panic"}[rc]
+    return reading
+
+
+_ROLE = {
+    "Master": "Promoted",
+    "Slave": "Unpromoted",
+    "Promoted": "Promoted",
+    "Unpromoted": "Unpromoted",
+    "Started": "Started",
+    "Stopped": "Stopped",
+}
+
+
+def plan_action(reading: Reading) -> Reading | None:
+    """`a -> b`, `Role a`, `Role1 -> Role2 node`, `Role1 a -> Role2 b`: nodes and roles before and after."""
+    detail = reading.detail
+    details = _text(detail.pop("details", None))
+    blocked = detail.pop("blocked", None)
+    left, arrow, right = (part.strip() for part in details.partition("->"))
+    from_role, from_node = _role_and_node(left)
+    to_role, to_node = _role_and_node(right) if arrow else (from_role, from_node)
+    if arrow and from_node is None:  # Role1 -> Role2 node
+        from_node = to_node
+    if arrow and to_node is None:
+        to_node = from_node
+    action = _text(detail.get("action"))
+    if action == "Start":
+        from_node, from_role = None, "Stopped"
+    elif action == "Stop":
+        to_node, to_role = None, "Stopped"
+    detail.update({"from": from_node, "to": to_node, "from_role": from_role, "to_role": to_role})
+    if blocked:
+        detail["blocked"] = True
+    return reading
+
+
+def _role_and_node(text: str) -> tuple[str | None, str | None]:
+    words = text.split()
+    role = next((_ROLE[word] for word in words if word in _ROLE), None)
+    node = next((word for word in words if word not in _ROLE and word != "blocked"), None)
+    return role, node
+
+
+def plan_node(reading: Reading) -> Reading | None:
+    if reading.detail.get("action") == "Shutdown":
+        reading.kind = EventKind.SHUTDOWN_REQUESTED
+        reading.detail = {}
+    return reading
+
+
+def plan_leave(reading: Reading) -> Reading | None:
+    role = _text(reading.detail.pop("role", None))
+    if reading.node == "unmanaged":
+        reading.node, reading.detail["unmanaged"] = None, True
+    reading.detail["to_role"] = _ROLE.get(role, role)
+    reading.detail["to"], reading.node = reading.node, None
+    return reading
+
+
+def logconv_result(reading: Reading) -> Reading | None:
+    """pm_logconv: `(rc=1) unknown error`, `(Timed Out)`, or an execution status."""
+    detail = reading.detail
+    text = _text(detail.pop("text", None))
+    rc = detail.pop("rc", None)
+    operation = _text(detail.get("operation"))
+    text = text.strip("()")
+    result = read_result(text, int(_text(rc)) if rc is not None else None)
+    if result.rc is None and result.status == "error" and text.lower() in OCF:
+        result = Result(OCF[text.lower()], None, None, text)
+    detail.update(_failed(operation, result))
+    return reading
+
+
+def logconv_fenced(reading: Reading) -> Reading | None:
+    if reading.detail.get("delegate") == "a human":
+        reading.detail["manual"] = True
+    return reading
+
+
+READINGS: Mapping[str, Callable[[Reading], Reading | None]] = {
+    function.__name__: function
+    for function in (
+        nothing,
+        operation_begin,
+        operation_result,
+        operation_unexpected,
+        node_state,
+        attribute,
+        on_off,
+        config_change,
+        fencing_result,
+        daemon_exit,
+        plan_action,
+        plan_node,
+        plan_leave,
+        logconv_result,
+        logconv_fenced,
+    )
+}

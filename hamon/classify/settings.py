@@ -1,0 +1,30 @@
+"""What the configuration says about one cluster, as the engine wants it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterSettings:
+    """`services`: name -> resource ids; empty: they are learned. `node_ids`: corosync node id -> node name.
+
+    Times: `settle` before kinds that often grow into something else are told; `membership` for links and lost nodes; `grace` before a
+    service that stopped without a plan counts as down; `failover_limit` before a fail-over without an end counts as failed;
+    `story_window` within which a cause is part of an effect; `constraint_age` after which a move constraint counts as forgotten;
+    `stable` after which a respawned daemon counts as well; `expire` for what has no recovery signal.
+    """
+
+    name: str
+    title: str = ""
+    services: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    fence_devices: frozenset[str] = frozenset()
+    node_ids: Mapping[str, str] = field(default_factory=dict)
+    settle: timedelta = timedelta(seconds=2)
+    membership: timedelta = timedelta(seconds=10)
+    grace: timedelta = timedelta(seconds=20)
+    failover_limit: timedelta = timedelta(minutes=10)
+    story_window: timedelta = timedelta(seconds=120)
+    constraint_age: timedelta = timedelta(minutes=10)
+    stable: timedelta = timedelta(minutes=5)
+    expire: timedelta = timedelta(hours=24)

@@ -1,0 +1,175 @@
+"""What the engine remembers of one cluster. Plain data that can be written as JSON and read back, so that a restart goes on where it was.
+
+Nothing here decides; `topology.py` answers questions about it, `incidents.py` and `departures.py` change it.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from hamon.model.incident import Cause, IncidentKind, IncidentState, Notice, Outcome, Severity, TimelineEntry
+from hamon.model.observation import Source
+
+VERSION = 1
+"""Raised when a stored state can no longer be read by this program."""
+
+
+@dataclass(slots=True)
+class Node:
+    """A node. `member` None: not known yet. `stop_requested_at`: an orderly stop was asked for (and it did not join again since)."""
+
+    name: str
+    member: bool | None = None
+    lost_at: datetime | None = None
+    stop_requested_at: datetime | None = None
+    standby_at: datetime | None = None
+    maintenance_at: datetime | None = None
+    fenced_at: datetime | None = None
+    since: datetime | None = None
+    fail_counts: dict[str, str] = field(default_factory=dict)
+    """Resource -> fail count, as far as attributes told it."""
+    barred: dict[str, datetime] = field(default_factory=dict)
+    """Resource or clone that may not run here until it is cleaned up (migration threshold) -> since."""
+    failed: dict[str, datetime] = field(default_factory=dict)
+    """Resource whose last operation here failed and that did not work since -> since."""
+    degraded: dict[str, datetime] = field(default_factory=dict)
+    """Attribute with a bad value -> since."""
+    bans: dict[str, datetime] = field(default_factory=dict)
+    """Constraint of an operator's ban against this node -> since."""
+
+
+@dataclass(slots=True)
+class Resource:
+    """A primitive without instance number. `roles`: node -> Started, Unpromoted or Promoted; a node that is missing: stopped there."""
+
+    id: str
+    roles: dict[str, str] = field(default_factory=dict)
+    clone: bool = False
+    promotable: bool = False
+    device: bool = False
+
+
+@dataclass(slots=True)
+class Mark:
+    """A sign of planned work: standby, shutdown, ban, prefer, target_role, maintenance. `node` None: about a resource or the cluster."""
+
+    kind: str
+    at: datetime
+    node: str | None = None
+    resource: str | None = None
+    constraint: str | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class Action:
+    """One resource action of the scheduler's plan. `to` None: it stops. `promoted`: it is about the promoted role."""
+
+    action: str
+    resource: str
+    from_node: str | None
+    to_node: str | None
+    promoted: bool = False
+    clone: bool = False
+    blocked: bool = False
+
+
+@dataclass(slots=True)
+class Move:
+    """What happens to one service resource in a departure."""
+
+    resource: str
+    from_node: str | None
+    to_node: str | None = None
+    promoted: bool = False
+    stopped_at: datetime | None = None
+    done_at: datetime | None = None
+    done_node: str | None = None
+    failed: bool = False
+
+
+@dataclass(slots=True)
+class Story:
+    """An incident in the making. The fields are those of model.Incident; the rest is how the engine works on it."""
+
+    key: str
+    kind: IncidentKind
+    severity: Severity
+    detected_at: datetime
+    state: IncidentState = IncidentState.OPEN
+    planned: bool | None = None
+    outcome: Outcome = Outcome.NONE
+    part_of: str | None = None
+    nodes: list[str] = field(default_factory=list)
+    resources: list[str] = field(default_factory=list)
+    from_node: str | None = None
+    to_node: str | None = None
+    fenced: list[str] = field(default_factory=list)
+    started_at: datetime | None = None
+    service_restored_at: datetime | None = None
+    redundancy_restored_at: datetime | None = None
+    resolved_at: datetime | None = None
+    down_since: datetime | None = None
+    redundancy: bool | None = None
+    reasons: list[str] = field(default_factory=list)
+    cause: Cause | None = None
+    sources: list[Source] = field(default_factory=list)
+    timeline: list[TimelineEntry] = field(default_factory=list)
+    told: bool = False
+    subject: str = ""
+    """What the correlation key says beside the kind: node, node/resource, link/pair ..."""
+    moves: dict[str, Move] = field(default_factory=dict)
+    settle_at: datetime | None = None
+    """When it is decided what it became and people are told; None: decided."""
+    limit_at: datetime | None = None
+    """When an outcome that did not come is declared failed, or what has no recovery signal expires."""
+    recovered_at: datetime | None = None
+    hinted: bool = False
+    """pm_logconv said that this is a fail-over."""
+    sequence: int = 0
+    recorded: bool = False
+    pending_notice: Notice | None = None
+    reported: str = ""
+    """Fingerprint of what the last transition said, to tell a change from a repetition."""
+
+
+@dataclass(slots=True)
+class PendingLink:
+    """A link that is down while it is not yet known whether its peer is lost."""
+
+    link: str | None
+    pair: tuple[str, str]
+    down_at: datetime
+    decide_at: datetime
+    entries: list[TimelineEntry] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class State:
+    version: int = VERSION
+    now: datetime | None = None
+    nodes: dict[str, Node] = field(default_factory=dict)
+    node_ids: dict[str, str] = field(default_factory=dict)
+    resources: dict[str, Resource] = field(default_factory=dict)
+    attributes: dict[str, str] = field(default_factory=dict)
+    """`node attribute` -> current value."""
+    best: dict[str, float] = field(default_factory=dict)
+    """Attribute -> highest number seen: what a ping attribute shows when all is well."""
+    marks: list[Mark] = field(default_factory=list)
+    dc: str | None = None
+    has_quorum: bool | None = None
+    maintenance_at: datetime | None = None
+    draft: list[Action] = field(default_factory=list)
+    """The plan that the scheduler is just writing, or has written and that is not carried out yet."""
+    draft_closed: bool = False
+    plan: list[Action] = field(default_factory=list)
+    """The plan that is being carried out."""
+    stories: list[Story] = field(default_factory=list)
+    """Open ones, and those closed in the last minutes (a cause may still join an effect)."""
+    recent: list[TimelineEntry] = field(default_factory=list)
+    """The last notable events, from which a story that opens takes its beginning."""
+    links: list[PendingLink] = field(default_factory=list)
+    suspects: dict[str, Move] = field(default_factory=dict)
+    """Service resources that stopped without a plan that says why: they may be leaving, or just restarting."""
+    suspects_at: dict[str, datetime] = field(default_factory=dict)
+    last_event_at: datetime | None = None
+    opened: int = 0

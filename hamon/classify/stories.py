@@ -1,0 +1,394 @@
+"""The book of stories of one cluster: opening, joining cause to effect, closing, and saying what changed.
+
+Laws: a key never changes and never has two open stories; a story that is part of another is not told on its own; a transition is given
+only when something that matters changed, and the timeline grows without one.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hamon.classify.settings import ClusterSettings
+from hamon.classify.state import State, Story
+from hamon.model.event import Event, EventKind
+from hamon.model.incident import (
+    Cause,
+    Incident,
+    IncidentKind,
+    IncidentState,
+    Notice,
+    Outcome,
+    Severity,
+    TimelineEntry,
+    Transition,
+    TransitionKind,
+)
+
+MAX_TIMELINE = 200
+MAX_RECENT = 60
+
+DEPARTURES = frozenset({IncidentKind.FAILOVER, IncidentKind.SWITCHOVER, IncidentKind.SERVICE_DOWN})
+_RANK = {
+    IncidentKind.FAILOVER: 9,
+    IncidentKind.SWITCHOVER: 9,
+    IncidentKind.SERVICE_DOWN: 9,
+    IncidentKind.STANDBY_FAULT: 8,
+    IncidentKind.FENCING_FAILED: 7,
+    IncidentKind.NODE_LOST: 6,
+    IncidentKind.DAEMON_FAILED: 6,
+    IncidentKind.CONNECTIVITY_DEGRADED: 6,
+    IncidentKind.DISK_DEGRADED: 6,
+    IncidentKind.REPLICATION_DEGRADED: 6,
+    IncidentKind.QUORUM_LOST: 6,
+    IncidentKind.FENCE_DEVICE_FAILED: 6,
+    IncidentKind.FENCING: 5,
+    IncidentKind.RESOURCE_FAILURE: 4,
+    IncidentKind.LOCAL_RECOVERY: 4,
+    IncidentKind.STOP_FAILED: 4,
+    IncidentKind.RESOURCE_BLOCKED: 4,
+    IncidentKind.FAILCOUNT_THRESHOLD: 4,
+}
+"""Who explains whom: the higher is the effect, the lower its cause (taxonomy 3.3). Kinds that are missing stand alone."""
+
+# Events that say nothing a person needs in a story.
+_UNTOLD = frozenset({EventKind.OLD_FAILURE, EventKind.STATE_CHANGED, EventKind.UNCLASSIFIED, EventKind.CONFIG_CHANGED})
+
+
+def entry_of(event: Event) -> TimelineEntry:
+    return TimelineEntry(
+        at=event.at,
+        node=event.node or event.reporter,
+        resource=event.resource,
+        source=event.source,
+        event=event.kind,
+        detail=event.detail,
+        raw=event.raw,
+        reported_by=(event.reporter,) if event.reporter else (),
+    )
+
+
+def is_telling(event: Event) -> bool:
+    """Whether an event belongs in a timeline."""
+    if event.kind is EventKind.PLAN and event.detail.get("action") in ("Leave", "End"):
+        return False
+    return event.kind not in _UNTOLD
+
+
+@dataclass(slots=True)
+class Step:
+    """What a story says in one transition."""
+
+    story: Story
+    reason: str
+
+
+class Book:
+    def __init__(self, state: State, settings: ClusterSettings) -> None:
+        self.state = state
+        self.settings = settings
+        self._changed: dict[str, Step] = {}
+        self.grown: set[str] = set()
+        """Keys of stories whose timeline grew without a transition."""
+
+    # -- finding
+
+    def open_stories(self) -> Iterable[Story]:
+        return [story for story in self.state.stories if story.state is IncidentState.OPEN]
+
+    def find(self, kind: IncidentKind, subject: str) -> Story | None:
+        """The open story of this kind about this subject."""
+        for story in self.state.stories:
+            if story.state is IncidentState.OPEN and story.kind is kind and story.subject == subject:
+                return story
+        return None
+
+    def by_key(self, key: str | None) -> Story | None:
+        return next((story for story in self.state.stories if story.key == key), None)
+
+    # -- opening and closing
+
+    def open(
+        self,
+        kind: IncidentKind,
+        subject: str,
+        severity: Severity,
+        at: datetime,
+        *,
+        started_at: datetime | None,
+        nodes: Iterable[str] = (),
+        resources: Iterable[str] = (),
+        cause: Cause | None = None,
+        planned: bool | None = None,
+        settle: timedelta | None = None,
+    ) -> Story:
+        """Open a story; `settle` None: people are told at once. Planned work is info."""
+        word = "departure" if kind in DEPARTURES else kind.value
+        stamp = (started_at or at).strftime("%Y%m%dT%H%M%S")
+        key = "-".join(part for part in (word, _slug(subject), stamp) if part)
+        number = 2
+        base = key
+        while self.by_key(key) is not None:
+            key, number = f"{base}-{number}", number + 1
+        story = Story(
+            key=key,
+            kind=kind,
+            severity=Severity.INFO if planned else severity,
+            detected_at=at,
+            planned=planned,
+            started_at=started_at,
+            nodes=list(nodes),
+            resources=list(resources),
+            cause=cause,
+            subject=subject,
+            settle_at=at + settle if settle is not None else None,
+        )
+        self.state.stories.append(story)
+        self._take_the_beginning(story)
+        self.changed(story, "opened")
+        if settle is None:
+            self.tell(story, Notice.OPENING)
+        return story
+
+    def _take_the_beginning(self, story: Story) -> None:
+        window = (story.started_at or story.detected_at) - timedelta(seconds=15)
+        for entry in self.state.recent:
+            if entry.at >= window and concerns(story, entry):
+                _append(story, entry)
+
+    def close(self, story: Story, at: datetime, reason: str, *, expired: bool = False) -> None:
+        if story.state is not IncidentState.OPEN:
+            return
+        story.state = IncidentState.EXPIRED if expired else IncidentState.RESOLVED
+        story.resolved_at = at
+        story.limit_at = None
+        self.changed(story, reason)
+        if story.told:
+            self.tell(story, Notice.CLOSING)
+
+    def note(self, event: Event) -> None:
+        """Put an event into the timelines it belongs to, and into the memory of recent ones."""
+        if not is_telling(event):
+            return
+        entry = entry_of(event)
+        self.state.recent.append(entry)
+        del self.state.recent[:-MAX_RECENT]
+        for story in self.state.stories:
+            if story.state is IncidentState.OPEN and self._goes_on(story, event.at) and concerns(story, entry):
+                if _append(story, entry):
+                    self.grown.add(story.key)
+                if event.source not in story.sources:
+                    story.sources.append(event.source)
+
+    def _goes_on(self, story: Story, at: datetime) -> bool:
+        """A story whose outcome is known only takes what belongs to its end; that is left to `add`."""
+        if story.service_restored_at is not None and story.outcome is not Outcome.ONGOING:
+            return at <= story.service_restored_at + timedelta(seconds=2)
+        return True
+
+    def add(self, story: Story, event: Event) -> None:
+        """Put one event into one story."""
+        if _append(story, entry_of(event)):
+            self.grown.add(story.key)
+        if event.source not in story.sources:
+            story.sources.append(event.source)
+
+    # -- cause and effect
+
+    def adopt(self, parent: Story, nodes: Iterable[str], *, any_node: bool = False) -> None:
+        """Make the causes on these nodes, open or of the last moments before the effect, parts of it; the first is its cause."""
+        names = set(nodes)
+        begin = (parent.started_at or parent.detected_at) - self.settings.story_window
+        for story in self.state.stories:
+            if story is parent or story.part_of is not None or not explains(parent.kind, story.kind):
+                continue
+            if story.started_at is None and story.state is not IncidentState.OPEN:
+                continue
+            when = story.started_at or story.detected_at
+            if when < begin:
+                continue
+            if any_node or names & set(story.nodes):
+                self.make_part(story, parent)
+
+    def make_part(self, child: Story, parent: Story) -> None:
+        if child is parent or child.part_of == parent.key:
+            return
+        child.part_of = parent.key
+        child.settle_at = None
+        child.pending_notice = None
+        for other in self.state.stories:
+            if other.part_of == child.key:
+                other.part_of = parent.key
+        start = child.started_at
+        if start is not None and parent.started_at is not None:
+            parent.started_at = min(start, parent.started_at)
+        if child.kind is not IncidentKind.STANDBY_FAULT or parent.cause is None:
+            self._first_cause(parent, child)
+        for name in child.fenced:
+            if name not in parent.fenced:
+                parent.fenced.append(name)
+        for entry in child.timeline:
+            _append(parent, entry)
+        self.changed(child, f"part of {parent.key}")
+        self.changed(parent, f"caused by {child.kind}")
+
+    def _first_cause(self, parent: Story, child: Story) -> None:
+        cause = child.cause or Cause(kind=child.kind, node=child.nodes[0] if child.nodes else None, at=child.started_at)
+        known = parent.cause
+        if known is None or known.at is None or (cause.at is not None and cause.at < known.at):
+            parent.cause = cause
+
+    # -- saying
+
+    def changed(self, story: Story, reason: str) -> None:
+        """Remember that a story changed; the first reason since the last transition stands."""
+        if story.key not in self._changed:
+            self._changed[story.key] = Step(story, reason)
+
+    def tell(self, story: Story, notice: Notice) -> None:
+        """People are to be told with the next transition. Nothing is told of parts."""
+        if story.part_of is not None:
+            return
+        if notice is Notice.OPENING:
+            story.told = True
+            story.settle_at = None
+        if story.pending_notice is Notice.OPENING and notice is Notice.UPDATE:
+            return
+        if story.pending_notice is Notice.OPENING and notice is Notice.CLOSING:
+            # Opened and over in the same moment: one message that says both.
+            notice = Notice.OPENING
+        story.pending_notice = notice
+        self.changed(story, notice.value)
+
+    def transitions(self, at: datetime) -> list[Transition]:
+        """The transitions of all that changed, in the order in which it did."""
+        given = []
+        for step in self._changed.values():
+            story = step.story
+            fingerprint = _fingerprint(story)
+            if fingerprint == story.reported and story.pending_notice is None:
+                continue
+            story.reported = fingerprint
+            story.sequence += 1
+            kind = TransitionKind.UPDATED
+            if not story.recorded:
+                kind, story.recorded = TransitionKind.OPENED, True
+            elif story.state is IncidentState.RESOLVED:
+                kind = TransitionKind.RESOLVED
+            elif story.state is IncidentState.EXPIRED:
+                kind = TransitionKind.EXPIRED
+            given.append(
+                Transition(
+                    at=at,
+                    kind=kind,
+                    incident=self.record(story),
+                    sequence=story.sequence,
+                    reason=step.reason,
+                    notice=story.pending_notice,
+                )
+            )
+            story.pending_notice = None
+            self.grown.discard(story.key)
+        self._changed.clear()
+        return given
+
+    def record(self, story: Story) -> Incident:
+        """The story as the world sees it."""
+        timeline = tuple(sorted(story.timeline, key=lambda entry: entry.at))
+        down = None
+        if story.down_since is not None and story.service_restored_at is not None:
+            down = max(0.0, (story.service_restored_at - story.down_since).total_seconds())
+        services = [name for name, members in self.settings.services.items() if set(members) & (set(story.resources) | set(story.moves))]
+        return Incident(
+            key=story.key,
+            cluster=self.settings.name,
+            kind=story.kind,
+            severity=story.severity,
+            state=story.state,
+            planned=story.planned,
+            outcome=story.outcome,
+            part_of=story.part_of,
+            services=tuple(services),
+            nodes=tuple(story.nodes),
+            resources=tuple(story.resources),
+            from_node=story.from_node,
+            to_node=story.to_node,
+            fenced=tuple(story.fenced),
+            started_at=story.started_at,
+            detected_at=story.detected_at,
+            service_restored_at=story.service_restored_at,
+            redundancy_restored_at=story.redundancy_restored_at,
+            resolved_at=story.resolved_at,
+            service_down_seconds=down,
+            redundancy=story.redundancy,
+            reasons=tuple(story.reasons),
+            cause=story.cause,
+            sources=tuple(sorted(story.sources)),
+            timeline=timeline,
+            told=story.told,
+        )
+
+    def forget(self, now: datetime) -> None:
+        """Drop stories that ended so long ago that nothing can join them any more."""
+        limit = now - max(self.settings.story_window, timedelta(minutes=10))
+        keep = {story.part_of for story in self.state.stories if story.state is IncidentState.OPEN}
+        self.state.stories = [
+            story
+            for story in self.state.stories
+            if story.state is IncidentState.OPEN or story.key in keep or (story.resolved_at or now) > limit
+        ]
+
+
+def explains(effect: IncidentKind, cause: IncidentKind) -> bool:
+    """Whether a story of kind `cause` can be part of one of kind `effect`."""
+    return cause in _RANK and effect in _RANK and _RANK[effect] > _RANK[cause]
+
+
+def concerns(story: Story, entry: TimelineEntry) -> bool:
+    """Whether an event belongs to a story: its resources, its nodes, or the cluster as a whole while something moves."""
+    if entry.resource is not None and (entry.resource in story.resources or entry.resource in story.moves):
+        return True
+    if story.kind in DEPARTURES:
+        if entry.event in (EventKind.FAILOVER_STARTED, EventKind.FAILOVER_DONE, EventKind.FAILOVER_FAILED_HINT):
+            return True
+        return entry.resource is None and entry.node in (story.from_node, story.to_node) and entry.event not in _BACKGROUND
+    if entry.resource is not None:
+        return entry.node in story.nodes and story.kind in (IncidentKind.STANDBY_FAULT, IncidentKind.NODE_LOST)
+    return entry.node in story.nodes and entry.event not in _BACKGROUND
+
+
+_BACKGROUND = frozenset({EventKind.DAEMON_STARTED, EventKind.DAEMON_STOPPED, EventKind.MEMBERSHIP_CHANGED, EventKind.TRANSITION_ENDED})
+
+
+def _append(story: Story, entry: TimelineEntry) -> bool:
+    if entry in story.timeline or len(story.timeline) >= MAX_TIMELINE:
+        return False
+    story.timeline.append(entry)
+    return True
+
+
+def _fingerprint(story: Story) -> str:
+    """What must change for a transition to be worth recording."""
+    return "|".join(
+        str(part)
+        for part in (
+            story.kind,
+            story.severity,
+            story.state,
+            story.planned,
+            story.outcome,
+            story.part_of,
+            story.from_node,
+            story.to_node,
+            story.fenced,
+            story.resources,
+            story.service_restored_at,
+            story.redundancy,
+            story.reasons,
+            story.cause,
+            story.started_at,
+        )
+    )
+
+
+def _slug(subject: str) -> str:
+    return "".join(char if char.isalnum() or char in "._~" else "_" for char in subject)

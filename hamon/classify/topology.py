@@ -1,0 +1,153 @@
+"""Questions about a cluster's state: which services there are, where they are active, who could take over. Pure; unknown stays unknown."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from hamon.classify.settings import ClusterSettings
+from hamon.classify.state import Node, Resource, State
+from hamon.model.cluster import ClusterView, NodeState, NodeView, ServiceView
+
+PROMOTED = "Promoted"
+_DEVICE_NAME = re.compile(r"fenc|stonith|^st\d", re.IGNORECASE)
+
+
+def resource(state: State, name: str, settings: ClusterSettings) -> Resource:
+    """The resource of this name; a new one is a fence device when the configuration or, as a last resort, its name says so."""
+    known = state.resources.get(name)
+    if known is None:
+        device = name in settings.fence_devices or bool(_DEVICE_NAME.search(name))
+        known = state.resources[name] = Resource(id=name, device=device)
+    return known
+
+
+def node(state: State, name: str) -> Node:
+    known = state.nodes.get(name)
+    if known is None:
+        known = state.nodes[name] = Node(name=name)
+    return known
+
+
+def is_service(item: Resource, settings: ClusterSettings) -> bool:
+    """Whether users need it: a configured member; else any primitive that is no fence device, and of clones only the promotable."""
+    if settings.services:
+        return any(item.id in members for members in settings.services.values())
+    return not item.device and (item.promotable or not item.clone)
+
+
+def active_nodes(item: Resource) -> list[str]:
+    """Where it serves: the promoted role of a promotable clone, else wherever it runs."""
+    if item.promotable:
+        return [name for name, role in item.roles.items() if role == PROMOTED]
+    return list(item.roles)
+
+
+def service_resources(state: State, settings: ClusterSettings) -> list[Resource]:
+    return [item for item in state.resources.values() if is_service(item, settings)]
+
+
+def active_somewhere(state: State, settings: ClusterSettings) -> set[str]:
+    """Nodes that serve something."""
+    return {name for item in service_resources(state, settings) for name in active_nodes(item)}
+
+
+def main_node(state: State, settings: ClusterSettings) -> str | None:
+    """The node that serves most; None when nothing is known to be served."""
+    counts: dict[str, int] = {}
+    for item in service_resources(state, settings):
+        weight = 1 if item.promotable else 10  # the group before the promoted instance (contract)
+        for name in active_nodes(item):
+            counts[name] = counts.get(name, 0) + weight
+    return max(counts, key=lambda name: counts[name]) if counts else None
+
+
+def side(state: State, settings: ClusterSettings, name: str) -> str:
+    """active, standby or unknown."""
+    serving = active_somewhere(state, settings)
+    if name in serving and (name == main_node(state, settings) or not any(other != name for other in serving)):
+        return "active"
+    if name in serving and any(name in active_nodes(item) for item in service_resources(state, settings) if not item.promotable):
+        return "active"
+    return "standby" if serving - {name} else "unknown"
+
+
+def hindrances(state: State, name: str) -> list[str]:
+    """Why a node could not take over now, in stable words `reason node [subject]`; empty: nothing known speaks against it."""
+    known = state.nodes.get(name)
+    if known is None:
+        return []
+    found = []
+    if known.member is False:
+        word = "fenced" if known.fenced_at else "stopped" if known.stop_requested_at else "lost"
+        found.append(f"node_{word} {name}")
+    if known.standby_at:
+        found.append(f"standby {name}")
+    if known.maintenance_at:
+        found.append(f"maintenance {name}")
+    found += [f"fail_count {name} {subject}" for subject in known.barred]
+    found += [f"resource_failed {name} {subject}" for subject in known.failed if subject not in known.barred]
+    found += [f"attribute {name} {attribute}" for attribute in known.degraded]
+    found += [f"ban {name} {constraint}" for constraint in known.bans]
+    return found
+
+
+def candidates(state: State, active: Iterable[str]) -> list[str]:
+    """Nodes beside the active ones."""
+    serving = set(active)
+    return [name for name in state.nodes if name not in serving]
+
+
+def services(state: State, settings: ClusterSettings) -> Mapping[str, tuple[str, ...]]:
+    """Services by name. Without configuration: every promotable clone, and the primitives by the node that they are on together."""
+    if settings.services:
+        return settings.services
+    found: dict[str, tuple[str, ...]] = {}
+    together: dict[str, list[str]] = {}
+    for item in service_resources(state, settings):
+        if item.promotable:
+            found[item.id] = (item.id,)
+        else:
+            together.setdefault(",".join(sorted(item.roles)), []).append(item.id)
+    for members in together.values():
+        found[_name(members)] = tuple(members)
+    return found
+
+
+def _name(members: list[str]) -> str:
+    return members[0] if len(members) == 1 else f"{members[0]} … {members[-1]}"
+
+
+def view(state: State, settings: ClusterSettings) -> ClusterView:
+    """The cluster as pages and metrics show it."""
+    nodes = []
+    for known in state.nodes.values():
+        if known.member is False:
+            what = NodeState.FENCED if known.fenced_at else NodeState.STOPPED if known.stop_requested_at else NodeState.LOST
+        elif known.maintenance_at:
+            what = NodeState.MAINTENANCE
+        elif known.standby_at:
+            what = NodeState.STANDBY
+        else:
+            what = NodeState.ONLINE if known.member else NodeState.UNKNOWN
+        nodes.append(NodeView(name=known.name, state=what, is_dc=known.name == state.dc if state.dc else None, since=known.since))
+    shown = []
+    for name, members in services(state, settings).items():
+        items = [state.resources[member] for member in members if member in state.resources]
+        places = [active_nodes(item) for item in items]
+        known_members = [place for place in places if place]
+        active = max({place[0] for place in known_members}, key=lambda n: sum(n in p for p in places)) if known_members else None
+        up = None if not items else len(known_members) == len(members)
+        able = None
+        if active is not None:
+            others = candidates(state, [active])
+            able = tuple(other for other in others if not hindrances(state, other)) if others else None
+        shown.append(ServiceView(name=name, resources=tuple(members), active_node=active, up=up, able_to_take_over=able))
+    return ClusterView(
+        name=settings.name,
+        title=settings.title or settings.name,
+        nodes=tuple(sorted(nodes, key=lambda item: item.name)),
+        services=tuple(shown),
+        dc=state.dc,
+        has_quorum=state.has_quorum,
+        maintenance=state.maintenance_at is not None,
+        last_event_at=state.last_event_at,
+    )

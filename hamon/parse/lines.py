@@ -1,0 +1,147 @@
+r"""One log line to its parts: when, which node, which daemon, which level, and the text that rules are tried on.
+
+The forms (`domain` of the rules stays the same for all of them):
+
+    syslog     Nov 22 10:52:22 pm02 pacemaker-controld[106]:  notice: TEXT      (date also ISO 8601)
+    detail     Nov 22 10:52:22.856 pm01 pacemaker-execd     [105] (log_op_output) <TAB>info: TEXT | EXTENDED
+    detail 1.1 Nov 22 10:52:22 [105] pm01       crmd:     info: function:<TAB>TEXT | EXTENDED
+    corosync   Nov 22 11:10:50 [80] pm01 corosync info    [KNET  ] TEXT
+    logconv    Nov 22 10:52:22 pm01   error: TEXT                                (pm_logconv.out; date also 2017/04/24_06:19:55)
+
+A line is first split into words; `Head` tells from these words alone, without decoding, which form it is and where the text begins, so
+that lines nobody asks for cost almost nothing.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from hamon.errors import ParseError
+from hamon.parse.daemons import current_name
+from hamon.parse.stamp import Stamps
+
+LEVELS = ("emerg", "alert", "crit", "error", "warning", "notice", "info", "debug", "trace")
+_LEVEL_NAMES = {name: name for name in LEVELS} | {"err": "error", "warn": "warning", "critical": "crit", "emergency": "emerg"}
+SEVERE = frozenset({"emerg", "alert", "crit", "error", "warning"})
+"""Levels whose lines are kept also when no rule knows them."""
+
+LOGCONV = "pm_logconv"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """A line's parts. `level` is None where the form does not carry one; `instance` is the resource of an agent's line."""
+
+    at: datetime
+    host: str
+    daemon: str
+    level: str | None
+    text: str
+    extended: str = ""
+    instance: str | None = None
+
+
+_DATE = r"(?P<date>[A-Z][a-z]{2}\s+\d{1,2}\s+\d\d:\d\d:\d\d(?:\.\d+)?|\d{4}-\d\d-\d\dT\S+|\d{4}/\d\d/\d\d_\d\d:\d\d:\d\d)"
+_FORMS = tuple(
+    re.compile(rf"^(?:<\d{{1,3}}>)?{_DATE}\s+{rest}$", re.DOTALL)
+    for rest in (
+        # detail, 2.0 and later
+        r"(?P<host>\S+)\s+(?P<daemon>[\w-]+)\s*\[\d+\]\s+\([^)]*\)\s*(?P<level>[a-z]+):\s(?P<text>.*)",
+        # detail, 1.1
+        r"\[\d+\]\s+(?P<host>\S+)\s+(?P<daemon>[\w-]+):\s+(?P<level>[a-z]+):\s+\w+:\s+(?P<text>.*)",
+        # corosync's own file
+        r"\[\d+\]\s+(?P<host>\S+)\s+(?P<daemon>corosync)\s+(?P<level>[a-z]+)\s+\[\w+\s*\]\s?(?P<text>.*)",
+        # syslog: corosync
+        r"(?P<host>\S+)\s+(?P<daemon>corosync)(?:\[\d+\])?:\s+(?:(?P<level>[a-z]+)\s+)?\[\w+\s*\]\s?(?P<text>.*)",
+        # syslog: pm_logconv; its own diagnostics (a pid in brackets first) are another daemon's
+        r"(?P<host>\S+)\s+(?P<daemon>pm_logconv)(?:\[\d+\])?:\s+(?!\[\d+\]:)(?P<level>[A-Za-z]+):\s(?P<text>.*)",
+        # syslog: daemons and agents
+        r"(?P<host>\S+)\s+(?P<daemon>[\w.+/-]+)(?:\((?P<instance>[^)]*)\))?(?:\[\d+\])?:\s+(?:(?P<level>[A-Za-z]+):\s(?:\s*))?(?P<text>.*)",
+        # pm_logconv.out
+        r"(?P<host>\S+)\s+(?P<level>[A-Za-z]+):\s(?P<text>.*)",
+    )
+)
+_DETAIL_FORMS = _FORMS[:2]
+_LOGCONV_OUT = _FORMS[-1]
+_LOGCONV_WORDS = frozenset(_LEVEL_NAMES)
+
+
+def parse_line(line: str, stamps: Stamps) -> LogLine:
+    r"""Take a line apart; raises ParseError for anything that is none of the forms.
+
+    Tabs that syslog wrote as `#011` become tabs again; white space at the end is removed (Pacemaker leaves a blank there in syslog).
+    """
+    for form in _FORMS:
+        match = form.match(line)
+        if match is None:
+            continue
+        fields = match.groupdict()
+        level = _LEVEL_NAMES.get((fields["level"] or "").lower())
+        if form is _LOGCONV_OUT:
+            daemon = LOGCONV
+            if level is None:
+                break
+        else:
+            daemon = current_name(fields["daemon"])
+        text = fields["text"]
+        if fields["level"] and level is None:  # a word with a colon that is no level belongs to the text
+            text = f"{fields['level']}: {text}"
+        if "#011" in text:
+            text = text.replace("#011", "\t")
+        extended = ""
+        if form in _DETAIL_FORMS:
+            text, _, extended = text.partition(" |")
+        return LogLine(
+            at=stamps.read(fields["date"]),
+            host=fields["host"],
+            daemon=daemon,
+            level=level,
+            text=text.rstrip(),
+            extended=extended.strip(),
+            instance=fields.get("instance"),
+        )
+    raise ParseError("not a line of a log form that hamon knows", line)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What the words of a line tell: the daemon, at which word the level stands (-1: none), at which the text begins."""
+
+    daemon: str
+    level_word: int
+    text_word: int
+
+
+_PLAIN_TAG = re.compile(rb"^([\w.+/-]+)(?:\(([^)]*)\))?(?:\[\d+\])?:$")
+
+
+def head(words: list[bytes]) -> Head | None:
+    """Tell the form of a line from its first words (`line.split(None, 10)`); None when no daemon can be named.
+
+    Words, traditional date: 0 month, 1 day, 2 time, 3 host, 4 tag, ...; the other dates are one word, so that all moves by two.
+    """
+    if len(words) < 4:
+        return None
+    shift = -2 if words[0][:1].isdigit() else 0
+    tag = words[4 + shift] if len(words) > 4 + shift else b""
+    if words[3 + shift][:1] == b"[" and len(words) > 6 + shift:  # [pid] host daemon ...
+        if words[5 + shift] == b"corosync":
+            closed = words[7 + shift].endswith(b"]") if len(words) > 7 + shift else False
+            return Head("corosync", 6 + shift, (8 if closed else 9) + shift)
+        return Head(current_name(words[5 + shift].rstrip(b":").decode("ascii", "replace")), 6 + shift, 8 + shift)
+    if not tag.endswith(b":"):  # daemon [pid] (function) level: text, or daemon[pid] when the name fills its column
+        daemon, bracket, _ = tag.partition(b"[")
+        if not daemon:
+            return None
+        level = (6 if bracket else 7) + shift
+        return Head(current_name(daemon.decode("ascii", "replace")), level, level + 1)
+    match = _PLAIN_TAG.match(tag)
+    if match is None:
+        return None
+    name = match.group(1).decode("ascii", "replace")
+    if name.lower() in _LOGCONV_WORDS:
+        return Head(LOGCONV, 4 + shift, 5 + shift)
+    if name == "corosync":
+        word = words[5 + shift] if len(words) > 5 + shift else b""
+        return Head("corosync", -1, (6 if word.endswith(b"]") else 7) + shift)
+    return Head(current_name(name), 5 + shift, 6 + shift)

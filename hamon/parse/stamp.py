@@ -1,0 +1,65 @@
+"""Time stamps of log lines: traditional syslog without year and zone, pm_logconv's own, and ISO 8601."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from hamon.errors import ParseError
+
+_MONTHS = {
+    name: number for number, name in enumerate(("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), 1)
+}
+_DAY = timedelta(days=1)
+
+
+class Stamps:
+    """Turn stamps into UTC. A stamp without year takes the one that puts it closest to `reference`, at most a day after it.
+
+    The last stamps are remembered, since the lines of one burst share them. A fixed `year` is used as it is.
+    """
+
+    def __init__(self, timezone: str, reference: datetime, year: int | None = None) -> None:
+        self._zone = ZoneInfo(timezone)
+        self._reference = reference
+        self._year = year
+        self._known: dict[str, datetime] = {}
+
+    def read(self, stamp: str) -> datetime:
+        """Read `Nov 22 10:52:22`, `Nov 22 10:52:22.123`, `2017/04/24_06:19:55` or ISO 8601. Raises ParseError."""
+        known = self._known.get(stamp)
+        if known is None:
+            try:
+                known = self._parse(stamp)
+            except (ValueError, KeyError, OverflowError) as err:
+                raise ParseError(f"no time stamp: {stamp!r}", stamp) from err
+            if len(self._known) > 256:
+                self._known.clear()
+            self._known[stamp] = known
+        return known
+
+    def _parse(self, stamp: str) -> datetime:
+        if stamp[0].isdigit():
+            if stamp[4] == "/":
+                return self._local(datetime.strptime(stamp, "%Y/%m/%d_%H:%M:%S"))  # noqa: DTZ007 - the zone is added
+            return self._local(datetime.fromisoformat(stamp))
+        month, day, clock = stamp.split()
+        hour, minute, second = clock.split(":")
+        whole, _, fraction = second.partition(".")
+        microsecond = int((fraction + "000000")[:6]) if fraction else 0
+        parts = (_MONTHS[month], int(day), int(hour), int(minute), int(whole), microsecond)
+        if self._year is not None:
+            return self._local(datetime(self._year, *parts))  # noqa: DTZ001 - the zone is added
+        limit = self._reference + _DAY
+        candidates = []
+        for year in range(self._reference.year - 1, self._reference.year + 2):
+            try:
+                candidate = self._local(datetime(year, *parts))  # noqa: DTZ001 - the zone is added
+            except ValueError:  # 29 February
+                continue
+            if candidate <= limit:
+                candidates.append(candidate)
+        if not candidates:
+            raise ValueError(stamp)
+        return min(candidates, key=lambda candidate: abs(candidate - self._reference))
+
+    def _local(self, naive: datetime) -> datetime:
+        return (naive if naive.tzinfo else naive.replace(tzinfo=self._zone)).astimezone(UTC)

@@ -1,0 +1,57 @@
+"""Rule files to a RuleSet. A file that is wrong refuses the whole set, with file, rule and reason."""
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from hamon.errors import RuleError
+from hamon.rules.schema import Rule, RuleFile, RuleSet, compile_rule
+
+MAX_FILE_BYTES = 4 * 1024 * 1024
+
+
+def load_file(path: Path) -> tuple[Rule, ...]:
+    """Read one rule file. Raises RuleError."""
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise RuleError(str(path), None, f"larger than {MAX_FILE_BYTES} bytes; split it")
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as err:
+        raise RuleError(str(path), None, f"cannot be read: {err.strerror}") from err
+    except UnicodeDecodeError as err:
+        raise RuleError(str(path), None, f"not UTF-8 at byte {err.start}") from err
+    except tomllib.TOMLDecodeError as err:
+        raise RuleError(str(path), None, f"not TOML: {err}") from err
+    try:
+        entries = RuleFile.model_validate(data).rule
+    except ValidationError as err:
+        first = err.errors(include_url=False)[0]
+        place = first["loc"]
+        rule_id = None
+        if len(place) > 1 and isinstance(place[1], int):
+            raw = data["rule"][place[1]]
+            rule_id = str(raw.get("id", f"number {place[1] + 1}")) if isinstance(raw, dict) else f"number {place[1] + 1}"
+        where = ".".join(str(part) for part in place[2:]) or ".".join(str(part) for part in place)
+        raise RuleError(str(path), rule_id, f"{where}: {first['msg']}") from err
+    return tuple(compile_rule(entry, str(path)) for entry in entries)
+
+
+def load(folders: Sequence[Path]) -> RuleSet:
+    """Load all `*.toml` of the folders, in the order given and by name; the first folders' rules are tried first.
+
+    Raises RuleError also for an id that stands twice.
+    """
+    rules: list[Rule] = []
+    seen: dict[str, str] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise RuleError(str(folder), None, "no such folder; name an existing one under [rules] paths")
+        for path in sorted(folder.glob("*.toml")):
+            for rule in load_file(path):
+                if rule.id in seen:
+                    raise RuleError(str(path), rule.id, f"this id already stands in {seen[rule.id]}; ids are unique")
+                seen[rule.id] = str(path)
+                rules.append(rule)
+    return RuleSet(tuple(rules))

@@ -1,0 +1,164 @@
+"""The form of a rule file, and a rule as the matcher uses it."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from hamon.model.event import EventKind
+
+Scalar = str | int | float | bool | None
+
+
+class Example(BaseModel):
+    """A message text that the rule must match, and what it must give."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    line: str
+    event: EventKind | None = None
+    """The event kind, where the fields decide it and it is not the rule's own; `none = true`: the line gives no event."""
+    none: bool = False
+    gives: Mapping[str, Scalar] = Field(default_factory=dict)
+    """Fields that the event must have: `node`, `resource`, or fields of its own."""
+
+
+class CounterExample(BaseModel):
+    """A message text that the rule must not match."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    line: str
+
+
+class RuleEntry(BaseModel):
+    """One `[[rule]]` of a file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
+    title: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    daemon: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    """The daemon by its name since Pacemaker 2.0, `corosync`, `pm_logconv`, or the name of an agent; `*` for any."""
+    match: Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+    """A regular expression, searched in the message text; its named groups are the event's fields."""
+    contains: str | None = None
+    """A literal that every matching line contains: tried first, since it is much cheaper. Needed only for speed."""
+    event: EventKind
+    read: str | None = None
+    """The reading that makes more of the groups (see classify/read.py)."""
+    set: Mapping[str, Scalar] = Field(default_factory=dict)
+    """Fields that the event always has."""
+    example: tuple[Example, ...] = Field(min_length=1)
+    counter_example: tuple[CounterExample, ...] = Field(min_length=1)
+
+    @field_validator("match")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as err:
+            raise ValueError(f"not a regular expression: {err}") from err
+        return value
+
+
+class RuleFile(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rule: tuple[RuleEntry, ...] = ()
+
+
+_SPECIAL = set(".^$*+?{}[]\\|()")
+
+
+def literal_prefix(pattern: str) -> str:
+    r"""The literal text with which every match of an anchored pattern begins; empty when there is none.
+
+    >>> literal_prefix(r"^Result of (?P<operation>\S+)"), literal_prefix(r"^(?:Quorum lost|No quorum)"), literal_prefix(r"^\+\+ .*<nvpair")
+    ('Result of ', '', '++ ')
+    """
+    if not pattern.startswith("^") or _has_top_level_choice(pattern):
+        return ""
+    text, index = "", 1
+    while index < len(pattern):
+        char = pattern[index]
+        if char == "\\" and index + 1 < len(pattern) and not pattern[index + 1].isalnum():
+            char, step = pattern[index + 1], 2
+        elif char in _SPECIAL:
+            break
+        else:
+            step = 1
+        if pattern[index + step : index + step + 1] in ("*", "?", "{"):
+            break
+        text += char
+        index += step
+    return text
+
+
+def _has_top_level_choice(pattern: str) -> bool:
+    depth, in_class, escaped = 0, False, False
+    for char in pattern:
+        if escaped:
+            escaped = False
+        elif char == "\\":
+            escaped = True
+        elif in_class:
+            in_class = char != "]"
+        elif char == "[":
+            in_class = True
+        elif char == "(":
+            depth += 1
+        elif char == ")":
+            depth -= 1
+        elif char == "|" and depth == 0:
+            return True
+    return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A rule ready for use. `first_word` is the word every matching text begins with (None: any); `needle` a literal it contains."""
+
+    id: str
+    title: str
+    daemon: str
+    event: EventKind
+    pattern: re.Pattern[str]
+    first_word: bytes | None
+    needle: bytes | None
+    read: str | None
+    set: Mapping[str, Scalar]
+    examples: tuple[Example, ...]
+    counter_examples: tuple[CounterExample, ...]
+    file: str
+
+
+def compile_rule(entry: RuleEntry, file: str) -> Rule:
+    prefix = literal_prefix(entry.match)
+    word, blank, _ = prefix.partition(" ")
+    return Rule(
+        id=entry.id,
+        title=entry.title,
+        daemon=entry.daemon,
+        event=entry.event,
+        pattern=re.compile(entry.match),
+        first_word=word.encode() if blank and word else None,
+        needle=entry.contains.encode() if entry.contains else None,
+        read=entry.read,
+        set=dict(entry.set),
+        examples=entry.example,
+        counter_examples=entry.counter_example,
+        file=file,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """All rules in force, in the order in which they are tried. The user's own come first."""
+
+    rules: tuple[Rule, ...]
+
+    def __len__(self) -> int:
+        return len(self.rules)
