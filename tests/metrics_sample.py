@@ -30,6 +30,16 @@ CLUSTER = ClusterView(
     last_event_at=AT,
 )
 
+WEB = ClusterView(
+    name="web",
+    title="Shop",
+    nodes=(NodeView(name="web1", state=NodeState.LOST), NodeView(name="web2", state=NodeState.MAINTENANCE)),
+    services=(ServiceView(name="shop", resources=("grpShop",), up=False, able_to_take_over=()),),
+    has_quorum=False,
+    maintenance=True,
+)
+"""One where everything is wrong that can be."""
+
 FAILOVER = Incident(
     key="departure/pm01/1",
     cluster="pg",
@@ -46,6 +56,17 @@ FAILOVER = Incident(
     detected_at=AT,
     service_restored_at=AT + timedelta(seconds=12.5),
     service_down_seconds=12.5,
+)
+
+DOWN = Incident(
+    key="departure/web1/1",
+    cluster="web",
+    kind=IncidentKind.SERVICE_DOWN,
+    severity=Severity.CRITICAL,
+    state=IncidentState.OPEN,
+    services=("shop",),
+    nodes=("web1",),
+    detected_at=AT,
 )
 
 OUTBOX = {"ops": 2, "duty": 0}
@@ -102,8 +123,8 @@ async def filled() -> Metrics:
     """Metrics in which every metric has a sample."""
     metrics = Metrics(CollectorRegistry(), "0.1.0")
     metrics.expect(clusters=["pg"], collectors=["pm01", "pm02"], targets=["ops", "duty"])
-    metrics.watch(SampleViews())
-    await metrics.refresh(SampleStore([FAILOVER], OUTBOX))
+    metrics.watch(SampleViews((CLUSTER, WEB)))
+    await metrics.refresh(SampleStore([FAILOVER, DOWN], OUTBOX))
     for collector in ("pm01", "pm02"):
         metrics.read(collector, 50)
         metrics.lines(collector, "pacemaker-controld", 4, 30)
