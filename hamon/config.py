@@ -11,6 +11,7 @@ import stat
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from difflib import get_close_matches
 from enum import Enum
 from fnmatch import fnmatchcase
@@ -23,6 +24,7 @@ from pydantic import Field, SecretBytes, SecretStr, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from hamon.classify.settings import ClusterSettings
 from hamon.collect import COLLECTORS
 from hamon.errors import ConfigError, Problem
 from hamon.notify import NOTIFIERS
@@ -38,7 +40,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=64)]
 """Of an instance: its identity in the history, in metrics and logs."""
 ServiceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 """As people call it; often the id of a group."""
-Seconds = Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, le=30 * 86400, allow_inf_nan=False)]
 
 
 class LogConfig(Section):
@@ -79,12 +81,36 @@ class ClusterConfig(Section):
     """The same for a lost node or link, until the membership has decided."""
     grace_seconds: Seconds = 20.0
     """How long a service may be down without anything moving it before people are told."""
-    departure_seconds: Seconds = 120.0
-    """Services that leave one node for one cause within this time are one incident."""
+    story_seconds: Seconds = 120.0
+    """Within this time a cause is part of its effect, and services that leave one node for one cause are one incident."""
     failover_limit_seconds: Seconds = 600.0
     """A failover that takes longer has failed."""
+    constraint_age_seconds: Seconds = 600.0
+    """A constraint left by an operator's move is taken for forgotten after this time."""
+    stable_seconds: Seconds = 300.0
+    """A daemon that was started again counts as well after this time."""
+    expire_seconds: Seconds = 86400.0
+    """What nothing can end in the evidence at hand expires after this time."""
     service: dict[ServiceName, ServiceConfig] = Field(default_factory=dict)
     """Services by name; without any they are learned from what the cluster shows."""
+
+    def settings(self, name: str) -> ClusterSettings:
+        """The same for the engine."""
+        return ClusterSettings(
+            name=name,
+            title=self.title or name,
+            services={service: section.resources for service, section in self.service.items()},
+            fence_devices=frozenset(self.fence_devices),
+            node_ids={str(id): node for id, node in self.node_ids.items()},
+            settle=timedelta(seconds=self.settle_seconds),
+            membership=timedelta(seconds=self.membership_seconds),
+            grace=timedelta(seconds=self.grace_seconds),
+            failover_limit=timedelta(seconds=self.failover_limit_seconds),
+            story_window=timedelta(seconds=self.story_seconds),
+            constraint_age=timedelta(seconds=self.constraint_age_seconds),
+            stable=timedelta(seconds=self.stable_seconds),
+            expire=timedelta(seconds=self.expire_seconds),
+        )
 
 
 class Config(Section):

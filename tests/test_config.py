@@ -6,6 +6,7 @@ import string
 import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hamon.classify.settings import ClusterSettings
 from hamon.collect import COLLECTORS
 from hamon.config import Config, Option, as_toml, load, options, options_table, sample, state_directory, warnings
 from hamon.errors import ConfigError, Problem
@@ -65,6 +67,17 @@ def test_a_file_is_read_into_the_sections_of_the_registries(tmp_path: Path) -> N
     assert [(kind, name, type(section)) for kind, name, section in loaded.notifiers()] == [("smtp", "ops", NOTIFIERS["smtp"][0])]
     assert loaded.cluster["pg"].node_ids == {1: "pm01", 2: "pm02"}
     assert loaded.cluster["pg"].service["db"].resources == ("grpPg",)
+
+
+def test_the_engine_gets_what_is_configured_and_its_own_defaults_else(tmp_path: Path) -> None:
+    loaded = load(write(tmp_path, GOOD), {"HAMON_CLUSTER__PG__SETTLE_SECONDS": "5"})
+    assert loaded.cluster["pg"].settings("pg") == ClusterSettings(
+        name="pg",
+        title="pg",
+        services={"db": ("grpPg",)},
+        node_ids={"1": "pm01", "2": "pm02"},
+        settle=timedelta(seconds=5),
+    )
 
 
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
