@@ -4,7 +4,9 @@ Law: every label has few values. What comes from a log (the name of a daemon) is
 closed. Unknown reads as unhealthy: such a gauge is 0, and its sister `..._known` tells that nobody knows.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import asyncio
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -25,6 +27,8 @@ OTHER = "other"
 MOST_DAEMONS = 64
 MOST_SOURCES = 500
 MOST_INCIDENTS = 1000
+REFRESH_SECONDS = 4.0
+"""How long a scrape waits for the history; Prometheus itself gives up after 10 s."""
 
 _DEPARTURES = frozenset({IncidentKind.FAILOVER, IncidentKind.SWITCHOVER, IncidentKind.SERVICE_DOWN})
 _MOVES = frozenset({IncidentKind.FAILOVER, IncidentKind.SWITCHOVER})
@@ -164,8 +168,9 @@ class Metrics:
                     self._counters["hamon_failovers_total"].labels(cluster, planned_label(planned), outcome)
 
     def watch(self, views: Views) -> None:
-        """Compute the gauges of clusters and sources from `views` at every scrape."""
+        """Compute the gauges of clusters and sources from `views`, which are looked at now and at every `refresh`."""
         self._present.views = views
+        self._present.look()
 
     def read(self, collector: str, lines: int) -> None:
         self._counters["hamon_lines_read_total"].labels(collector).inc(lines)
@@ -240,11 +245,13 @@ class Metrics:
         self._counters["hamon_store_errors_total"].inc()
 
     async def refresh(self, store: History) -> None:
-        """Take open incidents and waiting deliveries from the history; call it at start, and before each exposition.
+        """Take open incidents and waiting deliveries from the history, and the views as they are now.
 
-        While the history does not answer the last known numbers stay, and `hamon_store_up` is 0. The first call also learns
-        which open incidents an earlier run has counted.
+        Call it at start, before the first batch: the first call also learns which open incidents an earlier run has counted.
+        Then before each exposition, which `scraper` does. While the history does not answer its last known numbers stay, and
+        `hamon_store_up` is 0.
         """
+        self._present.look()
         try:
             incidents = await store.incidents(IncidentFilter(open_only=True, limit=MOST_INCIDENTS))
             pending = await store.pending_deliveries()
@@ -260,6 +267,25 @@ class Metrics:
             for incident in incidents:
                 if incident.kind in _DEPARTURES:
                     self._judged.setdefault((incident.cluster, incident.key), set()).update(_facts(incident))
+
+    def scraper(
+        self, store: History, loop: AbstractEventLoop, *, refresh_seconds: float = REFRESH_SECONDS
+    ) -> Callable[[], tuple[bytes, str]]:
+        """A function that answers a scrape from another thread: what is asked is asked on `loop`, where the views change; writing
+        the exposition, which takes some ten milliseconds for many clusters, does not hold `loop` up.
+        """
+
+        def scrape() -> tuple[bytes, str]:
+            asked = asyncio.run_coroutine_threadsafe(self.refresh(store), loop)
+            try:
+                asked.result(refresh_seconds)
+            except TimeoutError:
+                # A history that hangs is one that does not answer.
+                asked.cancel()
+                self._gauges["hamon_store_up"].set(0)
+            return self.exposition()
+
+        return scrape
 
     def exposition(self) -> tuple[bytes, str]:
         """The answer to a scrape, and its content type."""
@@ -297,13 +323,19 @@ class _Family:
 
 
 class _Present(Collector):
-    """Computes the gauges when Prometheus asks; holds what can only be had by waiting (`incidents`, `pending`)."""
+    """Computes the gauges when Prometheus asks; holds what can only be had by waiting (`incidents`, `pending`) or on the event loop."""
 
     def __init__(self) -> None:
         self.views: Views | None = None
+        self.clusters: Sequence[ClusterView] = ()
+        self.sources: Sequence[SourceView] = ()
         self.incidents: Sequence[Incident] = ()
         self.pending: dict[str, int] = {}
         self.targets: set[str] = set()
+
+    def look(self) -> None:
+        if self.views is not None:
+            self.clusters, self.sources = tuple(self.views.clusters()), tuple(self.views.sources())
 
     def describe(self) -> Iterable[Metric]:
         return [_Family(described).metric() for described in PRESENT]
@@ -322,12 +354,10 @@ class _Present(Collector):
     def _samples(self) -> Iterator[tuple[str, tuple[str, ...], float]]:
         for target, number in self.pending.items():
             yield "hamon_deliveries_pending", (target,), number
-        if self.views is None:
-            return
-        for cluster in self.views.clusters():
+        for cluster in self.clusters:
             yield from _cluster_samples(cluster)
         # Sources that are down come first: of these none may be cut off.
-        for source in sorted(self.views.sources(), key=lambda source: source.up)[:MOST_SOURCES]:
+        for source in sorted(self.sources, key=lambda source: source.up)[:MOST_SOURCES]:
             yield from _source_samples(source)
 
 

@@ -98,6 +98,9 @@ class SampleViews:
     def __init__(self, clusters: Sequence[ClusterView] = (CLUSTER,), sources: Sequence[SourceView] = SOURCES) -> None:
         self._clusters, self._sources = clusters, sources
 
+    def change(self, clusters: Sequence[ClusterView], sources: Sequence[SourceView]) -> None:
+        self._clusters, self._sources = clusters, sources
+
     def clusters(self) -> Sequence[ClusterView]:
         return self._clusters
 

@@ -1,5 +1,6 @@
 """What the numbers mean, and that a scrape is never refused."""
 
+import asyncio
 import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -292,3 +293,29 @@ def test_no_sequence_of_updates_counts_one_departure_twice(updates: Sequence[tup
     timed = {key for key, _, down in updates if down is not None}
     assert sum(series(metrics, "hamon_failovers_total").values()) == len(settled)
     assert sum(series(metrics, "hamon_service_down_seconds_count").values()) == len(timed)
+
+
+async def test_a_scrape_from_another_thread_sees_what_changed_since_the_last() -> None:
+    metrics, _ = fresh()
+    views = SampleViews((CLUSTER,), (source(),))
+    metrics.watch(views)
+    scrape = metrics.scraper(SampleStore([FAILOVER], OUTBOX), asyncio.get_running_loop())
+    assert b'hamon_source_up{cluster="pg",collector="pm01",path="/var/log/ha-log"} 1.0' in (await asyncio.to_thread(scrape))[0]
+    views.change((CLUSTER,), (source(up=False),))
+    body, content_type = await asyncio.to_thread(scrape)
+    assert b'hamon_source_up{cluster="pg",collector="pm01",path="/var/log/ha-log"} 0.0' in body
+    assert b"hamon_incident_open{" in body
+    assert content_type.startswith("text/plain")
+
+
+class HangingStore(SampleStore):
+    async def pending_deliveries(self) -> Mapping[str, int]:
+        await asyncio.Event().wait()
+        return {}
+
+
+async def test_a_history_that_hangs_does_not_hold_up_the_scrape() -> None:
+    metrics, registry = fresh()
+    async with asyncio.timeout(10):
+        await asyncio.to_thread(metrics.scraper(HangingStore([], {}), asyncio.get_running_loop(), refresh_seconds=0.05))
+    assert value(registry, "hamon_store_up") == 0
