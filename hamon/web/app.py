@@ -17,7 +17,7 @@ from hamon.clock import Clock
 from hamon.errors import StoreError
 from hamon.ports import Store, Views
 from hamon.web import api
-from hamon.web.headers import SecurityHeaders
+from hamon.web.headers import ALWAYS, SecurityHeaders
 from hamon.web.pages import Pages
 from hamon.web.settings import WebConfig
 
@@ -87,5 +87,7 @@ def _add_error_handlers(app: FastAPI, pages: Pages) -> None:
 
     @app.exception_handler(Exception)
     async def defect(request: Request, err: Exception) -> Response:
-        # The server raises it again after this answer, and so logs it with its traceback.
-        return answer(request, 500, "hamon met a defect of its own; its log tells more.")
+        # The server raises it again after this answer, and so logs it with its traceback. This answer passes no middleware.
+        response = answer(request, 500, "hamon met a defect of its own; its log tells more.")
+        response.headers.update(ALWAYS | {"Cache-Control": "no-store"})
+        return response

@@ -14,48 +14,48 @@ TABLE = [
     (
         FAILOVER,
         "[major] web01: service grpPg failed over pm01 -> pm02 (unplanned), down 1.3 s, NOT protected: pm01 cannot take over",
-        "[重大] web01: サービス grpPg フェイルオーバ pm01 → pm02(計画外)、停止時間 1.3 秒、冗長性なし: pm01 は引き継ぎ不可",
+        "[重大] web01: サービス grpPg フェイルオーバ pm01 → pm02（計画外）、停止時間 1.3 秒、冗長性なし: pm01 は引き継ぎ不可",
     ),
     (
         ONGOING,
         "[major] web01: service grpPg is failing over from pm01 (unplanned)",
-        "[重大] web01: サービス grpPg フェイルオーバ実行中 pm01 から(計画外)",
+        "[重大] web01: サービス grpPg フェイルオーバ実行中 pm01 から（計画外）",
     ),
     (
         RESOLVED,
         "[major] web01: service grpPg failed over pm01 -> pm02 (unplanned), down 1.3 s, protected again",
-        "[重大] web01: サービス grpPg フェイルオーバ pm01 → pm02(計画外)、停止時間 1.3 秒、冗長性回復",
+        "[重大] web01: サービス grpPg フェイルオーバ pm01 → pm02（計画外）、停止時間 1.3 秒、冗長性回復",
     ),
     (
         FAILED,
         "[critical] web01: failover of service grpPg pm01 -> pm02 FAILED (unplanned), service is down",
-        "[緊急] web01: サービス grpPg フェイルオーバ失敗 pm01 → pm02(計画外)、サービス停止中",
+        "[緊急] web01: サービス grpPg フェイルオーバ失敗 pm01 → pm02（計画外）、サービス停止中",
     ),
     (
         replace(FAILOVER, planned=None, services=(), redundancy=None, reasons=()),
         "[major] web01: resources grpPg, prmEx, prmFs and 2 more failed over pm01 -> pm02 (not known whether planned), down 1.3 s, "
         "not known whether protected",
-        "[重大] web01: リソース grpPg、prmEx、prmFs ほか 2 件 フェイルオーバ pm01 → pm02(計画作業か不明)、停止時間 1.3 秒、冗長性不明",
+        "[重大] web01: リソース grpPg、prmEx、prmFs ほか 2 件 フェイルオーバ pm01 → pm02（計画作業か不明）、停止時間 1.3 秒、冗長性不明",
     ),
     (
         STANDBY_FAULT,
         "[major] web01: standby pm02 cannot take over service grpPg: node lost (unplanned), NOT protected",
-        "[重大] web01: スタンバイ系 pm02 はサービス grpPg を引き継ぎ不可: ノード離脱(計画外)、冗長性なし",
+        "[重大] web01: スタンバイ系 pm02 はサービス grpPg を引き継ぎ不可: ノード離脱（計画外）、冗長性なし",
     ),
     (
         replace(STANDBY_FAULT, cause=Cause(kind="resource_failure", resource="prmPing"), redundancy=True, reasons=()),
         "[major] web01: standby pm02 cannot take over service grpPg: resource failure (prmPing) (unplanned), still protected",
-        "[重大] web01: スタンバイ系 pm02 はサービス grpPg を引き継ぎ不可: リソース故障 (prmPing)(計画外)、冗長性あり",
+        "[重大] web01: スタンバイ系 pm02 はサービス grpPg を引き継ぎ不可: リソース故障 (prmPing)（計画外）、冗長性あり",
     ),
     (
         replace(FAILOVER, kind=IncidentKind.SWITCHOVER, planned=True, redundancy=True, reasons=(), service_down_seconds=0.0),
         "[major] web01: service grpPg switched over pm01 -> pm02 (planned), no interruption, still protected",
-        "[重大] web01: サービス grpPg 切替 pm01 → pm02(計画作業)、停止なし、冗長性あり",
+        "[重大] web01: サービス grpPg 切替 pm01 → pm02（計画作業）、停止なし、冗長性あり",
     ),
     (
         replace(STANDBY_FAULT, kind=IncidentKind.INTERCONNECT_DEGRADED, nodes=("pm01", "pm02"), redundancy=None),
         "[major] web01: interconnect degraded between pm01 and pm02",
-        "[重大] web01: インターコネクト故障(pm01 と pm02 の間)",
+        "[重大] web01: インターコネクト故障（pm01 と pm02 の間）",
     ),
 ]
 

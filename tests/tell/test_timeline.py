@@ -41,7 +41,7 @@ TABLE = [
     (
         entry(0, EventKind.FENCING_DONE, "pm01", action="reboot", delegate="pm02", client="pacemaker-controld.77"),
         "node pm01 fenced (reboot) by pm02 for pacemaker-controld.77",
-        "ノード pm01 の STONITH 完了(reboot)、実行 pm02、要求元 pacemaker-controld.77",
+        "ノード pm01 の STONITH 完了（reboot）、実行 pm02、要求元 pacemaker-controld.77",
     ),
     (
         entry(0, EventKind.ATTRIBUTE_CHANGED, "pm01", attribute="default_ping_set", old="100", new="0"),
@@ -61,7 +61,7 @@ TABLE = [
     (
         entry(0, EventKind.LINK_DOWN, "pm02", link=1, peer="pm01"),
         "link 1 down on pm02 to pm01",
-        "pm02 でリンク 1 断(相手: pm01)",
+        "pm02 でリンク 1 断（相手: pm01）",
     ),
     (
         entry(0, EventKind.FAIL_COUNT_CHANGED, "pm01", "prmPg", value=None),

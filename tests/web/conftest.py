@@ -1,5 +1,6 @@
 """The application over a real SQLite history that holds the story."""
 
+import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
@@ -16,20 +17,29 @@ from tests.fakes import FakeClock
 from tests.web.story import NOW, StillViews, recordings
 
 
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file without rows, made once."""
+    path = tmp_path_factory.mktemp("prepared") / "hamon.db"
+    migrate.upgrade(f"sqlite:///{path}")
+    return path
+
+
 @pytest.fixture
-async def history(tmp_path: Path) -> AsyncIterator[SqlStore]:
-    """A history that holds the story."""
-    store = await empty_history(tmp_path)
-    for recording in recordings():
-        await store.record(recording)
+async def empty_history(prepared: Path, tmp_path: Path) -> AsyncIterator[SqlStore]:
+    """A history in which nothing has happened."""
+    shutil.copyfile(prepared, tmp_path / "hamon.db")
+    store = SqlStore(f"sqlite:///{tmp_path / 'hamon.db'}", clock=FakeClock(NOW))
     yield store
     await store.close()
 
 
-async def empty_history(folder: Path) -> SqlStore:
-    url = f"sqlite:///{folder / 'hamon.db'}"
-    migrate.upgrade(url)
-    return SqlStore(url, clock=FakeClock(NOW))
+@pytest.fixture
+async def history(empty_history: SqlStore) -> SqlStore:
+    """A history that holds the story."""
+    for recording in recordings():
+        await empty_history.record(recording)
+    return empty_history
 
 
 def application(

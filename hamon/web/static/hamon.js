@@ -13,14 +13,15 @@
     return marked !== null && !marked.isCollapsed && place.contains(marked.anchorNode);
   };
 
+  const links = (address) => [...place.querySelectorAll("a[href]")].filter((link) => link.getAttribute("href") === address);
+
   const replace = (html) => {
     const held = place.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+    const which = held === null ? -1 : links(held).indexOf(document.activeElement);
     const top = window.scrollY;
     place.innerHTML = html;
-    if (held) {
-      const again = [...place.querySelectorAll("a[href]")].find((link) => link.getAttribute("href") === held);
-      if (again) again.focus({ preventScroll: true });
-    }
+    const again = held === null ? undefined : links(held)[which];
+    if (again) again.focus({ preventScroll: true });
     window.scrollTo(0, top);
     const standing = document.getElementById("standing");
     if (standing) document.title = standing.textContent.trim() + " – " + place.dataset.site;
