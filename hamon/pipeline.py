@@ -5,8 +5,11 @@ as sent only after the peer took it, so a crash at any moment loses none; the on
 """
 
 import asyncio
+import contextlib
 import logging
+import math
 import traceback
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -100,73 +103,94 @@ class Deliverer:
         self._concurrency, self._send_limit_seconds, self._stop_seconds = concurrency, send_limit_seconds, stop_seconds
         self._random = random or Random()
         self._call = asyncio.Event()
-        self._sending: dict[str, asyncio.Task[None]] = {}
+        self._sending: dict[str, tuple[Delivery, asyncio.Task[None]]] = {}
+        self._read: dict[str, deque[Delivery]] = {}
+        self._look_at = 0.0
         self._stopping = False
 
     def wake(self) -> None:
         """Say that the outbox may hold something new."""
+        self._look_at = 0.0
         self._call.set()
 
     async def run(self) -> None:
         """Deliver until cancelled."""
         self._stopping = False
+        clock = asyncio.get_running_loop().time
         try:
             recovered = await self._persist(self._outbox.recover_deliveries)
             if recovered:
                 log.warning("notifications may have been sent before the last stop and are sent again", extra={"deliveries": recovered})
             while True:
                 self._call.clear()
-                wait = await self._start_due()
-                try:
-                    async with asyncio.timeout(wait):
+                self._start_read()
+                if len(self._sending) < self._concurrency and clock() >= self._look_at:
+                    self._look_at = math.inf
+                    wait = await self._read_due()
+                    # A call that came meanwhile stands: what it is about may not have been read.
+                    self._look_at = min(self._look_at, clock() + wait)
+                is_full = len(self._sending) >= self._concurrency
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LONGEST_WAIT_SECONDS if is_full else max(0.0, self._look_at - clock())):
                         await self._call.wait()
-                except TimeoutError:
-                    pass
-                for target, task in list(self._sending.items()):
-                    if task.done():
-                        del self._sending[target]
-                        task.result()
+                self._reap()
         finally:
             await self._stop()
 
     async def _stop(self) -> None:
         self._stopping = True
-        tasks = list(self._sending.values())
+        tasks = [task for _, task in self._sending.values()]
         self._sending.clear()
+        self._read.clear()
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=self._stop_seconds)
             for task in late:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _start_due(self) -> float:
-        """Start what is due and may start; return how long to wait for the next, in seconds."""
+    def _reap(self) -> None:
+        for target, (_, task) in list(self._sending.items()):
+            if task.done():
+                del self._sending[target]
+                task.result()
+                if target not in self._read:
+                    self._look_at = 0.0
+
+    def _start_read(self) -> None:
+        """Start what was read from the outbox and may start."""
+        for target in list(self._read):
+            if target not in self._sending and len(self._sending) < self._concurrency:
+                delivery = self._read[target].popleft()
+                if not self._read[target]:
+                    del self._read[target]
+                task = asyncio.create_task(self._deliver(delivery), name=f"deliver {target}")
+                task.add_done_callback(lambda _: self._call.set())
+                self._sending[target] = (delivery, task)
+
+    async def _read_due(self) -> float:
+        """Read what is due and start what may start; return after how many seconds to look again, if nothing happens before."""
         limit = 4 * self._concurrency
-        while len(self._sending) < self._concurrency:
+        while True:
             due = await self._persist(partial(self._outbox.due_deliveries, self._clock.now(), limit))
+            # The outbox may have been read before what was started meanwhile was marked: such a one is not new. (Nothing is reaped here.)
+            known = {delivery.id for delivery, _ in self._sending.values()} | {one.id for read in self._read.values() for one in read}
             for delivery in due:
-                if len(self._sending) < self._concurrency and delivery.target not in self._sending:
-                    self._start(delivery)
+                if delivery.id not in known:
+                    self._read.setdefault(delivery.target, deque()).append(delivery)
+            self._start_read()
             # Many deliveries of one slow target must not hide those of another: look further only if another one waits at all.
-            if len(due) < limit or limit >= MOST_DUE or not await self._others_wait():
+            if len(due) < limit or limit >= MOST_DUE or len(self._sending) >= self._concurrency or not await self._others_wait():
                 break
             limit *= 4
-        if len(self._sending) >= self._concurrency:
-            return LONGEST_WAIT_SECONDS
         next_at = await self._persist(self._outbox.next_delivery_at)
         if next_at is None:
             return LONGEST_WAIT_SECONDS
         # Never at once: what is due but waits for its turn would keep this loop spinning.
-        return min(LONGEST_WAIT_SECONDS, max(0.25, (next_at - self._clock.now()).total_seconds()))
+        return min(LONGEST_WAIT_SECONDS, max(1.0 if self._sending else 0.25, (next_at - self._clock.now()).total_seconds()))
 
     async def _others_wait(self) -> bool:
         pending = await self._persist(self._outbox.pending_deliveries)
         return any(count and target not in self._sending for target, count in pending.items())
-
-    def _start(self, delivery: Delivery) -> None:
-        task = asyncio.create_task(self._deliver(delivery), name=f"deliver {delivery.target}")
-        task.add_done_callback(lambda _: self._call.set())
-        self._sending[delivery.target] = task
 
     async def _deliver(self, delivery: Delivery) -> None:
         """One attempt: mark as being sent, send, record the result."""

@@ -27,6 +27,11 @@ class MemoryOutbox:
             self.outages = max(0, self.outages - 1)
             raise StoreError("the database is away; start it")
 
+    async def _travel(self) -> None:
+        """What was read is old by the time that it arrives, as with a database."""
+        for _ in range(3):
+            await asyncio.sleep(0)
+
     def _heads(self) -> list[Delivery]:
         """Of every incident and target the oldest delivery that is not handed over."""
         heads: dict[tuple[str, str, str], Delivery] = {}
@@ -37,11 +42,15 @@ class MemoryOutbox:
 
     async def due_deliveries(self, now: datetime, limit: int) -> Sequence[Delivery]:
         self._answer()
-        return [row for row in self._heads() if row.next_attempt_at is None or row.next_attempt_at <= now][:limit]
+        due = [row for row in self._heads() if row.next_attempt_at is None or row.next_attempt_at <= now][:limit]
+        await self._travel()
+        return due
 
     async def next_delivery_at(self) -> datetime | None:
         self._answer()
-        return min((row.next_attempt_at or row.created_at for row in self._heads()), default=None)
+        next_at = min((row.next_attempt_at or row.created_at for row in self._heads()), default=None)
+        await self._travel()
+        return next_at
 
     async def update_delivery(self, delivery: Delivery) -> None:
         self._answer()

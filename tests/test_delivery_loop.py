@@ -146,6 +146,18 @@ async def test_what_is_recorded_while_the_loop_waits_is_sent_when_it_is_woken() 
         await outbox.until(all_in(outbox, DeliveryState.SENT))
 
 
+async def test_a_call_that_comes_while_the_outbox_is_read_is_not_lost() -> None:
+    for turns in range(12):
+        outbox = MemoryOutbox([delivery("failover/first")])
+        loop = Loop(outbox, {"ops": Recorder(), "other": Recorder()})
+        async with loop.running():
+            await settle(turns)
+            outbox.rows |= {row.id: row for row in (delivery(), delivery(target="other"))}
+            loop.deliverer.wake()
+            await outbox.until(all_in(outbox, DeliveryState.SENT), timeout_seconds=0.9)
+        assert len(outbox.written) == 6
+
+
 async def test_a_failed_delivery_is_tried_again_later_and_later() -> None:
     outbox = MemoryOutbox([delivery()])
     made = Recorder(failing(unreachable(), unreachable(), unreachable()))
