@@ -128,9 +128,10 @@ def give_space_back(connection: Connection) -> bool:
     pages, free = (connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in ("page_count", "freelist_count"))
     if free <= max(pages // 4, PAGES_A_STEP):
         return False
-    # The driver has to fetch, each row is a page given back; SQLAlchemy takes the statement for one without rows.
+    # Of the driver's ways to run a statement only executescript runs this one to its end; the others stop after one page. It commits the
+    # (empty) transaction first, and the statement is one of its own.
     driver = connection.connection.driver_connection
     assert isinstance(driver, sqlite3.Connection)
-    driver.execute(f"PRAGMA incremental_vacuum({PAGES_A_STEP})").fetchall()
+    driver.executescript(f"PRAGMA incremental_vacuum({PAGES_A_STEP})")
     left = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
     return bool(left < free)
