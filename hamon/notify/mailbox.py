@@ -83,7 +83,14 @@ class MailboxNotifier:
 
     def _prepare(self) -> None:
         """Create the file for its owner alone, and remove a lock that a program left behind when it died."""
-        os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600))
+        if not self._path.exists():
+            os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+            # The name of a new file is on the disk only once its folder is.
+            folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
         lock = Path(f"{self._path}.lock")
         with contextlib.suppress(FileNotFoundError):
             if self._clock.now().timestamp() - lock.stat().st_mtime > STALE_LOCK_SECONDS:
