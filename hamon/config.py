@@ -27,6 +27,7 @@ from pydantic_core import ErrorDetails
 from hamon.classify.settings import ClusterSettings
 from hamon.collect import COLLECTORS
 from hamon.errors import ConfigError, Problem
+from hamon.model.incident import IncidentKind
 from hamon.notify import NOTIFIERS
 from hamon.section import DUPLICATE_SECRET, Section
 from hamon.store.store import StoreConfig
@@ -606,20 +607,38 @@ def _cross_check(raw: dict[str, Any]) -> Iterator[_Found]:
         if len(location) == 3 and location[0] == "collect":
             cluster = table.get("cluster")
             if isinstance(cluster, str) and cluster not in known:
-                close = get_close_matches(cluster, known, 1)
-                others = f"known: {', '.join(known)}; or " if known else ""
-                hint = f"did you mean {close[0]}?" if close else f"{others}add a table [{_dotted(('cluster', cluster))}]"
-                yield _Found(
-                    id="unknown-cluster", location=(*location, "cluster"), message=f"there is no cluster {as_toml(cluster)}", hint=hint
-                )
+                yield _unknown_cluster((*location, "cluster"), cluster, known)
             paths = table.get("paths")
             for index, path in enumerate(paths if isinstance(paths, list) else []):
                 if isinstance(path, str):
                     read.append(((*location, "paths", index), os.path.normpath(path), str(cluster)))
+        if len(location) == 3 and location[0] == "notify":
+            yield from _matching_nothing(location, table, known)
     yield from _read_twice(read)
     for group, what in (("collect", "collector"), ("notify", "target")):
         yield from _same_name(raw, group, what)
     yield from _claimed_twice(clusters)
+
+
+def _unknown_cluster(location: _Location, cluster: str, known: Sequence[str]) -> _Found:
+    close = get_close_matches(cluster, known, 1)
+    others = f"known: {', '.join(known)}; or " if known else ""
+    hint = f"did you mean {close[0]}?" if close else f"{others}add a table [{_dotted(('cluster', cluster))}]"
+    return _Found(id="unknown-cluster", location=location, message=f"there is no cluster {as_toml(cluster)}", hint=hint)
+
+
+def _matching_nothing(location: _Location, table: Mapping[str, Any], known: Sequence[str]) -> Iterator[_Found]:
+    """What a target waits for in vain: a misspelled name would keep an incident from people without a word."""
+    clusters, kinds = (given if isinstance(given := table.get(key), list) else [] for key in ("clusters", "kinds"))
+    for index, glob in enumerate(clusters):
+        if isinstance(glob, str) and not set(glob) & set("*?[") and glob not in known:
+            yield _unknown_cluster((*location, "clusters", index), glob, known)
+    for index, glob in enumerate(kinds):
+        if isinstance(glob, str) and not any(fnmatchcase(kind, glob) for kind in IncidentKind):
+            close = get_close_matches(glob, list(IncidentKind), 1)
+            hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(IncidentKind)}"
+            message = f"matches no kind of incident: {as_toml(glob)}"
+            yield _Found(id="unknown-kind", location=(*location, "kinds", index), message=message, hint=hint)
 
 
 def _missing_folders(location: _Location, table: Mapping[str, Any]) -> Iterator[_Found]:

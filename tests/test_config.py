@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hamon.classify.settings import ClusterSettings
@@ -234,6 +234,20 @@ def test_two_targets_of_one_name_are_told_whatever_their_kind(tmp_path: Path) ->
     assert problem.hint == "call it ops_mailbox"
 
 
+def test_a_target_that_would_wait_in_vain_is_told(tmp_path: Path) -> None:
+    text = f"""{GOOD}
+kinds = ["failovr", "fail*", "node_lost", "x*"]
+clusters = ["pgg", "p*", "other-*", "pg"]
+"""
+    found = problems(tmp_path, text)
+    assert ids(found) == [
+        ("unknown-cluster", "notify.smtp.ops.clusters[0]"),
+        ("unknown-kind", "notify.smtp.ops.kinds[0]"),
+        ("unknown-kind", "notify.smtp.ops.kinds[3]"),
+    ]
+    assert [problem.hint for problem in found[:2]] == ["did you mean pg?", "did you mean failover?"]
+
+
 def test_a_section_that_is_no_table_is_told(tmp_path: Path) -> None:
     found = problems(tmp_path, "log = 1\ncluster = []\ncollect = { log_tail = 'x' }\n[notify.smtp]\nops = true\n")
     assert ids(found) == [
@@ -274,6 +288,7 @@ class TestSecrets:
         path.chmod(0o600)
         assert "secret-world-readable" not in [problem.id for problem in warnings(load(path, {}), path)]
 
+    @settings(deadline=None)
     @given(st.text(string.ascii_letters + string.digits, min_size=12))
     def test_no_problem_repeats_a_secret(self, secret: str) -> None:
         environ = {
@@ -344,6 +359,7 @@ class TestEnvironment:
         found = problems(tmp_path, "[log]\nlevel = 'info'\n", {"HAMON_LOG__LEVEL__X": "1"})
         assert ids(found) == [("unknown-variable", "HAMON_LOG__LEVEL__X")]
 
+    @settings(deadline=None)
     @given(name=st.text(string.ascii_uppercase + "_" + string.digits, max_size=30), value=st.text(max_size=30))
     def test_any_variable_gives_a_configuration_or_problems(self, name: str, value: str) -> None:
         with suppress(ConfigError):
@@ -359,6 +375,7 @@ toml_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from([*Config.model_fields, "other"]), st.dictionaries(st.sampled_from(["log_tail", "smtp", "pg", "url"]), toml_values)
@@ -370,6 +387,7 @@ def test_any_tables_give_a_configuration_or_problems(tables: dict[str, Any]) -> 
         assert isinstance(load(None, environ), Config)
 
 
+@settings(deadline=None)
 @given(toml_values)
 def test_a_value_is_written_as_toml_reads_it(value: Any) -> None:
     assert repr(tomllib.loads(f"value = {as_toml(value)}")["value"]) == repr(value)

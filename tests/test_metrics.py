@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
@@ -93,6 +93,7 @@ def test_a_log_full_of_invented_daemons_makes_few_series_and_loses_no_line() -> 
     assert counted["pm01", "daemon-0"] == 2
 
 
+@settings(deadline=None)
 @given(daemon=st.text(st.characters(), max_size=80), path=st.text(st.characters(), max_size=80))
 def test_no_text_from_outside_breaks_the_exposition(daemon: str, path: str) -> None:
     metrics, _ = fresh()
@@ -275,6 +276,7 @@ def test_two_instances_in_one_process_do_not_share_numbers() -> None:
     assert (value(registry, "hamon_defects_total"), value(other, "hamon_defects_total")) == (1, 0)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

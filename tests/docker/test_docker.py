@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from hamon.config import load, state_directory
 from hamon.data import folder
 from tests.peers import need
 
@@ -68,6 +69,24 @@ def test_the_image_runs_without_root_and_without_a_shell_in_between() -> None:
     assert image["STOPSIGNAL"] == "SIGTERM"
     assert image["VOLUME"] == "/var/lib/hamon"
     assert "/healthz" in image["HEALTHCHECK"]
+
+
+def test_hamon_takes_the_variables_of_the_image_and_of_compose(tmp_path: Path) -> None:
+    """And listens at the port that the image exposes, the health check asks and compose publishes."""
+    image = last_stage()
+    environ = dict(pair.split("=", 1) for pair in shlex.split(image["ENV"]))
+    services = compose("compose.yaml", "compose.postgresql.yaml")["services"]
+    secret = tmp_path / "store_url"
+    secret.write_text("postgresql://hamon:secret@database/hamon")
+    for name in ("hamon", "upgrade"):
+        environ |= {key: value.replace("/run/secrets", str(tmp_path)) for key, value in services[name]["environment"].items()}
+    loaded = load(None, environ)
+    assert loaded.web.address.host == "0.0.0.0"
+    port = str(loaded.web.address.port)
+    assert port == image["EXPOSE"]
+    assert f":{port}/healthz" in image["HEALTHCHECK"]
+    assert services["hamon"]["ports"] == [f"127.0.0.1:{port}:{port}"]
+    assert state_directory(environ) == Path(image["VOLUME"])
 
 
 def test_every_package_in_the_image_has_a_hash() -> None:
