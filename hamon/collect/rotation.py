@@ -29,6 +29,8 @@ class Candidate:
     size: int
     mtime_ns: int
     is_current: bool
+    is_named: bool = True
+    """Whether its name alone makes it a part of the log; else it has but the inode of one."""
 
     @property
     def is_compressed(self) -> bool:
@@ -71,7 +73,7 @@ def _order(name: str, current: str) -> tuple[str, str] | None:
 def family(path: str, inodes: Collection[int] = ()) -> list[Candidate]:
     """The files of one log, oldest first, the current one last; raises OSError when its directory cannot be read.
 
-    Beside the names that rotation gives, any file in the directory that has one of `inodes` belongs to it. Where `path` is a
+    Beside the names that rotation gives, any file in the directory that has one of `inodes` may belong to it. Where `path` is a
     symbolic link, the neighbours of its target are looked at too.
     """
     target = os.path.realpath(path)
@@ -84,7 +86,7 @@ def family(path: str, inodes: Collection[int] = ()) -> list[Candidate]:
                 order = _order(entry.name, current)
                 if order is None and (entry.name == current or entry.inode() not in inodes):
                     continue
-                found = _candidate(entry.path)
+                found = _candidate(entry.path, is_named=order is not None)
                 if found and found.identity not in rotated:
                     rotated[found.identity] = (order or ("other", ""), found)
                     if not found.is_compressed:
@@ -102,7 +104,7 @@ def family(path: str, inodes: Collection[int] = ()) -> list[Candidate]:
     return [found for _, found in known] + ([current_file] if current_file else [])
 
 
-def _candidate(path: str, *, is_current: bool = False) -> Candidate | None:
+def _candidate(path: str, *, is_current: bool = False, is_named: bool = True) -> Candidate | None:
     try:
         status = os.stat(path)
     except OSError:
@@ -110,7 +112,9 @@ def _candidate(path: str, *, is_current: bool = False) -> Candidate | None:
     if not stat.S_ISREG(status.st_mode):
         return None
     identity = (status.st_dev, status.st_ino)
-    return Candidate(path=path, identity=identity, size=status.st_size, mtime_ns=status.st_mtime_ns, is_current=is_current)
+    return Candidate(
+        path=path, identity=identity, size=status.st_size, mtime_ns=status.st_mtime_ns, is_current=is_current, is_named=is_named
+    )
 
 
 def resume_offsets(
@@ -138,6 +142,16 @@ def resume_offsets(
         if candidate.identity in found and not all_of_them:
             break
     return found
+
+
+def belonging(candidates: Sequence[Candidate], positions: Sequence[ReadPosition], peek: Callable[[Candidate], bytes]) -> list[Candidate]:
+    """Leave out the files that only got the inode of a deleted part."""
+    return [
+        candidate
+        for candidate in candidates
+        if candidate.is_named
+        or any(candidate.identity == (position.device, position.inode) and _matches(candidate, position, peek) for position in positions)
+    ]
 
 
 def _matches(candidate: Candidate, position: ReadPosition, peek: Callable[[Candidate], bytes]) -> bool:

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from hamon.collect.files import DamagedFile, Identity, LogFile, fingerprint, open_log
 from hamon.collect.lines import Cut, LongLine, cut_lines
-from hamon.collect.rotation import Candidate, family, resume_offsets
+from hamon.collect.rotation import Candidate, belonging, family, resume_offsets
 from hamon.model.observation import ReadPosition
 
 log = logging.getLogger(__name__)
@@ -210,7 +210,7 @@ class LogStream:
         newest = self._reading[-1] if self._reading else None
         mark = None
         # An empty current file does not tell whether others came and went unseen: then all are looked at.
-        if problem or not (newest and newest.is_current and newest.head):
+        if problem or self._moved or not (newest and newest.is_current and newest.head):
             mark = self._extend(now, wanted, from_end=from_end)
             newest = self._reading[-1] if self._reading else None
         if problem:
@@ -228,18 +228,19 @@ class LogStream:
         if not self._follow_rotation:
             candidates = [candidate for candidate in candidates if candidate.is_current or wanted(candidate.path)]
         open_parts = {part.identity: part for part in (*self._lingering, *self._reading)}
-        for part in open_parts.values():
-            part.grow_head()
+        for opened in open_parts.values():
+            # Of the current file only what was read counts: what else is in it may have come after an unseen truncation.
+            if not opened.is_current:
+                opened.grow_head()
         positions = [
             *self._memory.positions(self.path, {candidate.identity for candidate in candidates}),
             *(part.position(self._collector, self.path) for part in open_parts.values()),
         ]
+        candidates = belonging(candidates, positions, self._peek)
         is_first, self._starts_afresh = self._starts_afresh, False
-        done = resume_offsets(candidates, positions, self._peek, all_of_them=is_first)
+        done = resume_offsets(candidates, positions, self._peek, all_of_them=is_first or bool(self._moved))
         offsets = self._offsets(candidates, done, wanted, is_known=bool(positions), is_first=is_first)
-        # What was copied away before a truncation is read on in the copy.
-        offsets |= resume_offsets(candidates, self._moved, self._peek, all_of_them=True)
-        self._moved.clear()
+        offsets |= self._after_truncation(candidates, done)
         parts = [part for part in self._reading if part.identity not in {candidate.identity for candidate in candidates}]
         mark = None
         self.is_alias = False
@@ -273,6 +274,16 @@ class LogStream:
             if candidate.identity in done and (is_first or candidate.is_current):
                 offsets[candidate.identity] = done[candidate.identity]
         return offsets
+
+    def _after_truncation(self, candidates: list[Candidate], done: dict[Identity, int]) -> dict[Identity, int]:
+        """What was copied away before a truncation is read on in the copy, then what came after it, also in the same file."""
+        moved = resume_offsets(candidates, self._moved, self._peek, all_of_them=True)
+        first = next((place for place, candidate in enumerate(candidates) if candidate.identity in moved), len(candidates))
+        offsets = {candidate.identity: 0 for candidate in candidates[first:] if candidate.identity not in done}
+        truncated = {(position.device, position.inode) for position in self._moved}
+        offsets |= {candidate.identity: 0 for candidate in candidates if candidate.identity in truncated}
+        self._moved.clear()
+        return offsets | moved
 
     def _peek(self, candidate: Candidate) -> bytes:
         try:

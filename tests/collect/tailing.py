@@ -21,7 +21,7 @@ class Tail:
         """Wait until the data is as expected, and fail with what came instead."""
         with suppress(TimeoutError):
             await self.inbox.until(lambda: len(self.inbox.data) >= len(expected))
-        assert self.inbox.data == expected
+        assert self.inbox.data == expected, self.inbox.data[-2000:]
 
     async def tells(self, count: int) -> list[tuple[str, str]]:
         """Wait for so many losses and returns of sources; give their kind or the first word of the reason, and the path."""

@@ -11,12 +11,14 @@ import threading
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from hamon.collect import COLLECTORS
+from hamon.collect.files import fingerprint
 from hamon.collect.log_tail import LogTail, LogTailConfig
 from hamon.collect.reader import LOOK_SECONDS
 from hamon.model.observation import ReadPosition
@@ -333,6 +335,20 @@ async def test_an_inode_used_again_is_another_file(tmp_path: Path) -> None:
     log.write_bytes(b"another file\n")  # same inode, and longer
     async with tailing(log, positions=tail.inbox.positions()) as again:
         await again.gives(b"another file\n")
+
+
+async def test_a_stranger_that_got_the_inode_of_a_deleted_part_is_not_read(tmp_path: Path) -> None:
+    append(tmp_path / "ha-log", b"one\n")
+    async with tailing(tmp_path / "ha-log") as tail:
+        await tail.gives(b"one\n")
+    (known,) = tail.inbox.positions()
+    append(tmp_path / "state of logrotate", b"not a log\n")
+    old = replace(known, inode=(tmp_path / "state of logrotate").stat().st_ino, fingerprint=fingerprint(b"old\n"), fingerprint_size=4)
+    append(tmp_path / "ha-log", b"two\n")
+    async with tailing(tmp_path / "ha-log", positions=[known, old]) as again:
+        await again.gives(b"two\n")
+        append(tmp_path / "ha-log", b"three\n")
+        await again.gives(b"two\nthree\n")
 
 
 async def test_positions_of_another_collector_are_not_ours(tmp_path: Path) -> None:
