@@ -70,7 +70,7 @@ def protection_text(incident: Incident, language: str) -> str:
     if moving or is_down(incident):
         return ""
     if incident.redundancy is False:
-        because = reasons_text(incident, language)
+        because = _short_reasons(incident, language)
         return phrase("headline.not_protected_because" if because else "headline.not_protected", language, reasons=because)
     if incident.kind not in _OF_SERVICES:
         return ""
@@ -80,28 +80,50 @@ def protection_text(incident: Incident, language: str) -> str:
     return phrase("headline.protected_again" if again else "headline.still_protected", language)
 
 
+_NODE_UNABLE = "headline.node_unable"
+
+
+def unable_nodes(incident: Incident) -> tuple[str, ...]:
+    """The nodes that cannot take over, as far as the reasons name them."""
+    known = {*incident.nodes, *incident.fenced, incident.from_node, incident.to_node} - {None}
+    found = []
+    for reason in incident.reasons:
+        words = reason.split()
+        if len(words) > 1 and has(f"reason.{words[0]}", "en"):
+            found.append(words[1])
+        elif reason in known:
+            found.append(reason)
+    return tuple(dict.fromkeys(found))
+
+
 def reasons_text(incident: Incident, language: str) -> str:
-    """Why redundancy is missing: nodes that cannot take over, resources that are not healthy."""
-    nodes = {*incident.nodes, *incident.fenced, incident.from_node, incident.to_node}
+    """Why redundancy is missing, each reason in a few words; empty when none is known."""
+    told = [_reason(reason, incident, language) for reason in dict.fromkeys(incident.reasons)]
+    return listed(told, language, 4) or ""
+
+
+def _reason(reason: str, incident: Incident, language: str) -> str:
+    """Words for one reason: the engine's `reason node [subject]`, the name of a node or resource, or words that stand for themselves."""
+    word, _, rest = reason.strip().partition(" ")
+    node, _, about = rest.partition(" ")
+    if node and has(f"reason.{word}", language):
+        return phrase(f"reason.{word}", language, node=name(node), subject=name(about))
+    if reason in incident.resources and reason not in incident.nodes:
+        return phrase("headline.resource_broken", language, names=name(reason))
+    if reason in unable_nodes(incident):
+        return phrase(_NODE_UNABLE, language, names=name(reason))
+    return clean(reason, 60)
+
+
+def _short_reasons(incident: Incident, language: str) -> str:
+    """For the headline: the nodes that cannot take over, else whatever is known."""
     # A headline that already says "standby pm02 cannot take over" need not say it twice.
     said = set(incident.nodes) if incident.kind is IncidentKind.STANDBY_FAULT else set()
-    unable, broken, free = [], [], []
-    for reason in incident.reasons:
-        if reason in said:
-            continue
-        if reason in incident.resources and reason not in nodes:
-            broken.append(reason)
-        elif reason in nodes or " " not in reason.strip():
-            unable.append(reason)
-        else:
-            free.append(reason)
-    parts = [
-        phrase(key, language, names=names)
-        for key, names in (("headline.node_unable", listed(unable, language)), ("headline.resource_broken", listed(broken, language)))
-        if names
-    ]
-    parts += [clean(reason, 80) for reason in free[:2]]
-    return phrase("subject.separator", language).join(parts)
+    unable = unable_nodes(incident)
+    if unable:
+        names = listed([node for node in unable if node not in said], language)
+        return phrase(_NODE_UNABLE, language, names=names) if names else ""
+    return reasons_text(incident, language)
 
 
 def cause_text(incident: Incident, language: str) -> str:
@@ -127,7 +149,7 @@ def redundancy_text(incident: Incident, language: str) -> str:
         because = phrase("headline.node_unable", language, names=unable)
     if not because:
         return phrase("redundancy.not_protected_bare", language)
-    return phrase("redundancy.not_protected", language, reasons=because[0].upper() + because[1:] if because[0] == "a" else because)
+    return phrase("redundancy.not_protected", language, reasons=because)
 
 
 def _variant(incident: Incident) -> str:

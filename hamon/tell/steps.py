@@ -142,7 +142,7 @@ def _facts(incident: Incident) -> frozenset[str]:
     cause = incident.cause
     left = incident.from_node
     node_down = left in incident.fenced or (cause is not None and cause.kind in _NODE_CAUSES and cause.node in (None, left))
-    resource_failed = cause is not None and cause.resource is not None
+    resource_failed = _broken_resource(incident) is not None
     found = {
         "node_down": node_down,
         "resource_failed": resource_failed,
@@ -154,6 +154,12 @@ def _facts(incident: Incident) -> frozenset[str]:
         "moved": incident.kind is IncidentKind.FAILOVER and incident.outcome is Outcome.SUCCEEDED and left is not None,
     }
     return frozenset(fact for fact, holds in found.items() if holds)
+
+
+def _broken_resource(incident: Incident) -> str | None:
+    """The resource that the cause names; a daemon is none, though it stands in the same place."""
+    cause = incident.cause
+    return None if cause is None or cause.kind in _NODE_CAUSES else cause.resource
 
 
 def _safe(candidates: Sequence[str | None]) -> str | None:
@@ -168,9 +174,9 @@ def _names(incident: Incident, language: str) -> dict[str, str | None]:
     # A service may have a name of the configuration; commands need the id of a resource.
     services = [service for service in incident.services if service in incident.resources]
     return {
-        "resource": _safe([cause.resource if cause else None, *incident.resources, *incident.services]),
+        "resource": _safe([_broken_resource(incident), *incident.resources, *incident.services]),
         "node": _safe([incident.from_node, cause_node, *incident.nodes] if of_service else [*incident.nodes, cause_node]),
-        "device": _safe([cause.resource if cause else None, *incident.resources]),
+        "device": _safe([_broken_resource(incident), *incident.resources]),
         "device_known": _safe(list(incident.resources)) if incident.kind is IncidentKind.FENCE_DEVICE_FAILED else None,
         "service": _safe([*services, *incident.resources, *incident.services]),
         "services": listed(incident.services, language) or listed(incident.resources, language),

@@ -83,7 +83,12 @@ def entry_text(entry: TimelineEntry, language: str, *, with_node: bool = True) -
     values["action_word"] = phrase(f"action.{action.lower()}", language) if action and has(f"action.{action.lower()}", language) else action
     if values["action_word"] is None:
         values["action_word"] = "?"
-    values["route"] = route(values.get("from"), values.get("to"), language)
+    start, end = values.get("from"), values.get("to")
+    if entry.event is EventKind.PLAN and (start is None or end is None or start == end):
+        values["where"] = start or end
+    else:
+        values["route"] = route(start, end, language)
+    values["hindered"] = next((flag for flag in ("blocked", "unmanaged") if entry.detail.get(flag)), None)
     missing = {key: phrase(f"missing.{key}", language) for key in ("resource", "node", "daemon", "operation", "attribute", "to")}
     return clean(fill(raw(f"entry.{entry.event}", language), values, missing), ENTRY_LIMIT)
 

@@ -93,9 +93,18 @@ def test_any_incident_has_a_cause_and_a_redundancy_sentence(language: str, incid
     assert tell.redundancy_text(incident, language).isprintable()
 
 
+def test_the_headline_names_nodes_and_the_sentence_why() -> None:
+    incident = replace(FAILOVER, reasons=("node_fenced pm01", "fail_count pm01 prmPg", "attribute pm01 default_ping_set"))
+    assert tell.headline(incident, "en").endswith("NOT protected: pm01 cannot take over")
+    assert tell.redundancy_text(incident, "en") == (
+        "Not protected: the next fault means an outage. "
+        "pm01 was fenced, fail count of prmPg on pm01, attribute default_ping_set of pm01 is bad."
+    )
+    assert "pm01 は STONITH 済み、pm01 に prmPg の故障回数が残っている" in tell.redundancy_text(incident, "ja")
+
+
 def test_a_reason_that_is_a_resource_is_not_called_a_node() -> None:
-    incident = replace(FAILOVER, reasons=("prmPg", "pm01"))
-    assert tell.headline(incident, "en").endswith("NOT protected: pm01 cannot take over, prmPg not healthy")
+    assert tell.headline(replace(FAILOVER, reasons=("prmPg",)), "en").endswith("NOT protected: prmPg not healthy")
 
 
 def test_a_cause_that_nobody_saw_is_called_unknown() -> None:

@@ -67,6 +67,12 @@ def test_a_command_gets_only_harmless_names() -> None:
     assert "`pcs cluster start --help`" not in steps(replace(incident, nodes=("--help",)))
 
 
+def test_a_daemon_is_no_resource_to_clean_up() -> None:
+    text = steps(replace(FAILOVER, cause=Cause(kind="daemon_failed", node="pm01", resource="pacemaker-execd")))
+    assert "pacemaker-execd" not in text
+    assert "`pcs cluster start pm01`" in text
+
+
 def test_a_service_of_the_configuration_is_moved_by_the_id_of_its_resource() -> None:
     assert "`pcs resource move prmDb pm01`" in steps(replace(FAILOVER, services=("database",), resources=("prmDb",)))
 

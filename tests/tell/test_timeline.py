@@ -39,6 +39,27 @@ TABLE = [
         "計画: prmPg を移動 pm01 → pm02",
     ),
     (
+        entry(
+            0,
+            EventKind.PLAN,
+            None,
+            "prmStateful",
+            action="Promote",
+            from_role="Unpromoted",
+            to_role="Promoted",
+            **{"from": "pm02", "to": "pm02"},
+        ),
+        "plan: promote prmStateful on pm02, Unpromoted -> Promoted",
+        "計画: prmStateful を昇格（pm02）、Unpromoted → Promoted",
+    ),
+    (
+        entry(
+            0, EventKind.PLAN, None, "prmPg", action="Stop", to_role="Stopped", reason="node availability", blocked=1, **{"from": "pm01"}
+        ),
+        "plan: stop prmPg on pm01, reason: node availability (blocked)",
+        "計画: prmPg を停止（pm01）、理由: node availability (blocked)",
+    ),
+    (
         entry(0, EventKind.FENCING_DONE, "pm01", action="reboot", delegate="pm02", client="pacemaker-controld.77"),
         "node pm01 fenced (reboot) by pm02 for pacemaker-controld.77",
         "ノード pm01 の STONITH 完了（reboot）、実行 pm02、要求元 pacemaker-controld.77",

@@ -126,7 +126,7 @@ FAILOVER = Incident(
     service_restored_at=START + timedelta(seconds=8.9),
     service_down_seconds=8.4,
     redundancy=False,
-    reasons=("pm01",),
+    reasons=("fail_count pm01 prmPg",),
     cause=Cause(
         kind="resource_failure",
         node="pm01",
