@@ -17,6 +17,9 @@ from hamon.model.cluster import SourceView
 from hamon.model.observation import LogChunk, ReadPosition
 from hamon.ports import Inbox
 
+_BURST_SECONDS = 0.004
+"""Lines that follow so fast are gathered for as long; a line that comes alone is read at once."""
+
 __all__ = ["LogTail", "LogTailConfig"]
 
 
@@ -52,6 +55,8 @@ class LogTail:
     async def _tail(self, inbox: Inbox, worker: "_Worker", wakes: "_Wakes") -> None:
         look, insist, all_watched = True, False, False
         directories: frozenset[str] | None = None
+        loop = asyncio.get_running_loop()
+        read_at = 0.0
         while step := await asyncio.to_thread(worker.step, look, insist):
             for observation in step.observations:
                 await inbox.put(observation)
@@ -73,7 +78,10 @@ class LogTail:
             except TimeoutError:
                 look, insist = True, False
             else:
+                if loop.time() - read_at < _BURST_SECONDS:
+                    await asyncio.sleep(_BURST_SECONDS)
                 look, insist = wakes.take()
+            read_at = loop.time()
 
     def _delivered(self, position: ReadPosition) -> None:
         identity = (position.device, position.inode)
@@ -88,8 +96,13 @@ class _Wakes:
         self._loop = loop
         self.event = asyncio.Event()
         self._names_changed = False
+        self._is_pending = False
 
     def from_thread(self, names_changed: bool) -> None:
+        # While a wake is under way another says nothing new: what it is about was written before `take`, after which all is read.
+        if self._is_pending and not names_changed:
+            return
+        self._is_pending = True
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._set, names_changed)
 
@@ -100,6 +113,7 @@ class _Wakes:
     def take(self) -> tuple[bool, bool]:
         """Whether to look for files, and whether to insist; forget the events."""
         names_changed, self._names_changed = self._names_changed, False
+        self._is_pending = False
         self.event.clear()
         return names_changed, True
 
