@@ -154,6 +154,14 @@ class Departures:
             self.book.adopt(story, [source])
         return story
 
+    def _down_since(self, story: Story) -> None:
+        """The service is down since the first fault that stopped it: its own resource failed, or its node was lost."""
+        for part in self.state.stories:
+            if part.part_of == story.key and part.started_at is not None:
+                own = any(name in story.moves for name in part.resources)
+                if part.kind is IncidentKind.NODE_LOST or (part.kind in (IncidentKind.RESOURCE_FAILURE, IncidentKind.STOP_FAILED) and own):
+                    story.down_since = min(story.down_since or part.started_at, part.started_at)
+
     def _add(self, story: Story, moves: Iterable[Move]) -> None:
         for move in moves:
             known = story.moves.get(move.resource)
@@ -231,6 +239,7 @@ class Departures:
                 if other.stopped_at is not None:
                     story.down_since = min(story.down_since or other.stopped_at, other.stopped_at)
                 self.state.suspects.pop(name, None)
+                self.state.suspects_at.pop(name, None)
         self._name_ends(story)
         self._judge_outcome(story, at)
 
@@ -313,6 +322,9 @@ class Departures:
     def _down(self, left: dict[str, Move], at: datetime) -> None:
         for source in dict.fromkeys(move.from_node for move in left.values()):
             gone = [move for move in left.values() if move.from_node == source]
+            for move in gone:
+                self.state.suspects.pop(move.resource, None)
+                self.state.suspects_at.pop(move.resource, None)
             stopped = [move.stopped_at for move in gone if move.stopped_at is not None]
             story = self.depart(source, gone, min(stopped, default=at))
             story.down_since = min([*stopped, *([story.down_since] if story.down_since else [])], default=at)
@@ -371,6 +383,7 @@ class Departures:
         begin = story.started_at or story.detected_at
         # Only what came before the service was back can have moved it.
         end = story.service_restored_at or at
+        self._down_since(story)
         faults = self._faults(story.from_node, end, begin)
         marks = self.marks(story, end)
         planned: bool | None

@@ -1,7 +1,8 @@
 """One fact, many witnesses: copies of an event from other nodes, or from another log of the same node.
 
 The law: a piece of evidence confirms an earlier one when kind, subject and content agree, the times differ by no more than the window, and
-this witness (reporter and collector, or file) has not yet told that fact. A witness that tells it again tells a new fact.
+this witness (reporter, file and rule: the controller and the fencer of one node word one fact differently) has not yet told that fact. A
+witness that tells it again tells a new fact.
 """
 
 from collections import OrderedDict
@@ -33,7 +34,7 @@ _CONTENT: dict[EventKind, tuple[str, ...]] = {
     EventKind.OPERATION_STARTED: ("operation",),
     EventKind.OPERATION_SUCCEEDED: ("operation",),
     EventKind.OPERATION_FAILED: ("operation",),
-    EventKind.FAIL_COUNT_CHANGED: (),
+    EventKind.FAIL_COUNT_CHANGED: ("value",),
     EventKind.OLD_FAILURE: ("operation",),
     EventKind.CLEANUP: ("expired",),
     EventKind.FENCING_ATTEMPTED: ("device", "rc", "result"),
@@ -72,12 +73,12 @@ class Facts:
     """The facts of the last moments. Bounded; a cache that may be rebuilt from the stored events."""
 
     def __init__(self) -> None:
-        self._facts: OrderedDict[Key, list[tuple[Event, set[tuple[str | None, str, str]]]]] = OrderedDict()
+        self._facts: OrderedDict[Key, list[tuple[Event, set[tuple[str | None, str, str, str]]]]] = OrderedDict()
 
     def first(self, event: Event) -> Event | None:
         """The earlier event that this one confirms; None when it is news (and is remembered)."""
         key = fact_key(event)
-        witness = (event.reporter, event.collector, event.ref.rpartition("@")[0])
+        witness = (event.reporter, event.collector, event.ref.rpartition("@")[0], event.rule)
         told = self._facts.get(key)
         if told is None:
             self._facts[key] = [(event, {witness})]

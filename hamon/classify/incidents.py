@@ -261,9 +261,6 @@ class Engine:
                 known = self.state.node_ids[number] = rest[0]
         return known
 
-    def _learn_id(self, number: str, name: str) -> None:
-        self.state.node_ids.setdefault(number, name)
-
     # -- nodes
 
     def _node(self, name: str) -> Node:
@@ -271,11 +268,13 @@ class Engine:
 
     def _node_lost(self, event: Event) -> None:
         if event.node is None:
+            self.state.vanished = str(event.detail.get("node_ids") or "").split()
             return
         node = self._node(event.node)
-        for pending in list(self.state.links):
-            if node.name in pending.pair:
-                self.state.links.remove(pending)
+        if len(self.state.vanished) == 1:
+            self.state.node_ids.setdefault(self.state.vanished[0], node.name)
+        self.state.vanished = []
+        self._drop_links(node.name)
         if node.member is False:
             return
         node.member, node.lost_at, node.since = False, event.at, event.at
@@ -299,9 +298,7 @@ class Engine:
         if node.member is False:
             return
         node.member, node.since = False, event.at
-        for pending in list(self.state.links):
-            if node.name in pending.pair:
-                self.state.links.remove(pending)
+        self._drop_links(node.name)
         for item in self.state.resources.values():
             if topology.is_service(item, self.settings) and node.name in topology.active_nodes(item):
                 continue  # its departure is told by what happens to the resource
@@ -1016,6 +1013,15 @@ class Engine:
 
     # -- links
 
+    def _drop_links(self, name: str) -> None:
+        """A node is gone: its links are down for that reason. A peer known by number only may be this one when there is no third."""
+        others = [other for other in self.state.nodes if other != name]
+        self.state.links = [
+            pending
+            for pending in self.state.links
+            if name not in pending.pair and not (len(others) <= 1 and any(end.startswith(_NUMBERED) for end in pending.pair))
+        ]
+
     def _pair(self, event: Event) -> tuple[str, str] | None:
         mine = event.reporter or event.node
         if mine is None:
@@ -1027,7 +1033,7 @@ class Engine:
             peer = self.state.node_ids.get(number)
             if peer is None and len(others) == 1:
                 peer = self.state.node_ids[number] = others[0]
-            peer = peer or f"node {number}"
+            peer = peer or f"{_NUMBERED}{number}"
         if peer is None:
             others = [name for name in self.state.nodes if name != mine]
             peer = others[0] if len(others) == 1 else "?"
@@ -1047,10 +1053,12 @@ class Engine:
             if known is not None and (known.member is False or known.stop_requested_at is not None):
                 return
         link = str(event.detail["link"])
-        if self._book.find(IncidentKind.INTERCONNECT_DEGRADED, _link_subject(link, pair)) is not None:
+        if (story := self._link_story(link, pair)) is not None:
+            story.nodes = list(_better(_ends(story), pair))
             return
         for pending in self.state.links:
             if pending.link == link and _same_pair(pending.pair, pair):
+                pending.pair = _better(pending.pair, pair)
                 pending.entries.append(entry_of(event))
                 return
         self.state.links.append(PendingLink(link, pair, event.at, event.at + self.settings.membership, [entry_of(event)]))
@@ -1064,18 +1072,23 @@ class Engine:
                 self.state.links.remove(pending)
                 self._link_fault(pending)
         for story in list(self._book.open_stories()):
-            if story.kind is IncidentKind.INTERCONNECT_DEGRADED and story.subject == _link_subject(link, pair):
+            if story is self._link_story(link, pair):
                 self._book.add(story, event)
                 self._book.close(story, event.at, "the link is up again")
                 if not story.told:
                     self._book.tell(story, Notice.OPENING)
 
+    def _link_story(self, link: str, pair: tuple[str, str]) -> Story | None:
+        for story in self._book.open_stories():
+            if story.kind is IncidentKind.INTERCONNECT_DEGRADED and story.subject.split()[0] == link and _same_pair(_ends(story), pair):
+                return story
+        return None
+
     def _link_fault(self, pending: PendingLink) -> None:
         """A link is down and its peer is still a member."""
-        down = [other for other in self.state.links if other.pair == pending.pair]
-        subject = _link_subject(pending.link or "", pending.pair)
-        if self._book.find(IncidentKind.INTERCONNECT_DEGRADED, subject) is not None:
+        if self._link_story(pending.link or "", pending.pair) is not None:
             return
+        subject = _link_subject(pending.link or "", pending.pair)
         story = self._book.open(
             IncidentKind.INTERCONNECT_DEGRADED,
             subject,
@@ -1085,7 +1098,7 @@ class Engine:
             nodes=pending.pair,
             cause=Cause(kind="link_down", node=pending.pair[0], at=pending.down_at, text=pending.entries[0].raw),
         )
-        story.resources = [f"link {pending.link}"] + [f"link {other.link}" for other in down]
+        story.resources = [f"link {pending.link}"]
         for entry in pending.entries:
             story.timeline.append(entry)
             if entry.source not in story.sources:
@@ -1262,12 +1275,28 @@ _HOLDING = frozenset(
 )
 
 
+_NUMBERED = "node "
+"""How a node is called whose name is not known."""
+
+
 def _link_subject(link: str, pair: tuple[str, str]) -> str:
     return f"{link} {pair[0]} {pair[1]}"
 
 
 def _same_pair(one: tuple[str, str], other: tuple[str, str]) -> bool:
-    return one == other or (bool(set(one) & set(other)) and ("?" in (*one, *other) or any(n.startswith("node ") for n in (*one, *other))))
+    return one == other or (
+        bool(set(one) & set(other)) and ("?" in (*one, *other) or any(end.startswith(_NUMBERED) for end in (*one, *other)))
+    )
+
+
+def _ends(story: Story) -> tuple[str, str]:
+    return (story.nodes[0], story.nodes[1])
+
+
+def _better(one: tuple[str, str], other: tuple[str, str]) -> tuple[str, str]:
+    """The pair with the more names known."""
+    unknown = [sum(end.startswith(_NUMBERED) or end == "?" for end in pair) for pair in (one, other)]
+    return other if unknown[1] < unknown[0] else one
 
 
 def _is_number(text: str) -> bool:

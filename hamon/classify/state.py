@@ -149,6 +149,9 @@ class State:
     now: datetime | None = None
     nodes: dict[str, Node] = field(default_factory=dict)
     node_ids: dict[str, str] = field(default_factory=dict)
+    """Corosync node id -> name: configured, or learned."""
+    vanished: list[str] = field(default_factory=list)
+    """Node ids that left without a leave message and whose names are not known yet."""
     resources: dict[str, Resource] = field(default_factory=dict)
     attributes: dict[str, str] = field(default_factory=dict)
     """`node attribute` -> current value."""

@@ -50,6 +50,13 @@ _RANK = {
 }
 """Who explains whom: the higher is the effect, the lower its cause (taxonomy 3.3). Kinds that are missing stand alone."""
 
+_FAULTS = frozenset(_RANK) - DEPARTURES | {
+    IncidentKind.INTERCONNECT_DEGRADED,
+    IncidentKind.SPLIT_BRAIN_SUSPECTED,
+    IncidentKind.MONITORING_LOST,
+}
+"""A fault is not planned; what looks like one and is planned work is opened as such."""
+
 # Events that say nothing a person needs in a story.
 _UNTOLD = frozenset({EventKind.OLD_FAILURE, EventKind.STATE_CHANGED, EventKind.UNCLASSIFIED, EventKind.CONFIG_CHANGED})
 
@@ -134,7 +141,7 @@ class Book:
             kind=kind,
             severity=Severity.INFO if planned else severity,
             detected_at=at,
-            planned=planned,
+            planned=False if planned is None and kind in _FAULTS else planned,
             started_at=started_at,
             nodes=list(nodes),
             resources=list(resources),
