@@ -39,7 +39,7 @@ def parse_url(given: str) -> URL:
     """Check a database URL and choose its driver; raises StoreError, which does not repeat the URL."""
     try:
         url = make_url(given)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number
         raise StoreError(
             "the database URL cannot be read; write it as sqlite:////path/to/hamon.db or postgresql://user:password@host/name "
             "(special characters of the password percent-encoded)"
@@ -64,7 +64,10 @@ def connect(url: URL, role: Role, size: int = 1) -> Engine:
     """An engine of at most `size` connections, which are opened when needed."""
     options: dict[str, Any] = {"pool_size": size, "max_overflow": 0, "hide_parameters": True}
     if url.get_backend_name() == "sqlite":
-        engine = create_engine(url, connect_args={"timeout": LOCK_TIMEOUT_SECONDS, "check_same_thread": False}, **options)
+        arguments: dict[str, Any] = {"check_same_thread": False}
+        if "timeout" not in url.query:
+            arguments["timeout"] = LOCK_TIMEOUT_SECONDS
+        engine = create_engine(url, connect_args=arguments, **options)
         _prepare_sqlite(engine, role)
         return engine
     settings = ["-c lock_timeout=30s"]
@@ -128,13 +131,13 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
 
 
 @contextmanager
-def time_limit(connection: Connection) -> Iterator[None]:
-    """Stop a read on SQLite that takes longer than READ_TIMEOUT_SECONDS; PostgreSQL does it by itself (statement_timeout)."""
+def time_limit(connection: Connection, seconds: float = READ_TIMEOUT_SECONDS) -> Iterator[None]:
+    """Stop a read on SQLite that takes too long; PostgreSQL does it by itself (statement_timeout)."""
     driver = connection.connection.driver_connection
     if not isinstance(driver, sqlite3.Connection):
         yield
         return
-    deadline = time.monotonic() + READ_TIMEOUT_SECONDS
+    deadline = time.monotonic() + seconds
     driver.set_progress_handler(lambda: time.monotonic() > deadline, 100_000)
     try:
         yield
@@ -201,22 +204,23 @@ def _explain_postgresql(err: BaseException, url: URL) -> str:
             return f"the disk of {where} is full: free space there, or keep less history (retention_days, max_size_mib)"
         case "42P01" | "42703" | "3F000":
             return f"{where} does not have the tables of this version: {_REMEDY_NOT_MIGRATED}"
-        case "28P01" | "28000":
-            return f"{where} refused the user or the password: check the URL and pg_hba.conf"
-        case "3D000":
-            return f"{where} does not exist: create it (createdb --encoding UTF8 {url.database})"
         case "42501":
             return f"{where}: the user lacks a privilege ({_short(err)}): make it the owner of the database"
         case "25006":
             return f"{where} does not accept changes (a standby, or default_transaction_read_only): give the address of the primary"
-        case "53300":
-            return f"{where} has no connection left: raise max_connections, or close other clients"
         case "57014":
             return f"{where}: the search took longer than {READ_TIMEOUT_SECONDS} s and was stopped: narrow it by time or cluster"
         case "55P03":
             return f"{where}: another session holds a lock for more than 30 s: end it (see pg_stat_activity)"
         case "57P01" | "57P02" | "57P03":
             return f"{where} is starting or shutting down: it is tried again; start the server if it stays so"
+        case None if "authentication failed" in str(err) or "no password" in str(err) or "pg_hba.conf" in str(err):
+            # libpq gives no SQLSTATE for a connection that is refused, only the words of the server.
+            return f"{where} refused the user or the password: check the URL and pg_hba.conf ({_short(err)})"
+        case None if f'database "{url.database}" does not exist' in str(err):
+            return f"{where} does not exist: create it (createdb --encoding UTF8 {url.database})"
+        case None if "too many clients" in str(err) or "remaining connection slots" in str(err):
+            return f"{where} has no connection left: raise max_connections, or close other clients"
         case None:
             return f"{where} cannot be reached: check that the server runs and the address is right ({_short(err)})"
         case state:
