@@ -5,6 +5,7 @@ The law: any incident, with any field missing, gives words; every line of them i
 
 from hamon.tell.headline import (
     cause_text,
+    concerns_redundancy,
     down_text,
     headline,
     is_down,
@@ -41,6 +42,7 @@ __all__ = [
     "Line",
     "cause_text",
     "clean",
+    "concerns_redundancy",
     "down_text",
     "duration",
     "entry_text",

@@ -1,11 +1,18 @@
 """The first line of an incident, and the short sentences about its cause and about redundancy."""
 
+import re
 from collections.abc import Mapping
 
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome
 from hamon.tell.words import clean, duration, has, kind_name, listed, name, phrase, route, severity_name
 
 HEADLINE_LIMIT = 200
+
+# What stands before the message in a log line: when, host, daemon, pid, function, level. The timeline keeps the whole line.
+_STAMP = re.compile(
+    r"^(?:[A-Z][a-z]{2} +\d{1,2}|\d{4}-\d\d-\d\dT?) ?[\d:.,+Z-]* +\S{1,255} +[\w.-]{1,64} *\[ *\d+\]:?\s+"
+    r"(?:\(\w[^)]{0,99}\)\s*)?(?:(?:notice|warning|error|info|crit|debug)\b:?\s*)?"
+)
 
 _MOVES = frozenset({IncidentKind.FAILOVER, IncidentKind.SWITCHOVER})
 _OF_SERVICES = _MOVES | {IncidentKind.SERVICE_DOWN, IncidentKind.STANDBY_FAULT}
@@ -132,7 +139,7 @@ def cause_text(incident: Incident, language: str) -> str:
     if cause is None:
         return phrase("cause.unknown_planned" if incident.planned else "cause.unknown", language)
     known = phrase("cause.known", language, kind=kind_name(cause.kind, language), resource=name(cause.resource), node=name(cause.node))
-    text = clean(cause.text, 500)
+    text = clean(_STAMP.sub("", cause.text[:2000], count=1), 500)
     return phrase("cause.with_text", language, known=known, text=text) if text else known
 
 
@@ -150,6 +157,11 @@ def redundancy_text(incident: Incident, language: str) -> str:
     if not because:
         return phrase("redundancy.not_protected_bare", language)
     return phrase("redundancy.not_protected", language, reasons=because)
+
+
+def concerns_redundancy(incident: Incident) -> bool:
+    """Whether a sentence on redundancy belongs to the story: of a link or a cleanup nobody asks who could take over."""
+    return incident.kind in _OF_SERVICES or incident.redundancy is not None
 
 
 def _variant(incident: Incident) -> str:

@@ -3,7 +3,7 @@
 from datetime import tzinfo
 
 from hamon.model.incident import Incident, Notice, Transition, TransitionKind
-from hamon.tell.headline import cause_text, headline, redundancy_text, tagged
+from hamon.tell.headline import cause_text, concerns_redundancy, headline, redundancy_text, tagged
 from hamon.tell.steps import next_steps
 from hamon.tell.timeline import entries_text, most_telling
 from hamon.tell.words import clean, phrase
@@ -35,9 +35,10 @@ def story(incident: Incident, language: str, zone: tzinfo, *, limit: int = TIMEL
         timeline += "\n" + phrase("report.left_out", language, count=str(left_out))
     steps = next_steps(incident, language)
     title = f"{phrase('report.timeline', language)} ({phrase('report.times_in', language, zone=_zone_name(incident, zone))})"
-    sections = [
-        _section("report.cause", cause_text(incident, language), language),
-        _section("report.redundancy", redundancy_text(incident, language), language),
+    sections = [_section("report.cause", cause_text(incident, language), language)]
+    if concerns_redundancy(incident):
+        sections.append(_section("report.redundancy", redundancy_text(incident, language), language))
+    sections += [
         f"{phrase('report.title', language, label=title)}\n{timeline}",
         _section("report.next_steps", "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1)), language),
     ]

@@ -286,6 +286,7 @@ class Pages:
             {
                 "incident": found,
                 "lines": list(tell.lines(kept)),
+                "concerns_redundancy": tell.concerns_redundancy(found),
                 "left_out": len(found.timeline) - len(kept),
                 "parts": parts,
                 "whole": whole,

@@ -112,6 +112,22 @@ def test_a_cause_that_nobody_saw_is_called_unknown() -> None:
     assert tell.cause_text(replace(FAILOVER, cause=None, planned=True), "en").startswith("A person")
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Nov 22 11:10:23 pm01 pacemaker-controld[106]: notice: Result of monitor operation for prmPg on pm01: error",
+        "Nov 22 11:10:23.032 pm01 pacemaker-controld  [106] (log_event)\tnotice: Result of monitor operation for prmPg on pm01: error",
+        "2026-11-22T11:10:23.032+09:00 pm01 pacemaker-controld[106]:  notice: Result of monitor operation for prmPg on pm01: error",
+        "Result of monitor operation for prmPg on pm01: error",
+    ],
+)
+def test_the_cause_is_told_without_the_stamp_of_its_line(line: str) -> None:
+    cause = Cause(kind="resource_failure", node="pm01", resource="prmPg", text=line)
+    assert tell.cause_text(replace(FAILOVER, cause=cause), "en") == (
+        "resource failure: prmPg on pm01 – Result of monitor operation for prmPg on pm01: error"
+    )
+
+
 def test_an_outage_is_not_called_a_missing_redundancy() -> None:
     assert tell.redundancy_text(FAILED, "en") == "The service is down: no node runs it now."
     assert tell.redundancy_text(replace(FAILED, state=IncidentState.RESOLVED, redundancy=True, reasons=()), "en").startswith("Protected")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hamon import tell
 from hamon.model.event import EventKind
-from hamon.model.incident import Incident, Notice, TimelineEntry, Transition, TransitionKind
+from hamon.model.incident import Incident, IncidentKind, Notice, TimelineEntry, Transition, TransitionKind
 from tests.tell.samples import FAILOVER, RESOLVED, START, entries, entry, incidents
 
 TABLE = [
@@ -168,6 +168,12 @@ def test_a_report_holds_headline_cause_redundancy_timeline_and_steps_in_that_ord
     assert body.startswith(subject + "\n\n")
     places = [body.index(word) for word in ("Cause:", "Redundancy:", "What happened (times in UTC):", "What to do next:", FAILOVER.key)]
     assert places == sorted(places)
+
+
+def test_a_link_fault_says_nothing_of_redundancy_unless_it_is_known() -> None:
+    link = replace(FAILOVER, kind=IncidentKind.INTERCONNECT_DEGRADED, redundancy=None)
+    assert "Redundancy" not in tell.story(link, "en", UTC)
+    assert "Redundancy" in tell.story(replace(link, redundancy=False), "en", UTC)
 
 
 def test_a_long_story_is_cut_to_its_telling_entries_and_says_so() -> None:
