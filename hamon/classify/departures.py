@@ -96,9 +96,8 @@ class Departures:
         moves = list(moves)
         story = self._going_on(source, moves, at)
         if story is None and (returned := self._returns(source, moves, at)) is not None:
-            story = returned
-            self._add(story, moves)
-            return story
+            self.state.returning.update({move.resource: returned.key for move in moves})
+            return returned
         if story is None:
             story = self._open(source, moves, at, hinted)
         self._add(story, moves)
@@ -165,6 +164,7 @@ class Departures:
     def _add(self, story: Story, moves: Iterable[Move]) -> None:
         for move in moves:
             known = story.moves.get(move.resource)
+            self.state.returning.pop(move.resource, None)
             if known is None:
                 story.moves[move.resource] = move
                 if move.resource not in story.resources:
@@ -201,7 +201,8 @@ class Departures:
                 story.down_since = min(story.down_since or at, at)
                 self._name_ends(story)
                 return
-        if not expected_back:
+        elsewhere = bool(topology.active_nodes(self.state.resources[resource]))
+        if not expected_back and not elsewhere and resource not in self.state.returning:
             self.state.suspects[resource] = Move(resource, node, stopped_at=at)
             self.state.suspects_at[resource] = at
 
@@ -214,6 +215,7 @@ class Departures:
                 self._name_ends(story)
                 self._judge_outcome(story, at)
                 return
+        self.state.returning.pop(resource, None)
         suspect = self.state.suspects.pop(resource, None)
         self.state.suspects_at.pop(resource, None)
         if suspect is not None and suspect.from_node != node:
@@ -308,6 +310,10 @@ class Departures:
                 waiting = [move for move in story.moves.values() if move.done_at is None]
                 if waiting and all(move.to_node is None or move.failed for move in waiting) and not self._fencing_pending(story):
                     self._fail(story, at)
+        for name in list(self.state.returning):
+            if not topology.active_nodes(self.state.resources[name]):
+                del self.state.returning[name]  # it did not arrive
+                self.state.suspects[name], self.state.suspects_at[name] = Move(name, None, stopped_at=at), at
         left = {name: move for name, move in self.state.suspects.items() if self._stopped_before(name, at, timedelta(0))}
         self._down(left, at)
 

@@ -51,6 +51,7 @@ class Engine:
             EventKind.NODE_LEFT: self._left,
             EventKind.NODE_JOINED: self._node_joined,
             EventKind.NODE_UNCLEAN: self._node_unclean,
+            EventKind.SERVICE_STACK_STARTED: self._stack_started,
             EventKind.SHUTDOWN_REQUESTED: self._shutdown_requested,
             EventKind.STANDBY_ON: self._standby_on,
             EventKind.STANDBY_OFF: self._standby_off,
@@ -196,6 +197,10 @@ class Engine:
         if story.part_of is not None:
             return
         node = story.nodes[0] if story.nodes else None
+        if story.kind in (IncidentKind.NODE_LOST, IncidentKind.DAEMON_FAILED) and node is not None:
+            self._daemon_or_node(node)
+            if story.part_of is not None:
+                return
         if story.kind in (IncidentKind.RESOURCE_FAILURE, IncidentKind.STOP_FAILED):
             if self._still_in_hand(story, now):
                 story.settle_at = now + timedelta(seconds=1)
@@ -218,6 +223,23 @@ class Engine:
             return
         self._book.tell(story, Notice.OPENING)
 
+    def _daemon_or_node(self, name: str) -> None:
+        """A daemon died and its node was lost for it: a moment's loss is part of the daemon's failure, a lasting one explains it."""
+        found = {
+            story.kind: story
+            for story in self.state.stories
+            if story.kind in (IncidentKind.NODE_LOST, IncidentKind.DAEMON_FAILED) and name in story.nodes and story.part_of is None
+        }
+        if len(found) < 2:
+            return
+        lost, died = found[IncidentKind.NODE_LOST], found[IncidentKind.DAEMON_FAILED]
+        if abs(lost.detected_at - died.detected_at) > self.settings.story_window:
+            return
+        if lost.state is IncidentState.OPEN:
+            self._book.make_part(died, lost)
+        else:
+            self._book.make_part(lost, died)
+
     def _still_in_hand(self, story: Story, now: datetime) -> bool:
         """The cluster is about to restart the resource where it failed: wait for how that ends."""
         if story.recovered_at is not None or now - story.detected_at > self.settings.story_window:
@@ -238,13 +260,16 @@ class Engine:
     def _exact(self, event: Event) -> Event:
         """Replace node numbers by names, and let the state decide between kinds that one line can mean."""
         detail = event.detail
-        if "node_id" in detail and event.node is None:
-            name = self._name(str(detail["node_id"])) if detail["node_id"] is not None else None
-            event = replace(event, node=name)
-        if event.kind is EventKind.NODE_LOST and event.node is None and "node_ids" in detail:
-            names = [name for number in str(detail["node_ids"]).split() if (name := self._name(number)) is not None]
-            if len(names) == 1:
-                event = replace(event, node=names[0])
+        numbers = str(detail.get("node_ids") or detail.get("node_id") or "").split()
+        if event.node is None and len(numbers) == 1:
+            if (name := self._name(numbers[0])) is not None:
+                event = replace(event, node=name)
+            else:
+                self.state.unnamed[event.kind] = numbers[0]
+        elif event.node is not None and event.node not in self.state.node_ids.values():
+            number = self.state.unnamed.pop(event.kind, None)
+            if number is not None:
+                self.state.node_ids.setdefault(number, event.node)
         if event.kind is EventKind.NODE_LOST and event.node is not None:
             known = self.state.nodes.get(event.node)
             orderly = known is not None and known.stop_requested_at is not None and not detail.get("abrupt")
@@ -253,12 +278,12 @@ class Engine:
         return event
 
     def _name(self, number: str) -> str | None:
-        """The name of a corosync node id: configured, learned, or the only node it can be."""
+        """The name of a corosync node id: configured, learned, or, of two nodes, the one whose id is not known yet."""
         known = self.state.node_ids.get(number)
-        if known is None and len(self.state.nodes) == 2:
-            rest = [name for name in self.state.nodes if name not in self.state.node_ids.values()]
-            if len(rest) == 1:
-                known = self.state.node_ids[number] = rest[0]
+        if known is None and len(self.state.nodes) == 2 and len(self.state.node_ids) == 1:
+            known = next((name for name in self.state.nodes if name not in self.state.node_ids.values()), None)
+            if known is not None:
+                self.state.node_ids[number] = known
         return known
 
     # -- nodes
@@ -268,12 +293,8 @@ class Engine:
 
     def _node_lost(self, event: Event) -> None:
         if event.node is None:
-            self.state.vanished = str(event.detail.get("node_ids") or "").split()
             return
         node = self._node(event.node)
-        if len(self.state.vanished) == 1:
-            self.state.node_ids.setdefault(self.state.vanished[0], node.name)
-        self.state.vanished = []
         self._drop_links(node.name)
         if node.member is False:
             return
@@ -351,6 +372,10 @@ class Engine:
             if story.kind in _FAILURES and node.name in story.nodes:
                 self._book.close(story, event.at, "the node joined again")
 
+    def _stack_started(self, event: Event) -> None:
+        if event.node is not None:
+            self._node(event.node).stack_started_at = event.at
+
     def _node_unclean(self, event: Event) -> None:
         if event.node is not None and event.detail.get("can_fence") is False:
             self._fencing_failed(event)
@@ -383,6 +408,8 @@ class Engine:
         self._end_mark("standby", event.at, node=node.name)
 
     def _maintenance_on(self, event: Event) -> None:
+        if event.node is None and event.detail.get("node_id") is not None:
+            return  # of a node whose name is not known; the scheduler's line will name it
         whole = event.node is None
         name = "" if event.node is None else event.node
         if whole:
@@ -404,6 +431,8 @@ class Engine:
             )
 
     def _maintenance_off(self, event: Event) -> None:
+        if event.node is None and event.detail.get("node_id") is not None:
+            return
         if event.node is None:
             self.state.maintenance_at = None
         else:
@@ -421,6 +450,9 @@ class Engine:
 
     def _quorum_lost(self, event: Event) -> None:
         self.state.has_quorum = False
+        started = self._node(event.node).stack_started_at if event.node is not None else None
+        if started is not None and event.at - started <= self.settings.story_window:
+            return  # a node that boots has no quorum yet
         if self._book.find(IncidentKind.QUORUM_LOST, "") is None and self.state.dc is not None:
             story = self._book.open(
                 IncidentKind.QUORUM_LOST,

@@ -25,6 +25,7 @@ class Node:
     maintenance_at: datetime | None = None
     fenced_at: datetime | None = None
     since: datetime | None = None
+    stack_started_at: datetime | None = None
     fail_counts: dict[str, str] = field(default_factory=dict)
     """Resource -> fail count, as far as attributes told it."""
     barred: dict[str, datetime] = field(default_factory=dict)
@@ -150,8 +151,8 @@ class State:
     nodes: dict[str, Node] = field(default_factory=dict)
     node_ids: dict[str, str] = field(default_factory=dict)
     """Corosync node id -> name: configured, or learned."""
-    vanished: list[str] = field(default_factory=list)
-    """Node ids that left without a leave message and whose names are not known yet."""
+    unnamed: dict[str, str] = field(default_factory=dict)
+    """Event kind -> node id that an event named by number only; the next of this kind that names a node tells which it is."""
     resources: dict[str, Resource] = field(default_factory=dict)
     attributes: dict[str, str] = field(default_factory=dict)
     """`node attribute` -> current value."""
@@ -173,6 +174,8 @@ class State:
     links: list[PendingLink] = field(default_factory=list)
     suspects: dict[str, Move] = field(default_factory=dict)
     """Service resources that stopped without a plan that says why: they may be leaving, or just restarting."""
+    returning: dict[str, str] = field(default_factory=dict)
+    """Service resource that goes back by itself after a departure -> key of that departure."""
     suspects_at: dict[str, datetime] = field(default_factory=dict)
     last_event_at: datetime | None = None
     opened: int = 0
