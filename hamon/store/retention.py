@@ -2,7 +2,8 @@
 
 An event is as old as the time at which hamon received it: a line that is read late stays as long as any other. An incident is as old as its
 latest step. It is deleted with the incidents that are part of it, when none of them is open and all that was to be told of them was handed
-over or given up. Its transitions and deliveries go with it. The newest event always stays, so that event ids are never used twice.
+over or given up; its transitions and deliveries go with it. A part of a part stays until the latter is gone, and then counts by itself.
+The newest event always stays, so that event ids are never used twice.
 """
 
 import sqlite3

@@ -7,8 +7,8 @@ needs is thus not held up by a search, nor a search by the writer (both database
 import asyncio
 import os
 import secrets
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +16,22 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ConfigDict, Field, SecretStr, field_validator
-from sqlalchemy import ColumnElement, Connection, Dialect, Engine, Table, exists, func, insert, literal_column, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Dialect,
+    Engine,
+    Select,
+    Table,
+    exists,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hamon.clock import Clock, SystemClock
@@ -255,8 +270,7 @@ class SqlStore:
             cluster, key = step.incident.cluster, step.incident.key
             stored = new.get((cluster, key, step.sequence))
             if stored is None:
-                found = _steps(connection, {(cluster, records.name(key)): step.sequence})
-                stored = found.get((cluster, records.name(key), step.sequence))
+                stored = _steps(connection, cluster, records.name(key), {step.sequence}).get(step.sequence)
             if stored is not step and stored != step:
                 raise StoreError(
                     f"delivery {delivery.id}: its transition is not the one that is stored (a defect of hamon; please report it)"
@@ -342,8 +356,13 @@ class SqlStore:
 
     async def incident(self, cluster: str, key: str) -> Incident | None:
         """One incident with its timeline; None when there is none."""
-        found = await self._read(lambda connection: _all_steps(connection, cluster, key))
-        return found[-1].incident if found else None
+
+        def work(connection: Connection) -> Incident | None:
+            of_it = (incidents.c.cluster == records.text(cluster), incidents.c.key == records.name(key))
+            latest = connection.execute(select(incidents.c.sequence).where(*of_it)).scalar_one_or_none()
+            return None if latest is None else _steps(connection, cluster, records.name(key), {latest})[latest].incident
+
+        return await self._read(work)
 
     async def parts(self, cluster: str, key: str) -> Sequence[Incident]:
         """Incidents that are part of this one, oldest first; timelines are left empty."""
@@ -357,7 +376,7 @@ class SqlStore:
 
     async def transitions(self, cluster: str, key: str) -> Sequence[Transition]:
         """The steps of an incident, oldest first."""
-        return await self._read(lambda connection: _all_steps(connection, cluster, key))
+        return await self._read(lambda connection: list(_steps(connection, cluster, records.name(key)).values()))
 
     async def deliveries(self, cluster: str, key: str) -> Sequence[Delivery]:
         """What was told of an incident, oldest first."""
@@ -511,34 +530,24 @@ def _timelines(connection: Connection, cluster: str, key: str, up_to: int) -> di
     return records.timelines(connection.execute(query).all())
 
 
-def _steps(connection: Connection, wanted: Mapping[tuple[str, str], int]) -> dict[tuple[str, str, int], Transition]:
-    """All steps of incidents (cluster, key as stored) up to a sequence."""
-    found: dict[tuple[str, str, int], Transition] = {}
-    for (cluster, key), up_to in wanted.items():
-        query = (
-            select(transitions)
-            .where(transitions.c.cluster == records.text(cluster), transitions.c.key == key, transitions.c.sequence <= up_to)
-            .order_by(transitions.c.sequence)
-        )
-        rows = connection.execute(query).all()
-        timelines = records.timelines(rows)
-        for row in rows:
-            found[cluster, key, row.sequence] = records.transition(row, timelines[row.sequence])
-    return found
-
-
-def _all_steps(connection: Connection, cluster: str, key: str) -> list[Transition]:
-    return list(_steps(connection, {(cluster, records.name(key)): 2**63 - 1}).values())
-
-
-def _deliveries(connection: Connection, query: Any) -> list[Delivery]:
+def _steps(connection: Connection, cluster: str, key: str, wanted: Collection[int] | None = None) -> dict[int, Transition]:
+    """Steps of one incident by sequence, oldest first: the wanted ones, or all; `key` as stored."""
+    of_it = (transitions.c.cluster == records.text(cluster), transitions.c.key == key)
+    query = select(transitions).where(*of_it).order_by(transitions.c.sequence)
+    if wanted is not None:
+        query = query.where(transitions.c.sequence <= max(wanted))
     rows = connection.execute(query).all()
-    wanted: dict[tuple[str, str], int] = {}
+    timelines = records.timelines(rows)
+    return {row.sequence: records.transition(row, timelines[row.sequence]) for row in rows if wanted is None or row.sequence in wanted}
+
+
+def _deliveries(connection: Connection, query: Select[Any]) -> list[Delivery]:
+    rows = connection.execute(query).all()
+    wanted: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
     for row in rows:
-        key = (records.untext(row.cluster), row.key)
-        wanted[key] = max(wanted.get(key, 0), row.sequence)
-    steps = _steps(connection, wanted)
-    return [records.delivery(row, steps[records.untext(row.cluster), row.key, row.sequence]) for row in rows]
+        wanted[records.untext(row.cluster), row.key].add(row.sequence)
+    steps = {incident: _steps(connection, *incident, sequences) for incident, sequences in wanted.items()}
+    return [records.delivery(row, steps[records.untext(row.cluster), row.key][row.sequence]) for row in rows]
 
 
 def _size(path: Path) -> int:

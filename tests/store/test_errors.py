@@ -1,20 +1,25 @@
 """What goes wrong with a database is told with the remedy and without the password, and nothing is lost by it."""
 
 import os
+import secrets
 import select
+import shutil
 import socket
 import sqlite3
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing as closed_after
 from pathlib import Path
 from urllib.parse import quote
 
+import psycopg
 import pytest
 from pydantic import ValidationError
 from sqlalchemy import text
+from sqlalchemy.event import listen, remove
+from sqlalchemy.pool import Pool
 
 from hamon.errors import StoreError
 from hamon.ports import EventFilter, Recording
@@ -160,7 +165,7 @@ def small_disk() -> Iterator[Path]:
         folder.rmdir()
 
 
-async def fill_then_make_room(store: SqlStore, first_bytes: int, make_room: Path | None) -> None:
+async def fill_then_make_room(store: SqlStore, make_room: Callable[[], None]) -> None:
     recorded = 0
 
     async def record_until_it_fails() -> None:
@@ -169,7 +174,7 @@ async def fill_then_make_room(store: SqlStore, first_bytes: int, make_room: Path
             first = step(recorded + 1)
             await store.record(
                 Recording(
-                    events=[event(recorded, raw="x" * first_bytes)],
+                    events=[event(recorded, raw="x" * 5000, ref=secrets.token_hex(4000))],
                     transitions=[first],
                     deliveries=[delivery(first)],
                     positions=[position(offset=recorded)],
@@ -181,8 +186,7 @@ async def fill_then_make_room(store: SqlStore, first_bytes: int, make_room: Path
         await record_until_it_fails()
     assert recorded > 10
     assert [each.offset for each in (await store.remembered()).positions] == [recorded - 1]
-    if make_room is not None:
-        make_room.unlink()
+    make_room()
     first = step(recorded + 1)
     await store.record(
         Recording(events=[event(recorded)], transitions=[first], deliveries=[delivery(first)], positions=[position(offset=recorded)])
@@ -193,12 +197,53 @@ async def fill_then_make_room(store: SqlStore, first_bytes: int, make_room: Path
 
 
 async def test_on_a_full_disk_nothing_is_lost(small_disk: Path) -> None:
-    (small_disk / "ballast").write_bytes(bytes(1024 * 1024))
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(1024 * 1024))
     url = f"sqlite:///{small_disk}/hamon.db"
     migrate.upgrade(url)
     store = SqlStore(url)
-    await fill_then_make_room(store, 5000, small_disk / "ballast")
+    await fill_then_make_room(store, ballast.unlink)
     await store.close()
+
+
+async def test_where_the_file_may_not_grow_nothing_is_lost(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/hamon.db"
+    migrate.upgrade(url)
+    connections: list[sqlite3.Connection] = []
+
+    def limit(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute("PRAGMA max_page_count = 500")
+        connections.append(connection)
+
+    def lift() -> None:
+        for connection in connections:
+            connection.execute("PRAGMA max_page_count = 1000000")
+
+    listen(Pool, "connect", limit)
+    try:
+        store = SqlStore(url)
+        await fill_then_make_room(store, lift)
+        await store.close()
+    finally:
+        remove(Pool, "connect", limit)
+
+
+async def test_on_a_full_disk_of_postgresql_nothing_is_lost(postgresql_server: PostgresqlServer, small_disk: Path) -> None:
+    if os.getuid() == 0:
+        shutil.chown(small_disk, user="postgres", group="postgres")
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(1024 * 1024))
+    url = postgresql_server.new_database("migrated")
+    postgresql_server.execute(f"CREATE TABLESPACE small LOCATION '{small_disk}'")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("ALTER TABLE events SET TABLESPACE small")
+    store = SqlStore(url)
+    await fill_then_make_room(store, ballast.unlink)
+    await store.close()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP TABLE events")
+    postgresql_server.execute("CHECKPOINT")
+    postgresql_server.execute("DROP TABLESPACE small")
 
 
 # --- A commit whose answer gets lost ----------------------------------------------------------------------------------
