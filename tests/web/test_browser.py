@@ -32,6 +32,14 @@ PATHS = {"overview": "/", "incident": incident_path(FAILOVER), "incidents": "/in
 DESK = ViewportSize(width=1280, height=900)
 PHONE = ViewportSize(width=360, height=740)
 
+# Whatever holds text and is narrower than it, so that the text runs over its neighbour.
+CRAMPED = """
+() => [...document.querySelectorAll("td, th, dd, dt, p, li, summary, .chip")]
+  .filter((one) => one.checkVisibility() && !one.closest("thead") && one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 0)
+  .filter((one) => getComputedStyle(one).display !== "inline")
+  .map((one) => one.textContent.trim().slice(0, 60))
+"""
+
 # Every text that is seen, with the contrast of its colour against the background behind it (WCAG 2.2, 1.4.3).
 CONTRAST = """
 () => {
@@ -124,6 +132,7 @@ async def test_every_page_fits_reads_well_and_loads_nothing_from_elsewhere(histo
                     await watched.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
                     width = await watched.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
                     assert width == 0, where
+                    assert await watched.page.evaluate(CRAMPED) == [], where
                     contrast = await watched.page.evaluate(CONTRAST)
                     assert contrast["seen"] > 20, where
                     assert contrast["poor"] == [], where
