@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from hamon.classify.facts import Key, fact_key
 from hamon.classify.incidents import Engine
@@ -34,11 +34,7 @@ MAX_LINE_BYTES = 65536
 # In a recording these are answers, or no evidence (contract).
 _NO_EVIDENCE = re.compile(r"^(truth\.json|fence\.jsonl|cib-.*\.xml|alert_.*|README.*|.*\.md)$")
 _SKIPPED_FOLDERS = frozenset({"pengine", ".git"})
-_OPENERS: dict[str, Callable[[Path], IO[bytes]]] = {
-    ".gz": lambda path: gzip.open(path, "rb"),
-    ".bz2": lambda path: bz2.open(path, "rb"),
-    ".xz": lambda path: lzma.open(path, "rb"),
-}
+_COMPRESSED = (".gz", ".bz2", ".xz")
 
 
 class NothingReadable(HamonError):
@@ -110,8 +106,6 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
     events = list(advance.events)
     for transition in advance.transitions:
         incidents[transition.incident.key] = transition.incident
-    for incident in advance.refreshed:
-        incidents[incident.key] = incident
     found = sorted(incidents.values(), key=lambda item: (item.started_at or datetime.min.replace(tzinfo=UTC), item.detected_at, item.key))
     return Analysis(cluster=options.cluster, inputs=kept, incidents=found, events=_facts(events))
 
@@ -148,14 +142,22 @@ def _size(path: Path) -> int:
 
 
 def _open(path: Path) -> IO[bytes]:
-    return _OPENERS.get(path.suffix, lambda plain: plain.open("rb"))(path)
+    match path.suffix:
+        case ".gz":
+            return cast(IO[bytes], gzip.open(path, "rb"))
+        case ".bz2":
+            return cast(IO[bytes], bz2.open(path, "rb"))
+        case ".xz":
+            return cast(IO[bytes], lzma.open(path, "rb"))
+        case _:
+            return path.open("rb")
 
 
 def _reference(inputs: Iterable[Input]) -> datetime:
     """A time near the evidence, from which lines without a year take theirs: other evidence that carries epochs, else the newest file."""
     newest = 0.0
     for item in inputs:
-        base = item.path.name.removesuffix(item.path.suffix) if item.path.suffix in _OPENERS else item.path.name
+        base = item.path.name.removesuffix(item.path.suffix) if item.path.suffix in _COMPRESSED else item.path.name
         if not base.endswith(".jsonl"):
             continue
         try:

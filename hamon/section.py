@@ -17,7 +17,7 @@ DUPLICATE_SECRET = "duplicate-secret"
 class Section(BaseModel):
     """One table of the configuration. A secret `x: SecretStr | None` has a sister `x_file: Path | None`; never both."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True, hide_input_in_errors=True)
 
     @classmethod
     def secret_fields(cls) -> Iterable[str]:

@@ -27,12 +27,10 @@ _REPLICA_GOOD = frozenset({"HS:sync", "HS:async", "HS:potential", "PRI", "LATEST
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advance:
-    """What a batch gave. `events` are those of the batch, witnesses marked and kinds made exact; `refreshed` are incidents whose timeline
-    grew without a transition."""
+    """What a batch gave. `events` are those of the batch, witnesses marked and kinds made exact."""
 
     events: Sequence[Event]
     transitions: Sequence[Transition]
-    refreshed: Sequence[Incident]
 
 
 class Engine:
@@ -119,9 +117,17 @@ class Engine:
             self._protect_standby(event.at)
             self.state.last_event_at = max(event.at, self.state.last_event_at or event.at)
             transitions += self._book.transitions(self._now(event.at))
-        refreshed = [self._book.record(story) for story in self.state.stories if story.key in self._book.grown and story.recorded]
-        self._book.grown.clear()
-        return Advance(events=events, transitions=transitions, refreshed=refreshed)
+        transitions += self._book.longer_timelines(self.state.now)
+        return Advance(events=events, transitions=transitions)
+
+    @property
+    def silent_before(self) -> datetime | None:
+        """Of incidents detected before this time nothing is told: they are history."""
+        return self._book.silent_before
+
+    @silent_before.setter
+    def silent_before(self, at: datetime | None) -> None:
+        self._book.silent_before = at
 
     def next_due(self) -> datetime | None:
         """When time alone will change something; None: never."""
@@ -150,14 +156,12 @@ class Engine:
     def _time(self, now: datetime) -> list[Transition]:
         """Let time pass up to `now`, one due moment after the other."""
         state = self.state
-        if state.now is not None and now <= state.now:
-            return []
         given: list[Transition] = []
         while (due := self.next_due()) is not None and due <= now:
             state.now = max(due, state.now or due)
             self._due(due)
             given += self._book.transitions(state.now)
-        state.now = now
+        state.now = max(now, state.now or now)
         if state.recent and now - state.recent[0].at > self.settings.story_window:
             state.recent = [entry for entry in state.recent if now - entry.at <= self.settings.story_window]
         if len(state.stories) > 8:

@@ -96,6 +96,18 @@ class Scan:
     unclassified_dropped: int = 0
     errors: list[str] = field(default_factory=list)
 
+    def merge(self, other: "Scan") -> None:
+        """Add what another scan gave."""
+        self.events += other.events
+        self.lines += other.lines
+        for mine, theirs in ((self.matched, other.matched), (self.unmatched, other.unmatched)):
+            for daemon, count in theirs.items():
+                mine[daemon] = mine.get(daemon, 0) + count
+        self.unrecognised += other.unrecognised
+        self.undecodable += other.undecodable
+        self.unclassified_dropped += other.unclassified_dropped
+        self.errors += other.errors
+
 
 def decode(line: bytes, encodings: Sequence[str]) -> tuple[str, bool]:
     """Decode with the first encoding that fits; the last resort is UTF-8 with replacement characters, told by False."""

@@ -94,8 +94,8 @@ class Book:
         self.state = state
         self.settings = settings
         self._changed: dict[str, Step] = {}
-        self.grown: set[str] = set()
-        """Keys of stories whose timeline grew without a transition."""
+        self.silent_before: datetime | None = None
+        self._grown: set[str] = set()
 
     # -- finding
 
@@ -182,7 +182,7 @@ class Book:
         for story in self.state.stories:
             if story.state is IncidentState.OPEN and self._goes_on(story, event.at) and concerns(story, entry):
                 if _append(story, entry):
-                    self.grown.add(story.key)
+                    self._grown.add(story.key)
                 if event.source not in story.sources:
                     story.sources.append(event.source)
 
@@ -195,7 +195,7 @@ class Book:
     def add(self, story: Story, event: Event) -> None:
         """Put one event into one story."""
         if _append(story, entry_of(event)):
-            self.grown.add(story.key)
+            self._grown.add(story.key)
         if event.source not in story.sources:
             story.sources.append(event.source)
 
@@ -253,7 +253,8 @@ class Book:
 
     def tell(self, story: Story, notice: Notice) -> None:
         """People are to be told with the next transition. Nothing is told of parts."""
-        if story.part_of is not None:
+        if story.part_of is not None or (self.silent_before is not None and story.detected_at < self.silent_before):
+            story.settle_at = None
             return
         if notice is Notice.OPENING:
             story.told = True
@@ -294,8 +295,22 @@ class Book:
                 )
             )
             story.pending_notice = None
-            self.grown.discard(story.key)
+            self._grown.discard(story.key)
         self._changed.clear()
+        return given
+
+    def longer_timelines(self, at: datetime | None) -> list[Transition]:
+        """A transition for every story whose timeline grew since its last one."""
+        given = []
+        for story in self.state.stories:
+            if story.key in self._grown and story.recorded and at is not None:
+                story.sequence += 1
+                given.append(
+                    Transition(
+                        at=at, kind=TransitionKind.UPDATED, incident=self.record(story), sequence=story.sequence, reason="longer timeline"
+                    )
+                )
+        self._grown.clear()
         return given
 
     def record(self, story: Story) -> Incident:

@@ -1,7 +1,7 @@
-"""The loops between the core and its shells.
+"""Delivering: what stands in the outbox is handed to people.
 
-Delivering: what stands in the outbox is handed to people. The law: a delivery is recorded as being sent before it is handed over, and
-as sent only after the peer took it, so a crash at any moment loses none; the one that it may double is marked as repeated.
+The law: a delivery is recorded as being sent before it is handed over, and as sent only after the peer took it, so a crash at any moment
+loses none; the one that it may double is marked as repeated.
 """
 
 import asyncio

@@ -1,0 +1,279 @@
+"""The composition root: builds every object from the configuration and runs them together until told to stop.
+
+Order at stop: collectors first, then what they gave is recorded, then what is being sent gets its moment; nothing is lost, since what was
+read is committed with what it gave.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import uvicorn
+from prometheus_client import CollectorRegistry
+
+from hamon import __version__, data, systemd
+from hamon.classify.routes import Target
+from hamon.clock import Clock, SystemClock
+from hamon.collect import COLLECTORS
+from hamon.config import Config
+from hamon.errors import ConfigError, Problem, RuleError, StoreError
+from hamon.metrics import Metrics
+from hamon.model.cluster import ClusterView, SourceView
+from hamon.model.delivery import Delivery, Notification
+from hamon.notify import NOTIFIERS
+from hamon.notify.target import TargetSection
+from hamon.pipeline import Deliverer, Outlet, Processor
+from hamon.ports import Collector, Notifier
+from hamon.rules.load import load
+from hamon.rules.schema import RuleSet
+from hamon.store import migrate
+from hamon.store.store import SqlStore
+from hamon.tell import report
+from hamon.web.app import create
+
+log = logging.getLogger(__name__)
+
+STOP_SECONDS = 4.0
+
+
+def rules_of(config: Config) -> RuleSet:
+    """The user's own rules and those that come with hamon, the user's first. Raises RuleError."""
+    return load([*config.rules.paths, data.folder("rules")])
+
+
+def outlets_of(config: Config, clock: Clock) -> dict[str, Outlet]:
+    """Every enabled target with its notifier, by name."""
+    found: dict[str, Outlet] = {}
+    for kind, name, section in config.notifiers():
+        if isinstance(section, TargetSection) and section.enabled:
+            found[name] = Outlet(target=section.target(name), notifier=NOTIFIERS[kind][1](name, section, clock))
+    return found
+
+
+class Composer:
+    """Words for a delivery, in the language of its target."""
+
+    def __init__(self, timezone: str) -> None:
+        self._zone = ZoneInfo(timezone)
+
+    def __call__(self, delivery: Delivery, target: Target) -> Notification:
+        subject, text = report(delivery.transition, target.language, self._zone)
+        return Notification(
+            id=delivery.id,
+            transition=delivery.transition,
+            language=target.language,
+            subject=subject,
+            text=text,
+            repeated=delivery.repeated,
+        )
+
+
+class _Views:
+    """The present, for pages and metrics."""
+
+    def __init__(self, processor: Processor, collectors: Sequence[Collector]) -> None:
+        self._processor, self._collectors = processor, collectors
+
+    def clusters(self) -> Sequence[ClusterView]:
+        return self._processor.clusters()
+
+    def sources(self) -> Sequence[SourceView]:
+        return [view for collector in self._collectors for view in collector.views()]
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that leaves the signals to hamon."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Listen for pages; raises ConfigError with the remedy when the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+    except OSError as err:
+        sock.close()
+        reason = err.strerror or str(err)
+        problem = Problem(
+            id="address-not-available",
+            key="web.listen",
+            message=f"cannot listen on {host} port {port}: {reason}",
+            hint="another program may listen there; choose another port, e.g. with HAMON_WEB__LISTEN='\"127.0.0.1:8471\"'",
+        )
+        raise ConfigError([problem]) from err
+    sock.set_inheritable(True)
+    return sock
+
+
+class Gateway:
+    """hamon as it runs: one object per configured thing, in one TaskGroup."""
+
+    def __init__(self, config: Config, state_directory: Path, clock: Clock | None = None) -> None:
+        self.config, self.state_directory = config, state_directory
+        self.clock: Clock = clock or SystemClock()
+        self.ready = asyncio.Event()
+        self._not_ready = {"starting"}
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Run until `stop` is called or a signal comes. Raises ConfigError, RuleError or StoreError when it cannot start."""
+        config, clock = self.config, self.clock
+        rules = rules_of(config)
+        outlets = outlets_of(config, clock)
+        url = config.store.database_url(self.state_directory)
+        if config.store.url is None and config.store.url_file is None:
+            await asyncio.to_thread(_make_private, self.state_directory)
+            await asyncio.to_thread(migrate.upgrade, url)
+        store = SqlStore(url, clock=clock)
+        address = config.web.address
+        sock = bind(address.host, address.port)
+        try:
+            metrics = Metrics(CollectorRegistry(), __version__)
+            deliverer = Deliverer(store, outlets, Composer(config.web.timezone), clock, observe=metrics.delivered)
+            targets = [outlet.target for outlet in outlets.values()]
+            settings = {name: section.settings(name) for name, section in config.cluster.items()}
+            processor = Processor(settings, rules, store, targets, clock, metrics, recorded=deliverer.wake)
+            positions = await processor.restore()
+            collectors: list[Collector] = [
+                COLLECTORS[kind][1](name, section, clock, positions)  # type: ignore[arg-type]  # checked by the configuration
+                for kind, name, section in config.collectors()
+            ]
+            views = _Views(processor, collectors)
+            metrics.expect(clusters=settings, collectors=[name for _, name, _ in config.collectors()], targets=outlets)
+            metrics.watch(views)
+            await metrics.refresh(store)
+            web = create(store, views, clock, config.web, metrics.scraper(store, asyncio.get_running_loop()), self._reasons(processor))
+            server = _Server(uvicorn.Config(web, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1))
+            await self._together(processor, deliverer, collectors, server, sock, store)
+        finally:
+            sock.close()
+            await _close(outlets, store)
+
+    def _reasons(self, processor: Processor) -> "_Reasons":
+        return _Reasons(self._not_ready, processor)
+
+    async def _together(
+        self,
+        processor: Processor,
+        deliverer: Deliverer,
+        collectors: Sequence[Collector],
+        server: _Server,
+        sock: socket.socket,
+        store: SqlStore,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        with self._signals(loop, processor):
+            tasks: dict[str, asyncio.Task[Any]] = {
+                "web": loop.create_task(server.serve(sockets=[sock])),
+                "processor": loop.create_task(processor.run()),
+                "deliverer": loop.create_task(deliverer.run()),
+                "retention": loop.create_task(self._prune(store)),
+            }
+            for number, collector in enumerate(collectors):
+                tasks[f"collector {number}"] = loop.create_task(collector.run(processor))
+            self._not_ready.clear()
+            self.ready.set()
+            await asyncio.to_thread(systemd.notify, systemd.READY)
+            host, port = sock.getsockname()[:2]
+            log.info("hamon runs", extra={"version": __version__, "pages": f"http://{f'[{host}]' if ':' in host else host}:{port}/"})
+            stopping: asyncio.Task[Any] = loop.create_task(self._stop.wait())
+            done, _ = await asyncio.wait([stopping, *tasks.values()], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.to_thread(systemd.notify, systemd.STOPPING)
+            log.info("hamon stops")
+            stopping.cancel()
+            server.should_exit = True
+            names = [name for name in tasks if name.startswith("collector")] + ["processor", "deliverer", "retention"]
+            for name in names:
+                tasks[name].cancel()
+            _, late = await asyncio.wait(tasks.values(), timeout=STOP_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*tasks.values(), return_exceptions=True)
+            for task in done - {stopping}:
+                if not task.cancelled() and (error := task.exception()) is not None:
+                    raise error
+
+    @contextlib.contextmanager
+    def _signals(self, loop: asyncio.AbstractEventLoop, processor: Processor) -> Iterator[None]:
+        handled = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: lambda: self._reload(processor)}
+        try:
+            for number, handler in handled.items():
+                loop.add_signal_handler(number, handler)
+        except (RuntimeError, ValueError):  # not in the main thread: whoever runs hamon there stops it by `stop`
+            yield
+            return
+        try:
+            yield
+        finally:
+            for number in handled:
+                loop.remove_signal_handler(number)
+
+    def _reload(self, processor: Processor) -> None:
+        """SIGHUP: read the rules again; wrong ones are refused and the old set stays in force."""
+        try:
+            rules = rules_of(self.config)
+        except RuleError as err:
+            log.error("the rules are refused; the old ones stay in force", extra={"error": str(err)})
+            return
+        processor.use(rules)
+        log.info("the rules were read again", extra={"rules": len(rules)})
+
+    async def _prune(self, store: SqlStore) -> None:
+        """Delete old history from time to time."""
+        config = self.config.store
+        max_bytes = config.max_size_mib * 1024 * 1024 if config.max_size_mib is not None else None
+        while True:
+            await asyncio.sleep(config.prune_interval_seconds)
+            try:
+                deleted = await store.prune(older_than=self.clock.now() - timedelta(days=config.retention_days), max_bytes=max_bytes)
+            except StoreError as err:
+                log.warning("old history could not be deleted, will be tried again", extra={"error": str(err)})
+            else:
+                if deleted:
+                    log.info("old history was deleted", extra={"rows": deleted})
+
+
+class _Reasons:
+    """What is not ready, in words."""
+
+    def __init__(self, not_ready: set[str], processor: Processor) -> None:
+        self._not_ready, self._processor = not_ready, processor
+
+    def __call__(self) -> Sequence[str]:
+        away = ["the history cannot be written"] if self._processor.store_is_away else []
+        return [*sorted(self._not_ready), *away]
+
+
+async def _close(outlets: Mapping[str, Outlet], store: SqlStore) -> None:
+    notifiers: list[Notifier] = [outlet.notifier for outlet in outlets.values()]
+    for notifier in notifiers:
+        await notifier.close()
+    await store.close()
+
+
+def _make_private(folder: Path) -> None:
+    """Make the state directory, for this user only."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as err:
+        raise StoreError(
+            f"the state directory {folder} cannot be made: {err.strerror}; give another one by STATE_DIRECTORY, or a [store] url"
+        ) from err
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StoreError(f"the state directory {folder} cannot be written; give another one by STATE_DIRECTORY, or a [store] url")

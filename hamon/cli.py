@@ -1,0 +1,323 @@
+"""The command line."""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from hamon import __version__, analyze, config, data, demo
+from hamon import log as logs
+from hamon.app import Gateway, outlets_of, rules_of
+from hamon.classify.match import Matcher, answer
+from hamon.clock import SystemClock
+from hamon.errors import ConfigError, DeliveryError, HamonError
+from hamon.model.delivery import Notification
+from hamon.model.incident import Incident, IncidentKind, IncidentState, Notice, Severity, Transition, TransitionKind
+from hamon.model.observation import Source
+from hamon.rules.check import check
+from hamon.rules.load import load
+from hamon.store import migrate
+
+OK, WRONG, REFUSED = 0, 2, 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit status: 0 done, 1 refused or found wrong, 2 wrong usage."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except ConfigError as err:
+        _complain(f"the configuration has {len(err.problems)} problem(s):", *[str(problem) for problem in err.problems])
+        return WRONG
+    except HamonError as err:
+        _complain(str(err))
+        return REFUSED
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 141
+
+
+def _complain(*lines: str) -> None:
+    for line in lines:
+        print(f"hamon: {line}" if line is lines[0] else f"  {line}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="hamon",
+        description="Watch Pacemaker/Corosync clusters and tell people what happened, in words they can act on.",
+        epilog="hamon only reads: it never changes a cluster. Start with `hamon demo`, then `hamon config sample`.",
+    )
+    parser.add_argument("--version", action="version", version=f"hamon {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    run = commands.add_parser("run", help="watch the configured clusters", description="Watch the configured clusters until stopped.")
+    _config_option(run)
+    run.set_defaults(command=_run)
+
+    show = commands.add_parser(
+        "demo",
+        help="see hamon at work on a recorded cluster",
+        description="Play the recording of a real cluster into real log files, and watch it: pages, mail and metrics.",
+    )
+    show.add_argument("--speed", type=_positive, default=4.0, help="times the recording's own pace (default 4)")
+    show.add_argument("--listen", help="HOST:PORT of the pages (default 127.0.0.1:8470)")
+    show.add_argument("--recording", type=Path, help="another recording: a folder with NODE/pacemaker.log and NODE/corosync.log")
+    show.set_defaults(command=_demo)
+
+    analysis = commands.add_parser(
+        "analyze",
+        help="say what happened, from logs",
+        description="Read recorded evidence and say what happened. Paths may be log files (also .gz .bz2 .xz), folders or tarballs.",
+    )
+    analysis.add_argument("paths", nargs="+", type=Path, metavar="PATH")
+    analysis.add_argument("--sources", default="log,trap,poll", help="kinds of evidence to use (default log,trap,poll)")
+    analysis.add_argument("--cluster", help="name of the cluster in the answer")
+    analysis.add_argument("--timezone", default="UTC", type=_zone, help="zone of stamps that have none (default UTC)")
+    analysis.add_argument("--year", type=int, help="year of stamps that have none (default: from the evidence)")
+    analysis.add_argument("--lang", choices=("en", "ja"), default="en", help="language of the answer (default en)")
+    analysis.add_argument("--format", choices=("text", "json"), default="text", help="form of the answer (default text)")
+    analysis.add_argument("--config", type=Path, metavar="FILE", help="configuration whose services and rules are used (with --cluster)")
+    analysis.set_defaults(command=_analyze)
+
+    conf = commands.add_parser("config", help="check the configuration, or print a sample").add_subparsers(metavar="COMMAND", required=True)
+    checking = conf.add_parser("check", help="name all problems, with key and remedy; opens no connection")
+    _config_option(checking)
+    checking.set_defaults(command=_config_check)
+    sample = conf.add_parser("sample", help="print a configuration with every option, its meaning and its default")
+    sample.set_defaults(command=_config_sample)
+
+    rules = commands.add_parser("rules", help="check the rules").add_subparsers(metavar="COMMAND", required=True)
+    rule_check = rules.add_parser("check", help="run the examples and counter-examples of all rules")
+    rule_check.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="folders with rules of your own, tried before hamon's")
+    rule_check.set_defaults(command=_rules_check)
+
+    database = commands.add_parser("db", help="prepare the database").add_subparsers(metavar="COMMAND", required=True)
+    upgrade = database.add_parser("upgrade", help="bring the tables of the configured database up to date")
+    _config_option(upgrade)
+    upgrade.set_defaults(command=_db_upgrade)
+
+    notify = commands.add_parser("notify", help="try a target").add_subparsers(metavar="COMMAND", required=True)
+    test = notify.add_parser("test", help="hand a labelled test notification to a target, and say what came back")
+    test.add_argument("target", metavar="TARGET", help="name of the target, as in [notify.KIND.TARGET]")
+    _config_option(test)
+    test.set_defaults(command=_notify_test)
+    return parser
+
+
+def _config_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, metavar="FILE", help="configuration file (default: only HAMON_... variables)")
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 1000:
+        raise argparse.ArgumentTypeError("must be above 0 and at most 1000")
+    return value
+
+
+def _zone(text: str) -> str:
+    try:
+        return ZoneInfo(text).key
+    except (ZoneInfoNotFoundError, ValueError) as err:
+        raise argparse.ArgumentTypeError(f"no time zone of this name: {text} (examples: UTC, Asia/Tokyo)") from err
+
+
+def _loaded(options: argparse.Namespace) -> config.Config:
+    return config.load(options.config, os.environ)
+
+
+def _run(options: argparse.Namespace) -> int:
+    loaded = _loaded(options)
+    logs.start(loaded.log.level, loaded.log.form)
+    for warning in config.warnings(loaded, options.config):
+        logging.getLogger(__name__).warning("configuration", extra={"problem": warning.id, "key": warning.key, "reason": warning.message})
+    asyncio.run(Gateway(loaded, config.state_directory(os.environ)).run())
+    return OK
+
+
+def _demo(options: argparse.Namespace) -> int:
+    logs.start("warning", "text")
+    folder = config.state_directory(os.environ) / "demo"
+    lines = demo.lines_of(options.recording or demo.recording())
+    if not lines:
+        _complain("the recording has no pacemaker.log; name another one with --recording")
+        return REFUSED
+    demo.prepare(folder)
+    nodes = sorted({line.file.split("/")[0] for line in lines})
+    gateway = Gateway(demo.config_for(folder, options.speed, options.listen, nodes), folder)
+    player = demo.Player(lines, folder / "logs", options.speed, SystemClock())
+    seconds = (lines[-1].at - lines[0].at).total_seconds() / options.speed
+
+    async def play() -> None:
+        running = asyncio.create_task(gateway.run())
+        ready = asyncio.create_task(gateway.ready.wait())
+        await asyncio.wait([running, ready], return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            ready.cancel()
+            running.result()
+        address = gateway.config.web.address
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        base = f"http://{host}:{address.port}"
+        print(
+            f"hamon watches a recorded cluster ({', '.join(nodes)}): {seconds:.0f} s at {options.speed:g} times its pace.\n\n"
+            f"  pages    {base}/\n"
+            f"  metrics  {base}/metrics\n"
+            f"  mail     {folder / 'mail.mbox'}\n"
+            f"  logs     {folder / 'logs'}\n\n"
+            "A failover, a clean-up, a link fault, a switchover, a standby fault, a rejoin, maintenance, and another failover follow.\n"
+            "Stop with Ctrl-C.",
+            flush=True,
+        )
+        playing = asyncio.create_task(player.run())
+        await asyncio.wait([running, playing], return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            playing.result()
+            print("The recording has ended; the pages stay. Stop with Ctrl-C.", flush=True)
+        await running
+
+    asyncio.run(play())
+    return OK
+
+
+def _analyze(options: argparse.Namespace) -> int:
+    try:
+        sources = frozenset(Source(word.strip()) for word in options.sources.split(","))
+    except ValueError:
+        _complain(f"--sources takes log, trap and poll, not {options.sources}")
+        return WRONG
+    settings = None
+    if options.config is not None:
+        loaded = config.load(options.config, os.environ)
+        rules = rules_of(loaded)
+        if options.cluster in loaded.cluster:
+            settings = loaded.cluster[options.cluster].settings(options.cluster)
+    else:
+        rules = load([data.folder("rules")])
+    wanted = analyze.Options(
+        sources=sources,
+        cluster=options.cluster,
+        timezone=options.timezone,
+        year=options.year,
+        language=options.lang,
+        settings=settings,
+    )
+    try:
+        found = analyze.analyze(options.paths, rules, wanted, _progress if sys.stderr.isatty() else None)
+    except analyze.NothingReadable as err:
+        _complain(str(err))
+        return WRONG
+    if options.format == "json":
+        json.dump(analyze.to_json(found, options.lang), sys.stdout, ensure_ascii=False, indent=1)
+        print()
+    else:
+        print(analyze.to_text(found, options.lang, options.timezone))
+    return OK
+
+
+def _progress(done: int, total: int) -> None:
+    if total > 20_000_000:
+        width = int(40 * done / total)
+        end = "\n" if done >= total else ""
+        print(f"\r[{'#' * width}{'.' * (40 - width)}] {done // 1_000_000} of {total // 1_000_000} MB", end=end, file=sys.stderr, flush=True)
+
+
+def _config_check(options: argparse.Namespace) -> int:
+    loaded = _loaded(options)
+    rules_of(loaded)
+    for warning in config.warnings(loaded, options.config):
+        print(f"warning: {warning}")
+    print("the configuration is good")
+    return OK
+
+
+def _config_sample(_options: argparse.Namespace) -> int:
+    print(config.sample(), end="")
+    return OK
+
+
+def _rules_check(options: argparse.Namespace) -> int:
+    rules = load([*options.folders, data.folder("rules")])
+    matcher = Matcher(rules)
+    findings = check(rules, lambda rule, line: answer(matcher, rule, line), lambda rule, line: rule.pattern.search(line) is not None)
+    for finding in findings:
+        print(finding)
+    if findings:
+        print(f"{len(findings)} example(s) are not as the rules say")
+        return REFUSED
+    print(f"{len(rules)} rules, {sum(len(rule.examples) + len(rule.counter_examples) for rule in rules.rules)} examples: all as they say")
+    return OK
+
+
+def _db_upgrade(options: argparse.Namespace) -> int:
+    loaded = _loaded(options)
+    folder = config.state_directory(os.environ)
+    if loaded.store.url is None and loaded.store.url_file is None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    migrate.upgrade(loaded.store.database_url(folder))
+    print("the database is up to date")
+    return OK
+
+
+def _notify_test(options: argparse.Namespace) -> int:
+    loaded = _loaded(options)
+    clock = SystemClock()
+    outlets = outlets_of(loaded, clock)
+    outlet = outlets.get(options.target)
+    if outlet is None:
+        raise HamonError(f"no enabled target named {options.target}; there are: {', '.join(sorted(outlets)) or 'none'}")
+    now = clock.now().astimezone(UTC)
+    incident = Incident(
+        key=f"test-{now:%Y%m%dT%H%M%S}",
+        cluster="test",
+        kind=IncidentKind.FAILOVER,
+        severity=Severity.INFO,
+        state=IncidentState.OPEN,
+        detected_at=now,
+        started_at=now - timedelta(seconds=1),
+    )
+    transition = Transition(at=now, kind=TransitionKind.OPENED, incident=incident, sequence=1, reason="test", notice=Notice.OPENING)
+    raised = Notification(
+        id=f"test/{incident.key}/1/{options.target}",
+        transition=transition,
+        language=outlet.target.language,
+        subject="[TEST] hamon can reach this target",
+        text="This is a test by an operator (`hamon notify test`). Nothing happened to any cluster.\n",
+        test=True,
+    )
+    resolved = replace(incident, state=IncidentState.RESOLVED, resolved_at=now)
+    cleared = replace(
+        raised,
+        id=f"test/{incident.key}/2/{options.target}",
+        transition=replace(transition, kind=TransitionKind.RESOLVED, incident=resolved, sequence=2, notice=Notice.CLOSING),
+        subject="[TEST] hamon can reach this target: end of the test",
+    )
+
+    async def send() -> None:
+        try:
+            await outlet.notifier.send(raised)
+            await outlet.notifier.send(cleared)
+        finally:
+            for other in outlets.values():
+                await other.notifier.close()
+
+    try:
+        asyncio.run(send())
+    except DeliveryError as err:
+        _complain(f"{options.target} did not take the notification ({err.reason}): {err}")
+        return REFUSED
+    print(f"{options.target} took both notifications")
+    return OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

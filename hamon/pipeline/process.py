@@ -1,0 +1,346 @@
+"""Processing: what collectors saw goes to the store as events, incidents and deliveries.
+
+The law: a batch is one transaction with the read positions it came from. What was read is thus recorded once, whatever happens; what could
+not be recorded yet is kept and tried again, and the sources wait meanwhile.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol, assert_never
+
+from pydantic import TypeAdapter, ValidationError
+
+from hamon.classify.incidents import Engine
+from hamon.classify.match import Matcher, Scan
+from hamon.classify.routes import Target, plan
+from hamon.classify.settings import ClusterSettings
+from hamon.classify.state import VERSION, State
+from hamon.clock import Clock
+from hamon.errors import StoreError
+from hamon.model.cluster import ClusterView
+from hamon.model.delivery import Delivery
+from hamon.model.event import Event, EventKind
+from hamon.model.incident import IncidentState, Transition
+from hamon.model.observation import LogChunk, Observation, ReadPosition, Source, SourceBack, SourceLost, Tick
+from hamon.ports import EventFilter, IncidentFilter, Recording, Store
+from hamon.rules.schema import RuleSet
+
+log = logging.getLogger(__name__)
+
+INBOX_SIZE = 64
+BATCH_BYTES = 2 * 1024 * 1024
+CATCHING_UP_BYTES = 128 * 1024
+"""A chunk as large as this means that a file is being caught up with: its lines tell what time it is, not the clock."""
+QUIET_SECONDS = 0.25
+KNOWN_EVENTS = 500
+"""Stored events that are read back at start, to recognise copies of them."""
+HISTORY = timedelta(hours=1)
+"""In a file that is read for the first time, older lines are history: recorded, not told (taxonomy 8.10)."""
+
+_STATE = TypeAdapter(State)
+
+
+class Counts(Protocol):
+    """The numbers that processing gives (see hamon.metrics.Metrics)."""
+
+    def read(self, collector: str, lines: int) -> None: ...
+
+    def lines(self, collector: str, daemon: str, matched: int, unmatched: int) -> None: ...
+
+    def truncated(self, collector: str, lines: int = 1) -> None: ...
+
+    def undecodable(self, collector: str, lines: int = 1) -> None: ...
+
+    def parse_errors(self, collector: str, lines: int = 1) -> None: ...
+
+    def recorded(self, events: Iterable[Event], transitions: Iterable[Transition]) -> None: ...
+
+    def batch(self, seconds: float) -> None: ...
+
+    def waiting(self, observations: int) -> None: ...
+
+    def defect(self) -> None: ...
+
+    def store_error(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """What one batch came to, before it is recorded."""
+
+    recording: Recording
+    scans: tuple[tuple[LogChunk, Scan], ...]
+    views: Mapping[str, ClusterView]
+
+
+class Processor:
+    """Take observations from the inbox, in batches, to the store. `put` is the inbox of the collectors."""
+
+    def __init__(
+        self,
+        clusters: Mapping[str, ClusterSettings],
+        rules: RuleSet,
+        store: Store,
+        targets: Sequence[Target],
+        clock: Clock,
+        counts: Counts,
+        *,
+        recorded: Callable[[], None],
+    ) -> None:
+        """`recorded` is called after each transaction that made deliveries."""
+        self._settings, self._store, self._targets, self._clock, self._counts = dict(clusters), store, list(targets), clock, counts
+        self._recorded = recorded
+        self._matcher = Matcher(rules)
+        self._inbox: asyncio.Queue[Observation] = asyncio.Queue(INBOX_SIZE)
+        self._engines: dict[str, Engine] = {}
+        self._told: dict[tuple[str, str], set[str]] = {}
+        self._views: dict[str, ClusterView] = {}
+        self._catching_up_until = 0.0
+        self.store_is_away = False
+
+    async def put(self, observation: Observation) -> None:
+        await self._inbox.put(observation)
+
+    def use(self, rules: RuleSet) -> None:
+        """Match with other rules from the next batch on."""
+        self._matcher = Matcher(rules)
+
+    def clusters(self) -> Sequence[ClusterView]:
+        return [self._views[name] for name in sorted(self._views)]
+
+    async def restore(self) -> Sequence[ReadPosition]:
+        """Take up where the last run stopped; return the read positions. Raises StoreError."""
+        remembered = await self._store.remembered()
+        collectors_known = {position.collector for position in remembered.positions}
+        for name, settings in self._settings.items():
+            state = _state_from(remembered.states.get(name), name)
+            stored = await self._store.events(EventFilter(cluster=name, limit=KNOWN_EVENTS))
+            engine = Engine(settings, state, [item.event for item in reversed(stored)])
+            if not collectors_known:
+                engine.silent_before = self._clock.now() - HISTORY
+            self._engines[name] = engine
+            self._views[name] = engine.view()
+        for incident in await self._store.incidents(IncidentFilter(open_only=True, include_parts=True, limit=10_000)):
+            deliveries = await self._store.deliveries(incident.cluster, incident.key)
+            if deliveries:
+                self._told[incident.cluster, incident.key] = {delivery.target for delivery in deliveries}
+        return remembered.positions
+
+    async def run(self) -> None:
+        """Process until cancelled. A batch that is being recorded then is finished first."""
+        while True:
+            batch = await self._next_batch()
+            began = asyncio.get_running_loop().time()
+            result = await asyncio.to_thread(self._digest, batch)
+            task = asyncio.create_task(self._record(result))
+            try:
+                await asyncio.shield(task)
+            except asyncio.CancelledError:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+                raise
+            self._counts.batch(asyncio.get_running_loop().time() - began)
+            self._counts.waiting(self._inbox.qsize())
+
+    async def _next_batch(self) -> list[Observation]:
+        """Wait for observations, or for the moment when time alone changes something; take what else is there."""
+        batch: list[Observation] = []
+        try:
+            async with asyncio.timeout(self._wait_seconds()):
+                batch.append(await self._inbox.get())
+        except TimeoutError:
+            return [Tick(now=self._clock.now())]
+        size = _size(batch[0])
+        while size < BATCH_BYTES and not self._inbox.empty():
+            batch.append(self._inbox.get_nowait())
+            size += _size(batch[-1])
+        if any(_size(item) >= CATCHING_UP_BYTES for item in batch):
+            self._catching_up_until = asyncio.get_running_loop().time() + QUIET_SECONDS
+        elif asyncio.get_running_loop().time() >= self._catching_up_until and self._is_due():
+            batch.append(Tick(now=self._clock.now()))
+        return batch
+
+    def _due(self) -> datetime | None:
+        return min((due for engine in self._engines.values() if (due := engine.next_due()) is not None), default=None)
+
+    def _is_due(self) -> bool:
+        due = self._due()
+        return due is not None and due <= self._clock.now()
+
+    def _wait_seconds(self) -> float | None:
+        due = self._due()
+        if due is None:
+            return None
+        quiet = self._catching_up_until - asyncio.get_running_loop().time()
+        return max(0.0, quiet, (due - self._clock.now()).total_seconds())
+
+    # -- in a thread
+
+    def _digest(self, batch: Sequence[Observation]) -> _Result:
+        """Observations to everything that is to be recorded. Changes the engines; nothing else runs meanwhile."""
+        scans: list[tuple[LogChunk, Scan]] = []
+        positions: list[ReadPosition] = []
+        items: dict[str, list[Event | Tick]] = {}
+        for observation in batch:
+            match observation:
+                case LogChunk():
+                    scan = self._scan(observation)
+                    scans.append((observation, scan))
+                    items.setdefault(observation.cluster, []).extend(scan.events)
+                    if observation.position is not None:
+                        positions.append(observation.position)
+                case SourceLost() | SourceBack():
+                    items.setdefault(observation.cluster, []).append(_source_event(observation))
+                case Tick():
+                    for name in self._engines:
+                        items.setdefault(name, []).append(observation)
+                case _:
+                    assert_never(observation)
+        events: list[Event] = []
+        transitions: list[Transition] = []
+        states: dict[str, bytes] = {}
+        views: dict[str, ClusterView] = {}
+        for name, given in items.items():
+            engine = self._engines[name]
+            advance = engine.advance(given)
+            events += advance.events
+            transitions += advance.transitions
+            if advance.events or advance.transitions:
+                states[name] = _STATE.dump_json(engine.state)
+                views[name] = engine.view()
+        deliveries = self._plan(transitions)
+        return _Result(
+            Recording(events=events, transitions=transitions, deliveries=deliveries, positions=positions, states=states),
+            tuple(scans),
+            views,
+        )
+
+    def _scan(self, chunk: LogChunk) -> Scan:
+        """Match one chunk; a defect is logged and counted, and the lines are taken one by one, so that it stops nothing else."""
+        try:
+            return self._matcher.scan(chunk)
+        except Exception:
+            self._counts.defect()
+            log.exception("defect while reading lines; they are tried one by one", extra={"source": chunk.collector, "path": chunk.path})
+        whole = Scan()
+        for line, offset in _single_lines(chunk):
+            try:
+                scan = self._matcher.scan(_part(chunk, line, offset))
+            except Exception:
+                self._counts.defect()
+                whole.lines += 1
+                whole.unrecognised += 1
+                whole.errors.append(f"{chunk.path}@{offset}: this line meets a defect of hamon and is left out")
+            else:
+                whole.merge(scan)
+        return whole
+
+    def _plan(self, transitions: Sequence[Transition]) -> Sequence[Delivery]:
+        if not any(transition.notice for transition in transitions):
+            return ()
+        deliveries = plan(transitions, self._targets, self._clock.now(), self._told)
+        for delivery in deliveries:
+            incident = delivery.transition.incident
+            self._told.setdefault((incident.cluster, incident.key), set()).add(delivery.target)
+        for transition in transitions:
+            if transition.incident.state is not IncidentState.OPEN:
+                self._told.pop((transition.incident.cluster, transition.incident.key), None)
+        return deliveries
+
+    # -- back on the loop
+
+    async def _record(self, result: _Result) -> None:
+        """Write the batch; while the database does not answer, wait and try again: nothing that was read is dropped."""
+        recording = result.recording
+        failures = 0
+        empty = not (recording.events or recording.transitions or recording.positions)
+        while not empty:
+            try:
+                await self._store.record(recording)
+                break
+            except StoreError as err:
+                failures += 1
+                self.store_is_away = True
+                self._counts.store_error()
+                if failures == 1:
+                    log.error("the history cannot be written; reading waits until it can", extra={"error": str(err)})
+                await asyncio.sleep(min(10.0, 0.1 * 2 ** min(failures, 8)))
+        if failures:
+            log.info("the history is written again", extra={"failures": failures})
+        self.store_is_away = False
+        self._views.update(result.views)
+        for chunk, scan in result.scans:
+            self._count(chunk, scan)
+        self._counts.recorded(recording.events, recording.transitions)
+        if recording.deliveries:
+            self._recorded()
+
+    def _count(self, chunk: LogChunk, scan: Scan) -> None:
+        counts = self._counts
+        counts.read(chunk.collector, scan.lines)
+        for daemon, unmatched in scan.unmatched.items():
+            counts.lines(chunk.collector, daemon, scan.matched.get(daemon, 0), unmatched)
+        if chunk.truncated:
+            counts.truncated(chunk.collector, chunk.truncated)
+        if scan.undecodable:
+            counts.undecodable(chunk.collector, scan.undecodable)
+        if scan.unrecognised:
+            counts.parse_errors(chunk.collector, scan.unrecognised)
+        for error in scan.errors:
+            log.debug("a line could not be read", extra={"source": chunk.collector, "error": error})
+
+
+def _size(observation: Observation) -> int:
+    return len(observation.data) if isinstance(observation, LogChunk) else 1024
+
+
+def _source_event(observation: SourceLost | SourceBack) -> Event:
+    lost = isinstance(observation, SourceLost)
+    return Event(
+        at=observation.at,
+        received_at=observation.at,
+        cluster=observation.cluster,
+        kind=EventKind.SOURCE_LOST if lost else EventKind.SOURCE_BACK,
+        rule="",
+        source=Source.LOG,
+        collector=observation.collector,
+        node=observation.node,
+        detail={"path": observation.path, "reason": observation.reason if isinstance(observation, SourceLost) else None},
+    )
+
+
+def _single_lines(chunk: LogChunk) -> Iterable[tuple[bytes, int]]:
+    offset = chunk.offset
+    for line in chunk.data.splitlines(keepends=True):
+        yield line, offset
+        offset += len(line)
+
+
+def _part(chunk: LogChunk, line: bytes, offset: int) -> LogChunk:
+    return LogChunk(
+        cluster=chunk.cluster,
+        collector=chunk.collector,
+        path=chunk.path,
+        data=line,
+        offset=offset,
+        received_at=chunk.received_at,
+        node=chunk.node,
+        timezone=chunk.timezone,
+        encodings=chunk.encodings,
+    )
+
+
+def _state_from(stored: bytes | None, cluster: str) -> State | None:
+    """The stored state; one that this program cannot read is left behind with a warning: the history stays, roles are learned anew."""
+    if stored is None:
+        return None
+    try:
+        state = _STATE.validate_json(stored)
+    except ValidationError as err:
+        log.warning("the remembered state cannot be read and is learned anew", extra={"cluster": cluster, "errors": err.error_count()})
+        return None
+    return state if state.version == VERSION else None
