@@ -15,7 +15,7 @@ from typing import IO
 
 from hamon import data
 from hamon.clock import Clock
-from hamon.config import Config
+from hamon.config import Config, as_toml, load
 from hamon.parse.stamp import Stamps
 
 CLUSTER = "demo"
@@ -58,34 +58,38 @@ def _lines(path: Path, name: str) -> Iterator[Line]:
 
 
 def config_for(folder: Path, speed: float, listen: str | None, nodes: Sequence[str]) -> Config:
-    """The configuration of the demonstration, as an operator would write it. Settle times go as fast as the recording."""
-    tails = {
-        node: {
-            "cluster": CLUSTER,
-            "node": node,
-            "paths": [str(folder / "logs" / node / "pacemaker.log"), str(folder / "logs" / node / "corosync.log")],
-        }
-        for node in nodes
-    }
-    return Config.model_validate(
-        {
-            "web": {"listen": listen} if listen else {},
-            "cluster": {
-                CLUSTER: {
-                    "title": "Demonstration cluster",
-                    "settle_seconds": max(0.25, 2.0 / speed),
-                    "membership_seconds": max(1.0, 10.0 / speed),
-                    "grace_seconds": max(2.0, 20.0 / speed),
-                    "service": {
-                        "web_shop": {"resources": ["prmEx", "prmFs", "prmIp", "prmPg"]},
-                        "database": {"resources": ["prmStateful"]},
-                    },
-                }
-            },
-            "collect": {"log_tail": tails},
-            "notify": {"mailbox": {"operators": {"path": str(folder / "mail.mbox"), "min_severity": "info"}}},
-        }
-    )
+    """Write the configuration as an operator would, and load it. Settle times go as fast as the recording."""
+    lines = [
+        "# Written by `hamon demo`; a configuration of your own looks the same.",
+        "",
+        "[web]",
+        f"listen = {as_toml(listen or '127.0.0.1:8470')}",
+        "",
+        f"[cluster.{CLUSTER}]",
+        'title = "Demonstration cluster"',
+        f"settle_seconds = {max(0.25, 2.0 / speed)}",
+        f"membership_seconds = {max(1.0, 10.0 / speed)}",
+        f"grace_seconds = {max(2.0, 20.0 / speed)}",
+        "",
+        f"[cluster.{CLUSTER}.service.web_shop]",
+        'resources = ["prmEx", "prmFs", "prmIp", "prmPg"]',
+        "",
+        f"[cluster.{CLUSTER}.service.database]",
+        'resources = ["prmStateful"]',
+    ]
+    for node in nodes:
+        paths = [str(folder / "logs" / node / name) for name in ("pacemaker.log", "corosync.log")]
+        lines += [
+            "",
+            f"[collect.log_tail.{re.sub(r'[^a-z0-9_]', '_', node.lower())}]",
+            f'cluster = "{CLUSTER}"',
+            f"node = {as_toml(node)}",
+            f"paths = {as_toml(paths)}",
+        ]
+    lines += ["", "[notify.mailbox.operators]", f"path = {as_toml(str(folder / 'mail.mbox'))}", ""]
+    file = folder / "hamon.toml"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    return load(file, {})
 
 
 def prepare(folder: Path) -> None:
@@ -106,7 +110,7 @@ class Player:
             return
         first = self._lines[0].at
         began = self._clock.now()
-        files: dict[str, IO[str]] = {}
+        files = {name: _open(self._folder / name) for name in dict.fromkeys(line.file for line in self._lines)}
         try:
             for line in self._lines:
                 due = began + timedelta(seconds=(line.at - first).total_seconds() / self._speed)
@@ -115,8 +119,6 @@ class Player:
                     for stream in files.values():
                         stream.flush()
                     await asyncio.sleep(wait)
-                if line.file not in files:
-                    files[line.file] = _open(self._folder / line.file)
                 files[line.file].write(f"{due:%b %d %H:%M:%S}.{due.microsecond // 1000:03d}{line.rest}")
         finally:
             for stream in files.values():

@@ -15,7 +15,6 @@ MAX_FACTS = 4096
 
 # What of an event's own fields makes it this fact and no other.
 _CONTENT: dict[EventKind, tuple[str, ...]] = {
-    EventKind.NODE_LOST: ("node_ids",),
     EventKind.DAEMON_DIED: ("daemon",),
     EventKind.DAEMON_STARTED: ("daemon", "pid"),
     EventKind.DAEMON_STOPPED: ("daemon",),
@@ -34,7 +33,7 @@ _CONTENT: dict[EventKind, tuple[str, ...]] = {
     EventKind.OPERATION_STARTED: ("operation",),
     EventKind.OPERATION_SUCCEEDED: ("operation",),
     EventKind.OPERATION_FAILED: ("operation",),
-    EventKind.FAIL_COUNT_CHANGED: ("value",),
+    EventKind.FAIL_COUNT_CHANGED: ("value", "update"),
     EventKind.OLD_FAILURE: ("operation",),
     EventKind.CLEANUP: ("expired",),
     EventKind.FENCING_ATTEMPTED: ("device", "rc", "result"),

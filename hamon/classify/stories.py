@@ -157,7 +157,7 @@ class Book:
         return story
 
     def _take_the_beginning(self, story: Story) -> None:
-        window = (story.started_at or story.detected_at) - timedelta(seconds=15)
+        window = (story.started_at or story.detected_at) - timedelta(seconds=15 if story.kind in DEPARTURES else 3)
         for entry in self.state.recent:
             if entry.at >= window and concerns(story, entry):
                 _append(story, entry)
@@ -382,10 +382,27 @@ _BACKGROUND = frozenset({EventKind.DAEMON_STARTED, EventKind.DAEMON_STOPPED, Eve
 
 
 def _append(story: Story, entry: TimelineEntry) -> bool:
-    if entry in story.timeline or len(story.timeline) >= MAX_TIMELINE:
+    """Add an entry; what was just said in other words (a log by name, another by number) is not said again."""
+    if len(story.timeline) >= MAX_TIMELINE:
+        return False
+    said = _saying(entry)
+    if any(abs(entry.at - known.at) <= _AGAIN and _saying(known) == said for known in story.timeline[-12:]):
         return False
     story.timeline.append(entry)
     return True
+
+
+_AGAIN = timedelta(seconds=2)
+
+
+def _saying(entry: TimelineEntry) -> tuple[object, ...]:
+    detail = entry.detail
+    return (
+        entry.event,
+        entry.node,
+        entry.resource,
+        *(detail.get(name) for name in ("operation", "attribute", "new", "value", "device", "action", "to")),
+    )
 
 
 def _fingerprint(story: Story) -> str:

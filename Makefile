@@ -1,0 +1,49 @@
+# One place for every command. `make run` and `make test` need nothing but Python 3.11+ with venv, and make.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+SPEED ?= 4
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-full lint bench clean
+
+help: ## Say what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+$(BIN)/hamon: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/dev: requirements-dev.lock $(BIN)/hamon
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+run: $(BIN)/hamon ## Install hamon into .venv and see it at work on a recorded cluster (SPEED=4)
+	$(BIN)/hamon demo --speed $(SPEED)
+
+lint: $(VENV)/dev ## Check style, types and the layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/hamon rules check
+
+test: $(VENV)/dev ## Install what the tests need, and run lint and tests
+	sh tests/install-peers
+	$(MAKE) --no-print-directory lint
+	$(PYTEST) -m "not full"
+
+test-full: $(VENV)/dev ## The same with the long and large variants
+	sh tests/install-peers
+	$(MAKE) --no-print-directory lint
+	$(PYTEST)
+
+bench: $(VENV)/dev ## Measure speed, latency and memory beside a peer
+	$(BIN)/python -m tests.bench
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
