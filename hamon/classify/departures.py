@@ -457,26 +457,20 @@ class Departures:
 
     def protect(self, at: datetime) -> None:
         """Look whether services that moved are protected again; that ends their story."""
-        for story in list(self.book.open_stories()):
+        for story in self.book.open_stories():
             if story.kind not in DEPARTURES or story.outcome is not Outcome.SUCCEEDED:
                 continue
             if any(move.done_at is None for move in story.moves.values()):
                 continue
             serving = story.to_node or story.from_node
-            others = topology.candidates(self.state, [serving] if serving else [])
-            if not others:
-                if story.redundancy is not None:
-                    story.redundancy = None
-                    self.book.changed(story, "redundancy unknown")
-                continue
-            hindered = {name: topology.hindrances(self.state, name) for name in others}
-            story.redundancy = any(not reasons for reasons in hindered.values())
-            story.reasons = [] if story.redundancy else [reason for reasons in hindered.values() for reason in reasons]
-            self.book.changed(story, "protected again" if story.redundancy else "not protected")
-            if story.redundancy:
+            hindered = [topology.hindrances(self.state, name) for name in topology.candidates(self.state, [serving] if serving else [])]
+            redundancy = any(not reasons for reasons in hindered) if hindered else None
+            reasons = [] if redundancy else [reason for found in hindered for reason in found]
+            if redundancy != story.redundancy or reasons != story.reasons:
+                story.redundancy, story.reasons = redundancy, reasons
+                self.book.changed(story, {True: "protected again", False: "not protected", None: "redundancy unknown"}[redundancy])
+            if redundancy and story.settle_at is None:  # people are told of it first
                 story.redundancy_restored_at = at
-                if story.settle_at is not None:
-                    continue  # people are told first
                 self.book.close(story, at, "protected again")
 
 

@@ -40,6 +40,9 @@ class Engine:
         self.state = state or State()
         self.state.node_ids.update(settings.node_ids)
         self._facts = Facts()
+        self._forget_above = 8
+        self._due_at: datetime | None = None
+        self._due_is_known = False
         for event in known:
             self._facts.first(event)
         self._book = Book(self.state, settings)
@@ -112,9 +115,11 @@ class Engine:
             events.append(event)
             if (handler := self._handlers.get(event.kind)) is not None:
                 handler(event)
+                self._due_is_known = False
             self._book.note(event)
-            self._departures.protect(event.at)
-            self._protect_standby(event.at)
+            if self._book.has_open:
+                self._departures.protect(event.at)
+                self._protect_standby(event.at)
             self.state.last_event_at = max(event.at, self.state.last_event_at or event.at)
             transitions += self._book.transitions(self._now(event.at))
         transitions += self._book.longer_timelines(self.state.now)
@@ -142,6 +147,12 @@ class Engine:
         ]
         return min(times, default=None)
 
+    def _known_due(self) -> datetime | None:
+        """The same, computed once between two changes."""
+        if not self._due_is_known:
+            self._due_at, self._due_is_known = self.next_due(), True
+        return self._due_at
+
     def view(self) -> ClusterView:
         return topology.view(self.state, self.settings)
 
@@ -157,15 +168,17 @@ class Engine:
         """Let time pass up to `now`, one due moment after the other."""
         state = self.state
         given: list[Transition] = []
-        while (due := self.next_due()) is not None and due <= now:
+        while (due := self._known_due()) is not None and due <= now:
+            self._due_is_known = False
             state.now = max(due, state.now or due)
             self._due(due)
             given += self._book.transitions(state.now)
         state.now = max(now, state.now or now)
         if state.recent and now - state.recent[0].at > self.settings.story_window:
             state.recent = [entry for entry in state.recent if now - entry.at <= self.settings.story_window]
-        if len(state.stories) > 8:
+        if len(state.stories) > self._forget_above:
             self._book.forget(now)
+            self._forget_above = max(8, 2 * len(state.stories))
         return given
 
     def _due(self, now: datetime) -> None:
@@ -369,10 +382,10 @@ class Engine:
             if item.roles.get(node.name) and not self._departures.running(item.id):
                 item.roles.pop(node.name, None)
         for kind in (IncidentKind.NODE_LOST, IncidentKind.FENCING_FAILED, IncidentKind.CONNECTIVITY_DEGRADED, IncidentKind.DISK_DEGRADED):
-            for story in list(self._book.open_stories()):
+            for story in self._book.open_stories():
                 if story.kind is kind and node.name in story.nodes:
                     self._book.close(story, event.at, "the node joined again")
-        for story in list(self._book.open_stories()):
+        for story in self._book.open_stories():
             if story.kind in _FAILURES and node.name in story.nodes:
                 self._book.close(story, event.at, "the node joined again")
 
@@ -655,7 +668,7 @@ class Engine:
         if node.member is None:
             node.member = True
         node.failed.pop(event.resource, None)
-        for story in list(self._book.open_stories()):
+        for story in self._book.open_stories():
             if story.kind in _FAILURES and event.resource in story.resources and event.node in story.nodes:
                 story.recovered_at = event.at
                 if story.part_of is not None:
@@ -670,10 +683,7 @@ class Engine:
             story.outcome = Outcome.SUCCEEDED
             story.service_restored_at = story.recovered_at
         told = story.told
-        story.state = IncidentState.RESOLVED
-        story.resolved_at = story.recovered_at
-        story.limit_at = None
-        self._book.changed(story, "it works again")
+        self._book.end(story, story.recovered_at or now, "it works again")
         if story.severity is not Severity.INFO:
             self._book.tell(story, Notice.CLOSING if told else Notice.OPENING)
 
@@ -822,7 +832,7 @@ class Engine:
         node.barred.pop(resource, None)
         if not node.fail_counts:
             node.barred.clear()
-        for story in list(self._book.open_stories()):
+        for story in self._book.open_stories():
             concerned = node.name in story.nodes and (resource in story.resources or not node.fail_counts)
             if concerned and (story.kind in _FAILURES or story.kind is IncidentKind.FAILCOUNT_THRESHOLD):
                 self._book.close(story, at, "the failure was cleaned up")
@@ -919,8 +929,7 @@ class Engine:
         if story.settle_at is None or story.part_of is not None:
             self._book.close(story, event.at, "fenced")
         else:
-            story.state, story.resolved_at = IncidentState.RESOLVED, event.at
-            self._book.changed(story, "fenced")
+            self._book.end(story, event.at, "fenced")
         if (failed := self._book.find(IncidentKind.FENCING_FAILED, node.name)) is not None:
             self._record_fenced(failed, node.name)
             self._book.close(failed, event.at, "fencing succeeded at last")
@@ -1107,7 +1116,7 @@ class Engine:
             if pending.link == link and _same_pair(pending.pair, pair):
                 self.state.links.remove(pending)
                 self._link_fault(pending)
-        for story in list(self._book.open_stories()):
+        for story in self._book.open_stories():
             if story is self._link_story(link, pair):
                 self._book.add(story, event)
                 self._book.close(story, event.at, "the link is up again")
@@ -1269,8 +1278,8 @@ class Engine:
 
     def _protect_standby(self, at: datetime) -> None:
         """Standby faults end when the node could take over again."""
-        for story in self.state.stories:
-            if story.kind is not IncidentKind.STANDBY_FAULT or story.state is not IncidentState.OPEN:
+        for story in self._book.open_stories():
+            if story.kind is not IncidentKind.STANDBY_FAULT:
                 continue
             reasons = topology.hindrances(self.state, story.subject)
             waiting = any(

@@ -164,7 +164,7 @@ class Matcher:
             lines.pop()
         scan.lines = len(lines)
         for line in lines:
-            words = line.split(None, 10)
+            words = line.split(None, 7)
             if len(words) > 3:
                 # A date of one word (ISO 8601, pm_logconv's own) begins with a digit; the traditional one has three words.
                 if line[0] > 57:
@@ -178,6 +178,7 @@ class Matcher:
                 if tag is not None:
                     tag.seen += 1
                 else:  # the form shows only further on in the line
+                    words = line.split(None, 10)
                     tag = self._tag(words)
                     if tag.head is not None:
                         seen[tag.head.daemon] = seen.get(tag.head.daemon, 0) + 1
@@ -187,11 +188,13 @@ class Matcher:
                 else:
                     daemon = tag.daemon
                     text_word = place.text_word
+                    if text_word > 6:
+                        words = line.split(None, text_word + 1)
                     tried: Sequence[Rule] = daemon.words.get(words[text_word], daemon.loose) if text_word < len(words) else daemon.loose
                     if tried:
                         tried = [rule for rule in tried if rule.needle is None or rule.needle in line]
                     if tried or (tag.known and place.level_word >= 0 and words[place.level_word] in _SEVERE_WORDS):
-                        self._try(scan, chunk, stamps, line, offset, tried, place.daemon)
+                        self._try(scan, chunk, stamps, line, offset, tried, place)
             elif words:
                 scan.unrecognised += 1
             offset += len(line) + 1
@@ -226,12 +229,13 @@ class Matcher:
             return None
         return self._tag(words)
 
-    def _try(self, scan: Scan, chunk: LogChunk, stamps: Stamps, line: bytes, offset: int, rules: Sequence[Rule], daemon: str) -> None:
+    def _try(self, scan: Scan, chunk: LogChunk, stamps: Stamps, line: bytes, offset: int, rules: Sequence[Rule], place: Head) -> None:
+        daemon = place.daemon
         text, clean = decode(line, chunk.encodings)
         if not clean:
             scan.undecodable += 1
         try:
-            parts = parse_line(text, stamps)
+            parts = parse_line(text, stamps, place.form)
         except ParseError as err:
             if len(scan.errors) < 20:
                 scan.errors.append(f"{chunk.path}@{offset}: {err}")
@@ -278,10 +282,10 @@ def _event(chunk: LogChunk, parts: LogLine, raw: str, offset: int, rule: str, re
 
 def _index(rules: Sequence[Rule]) -> _Daemon:
     """Group rules by first word. A word's tuple also holds the rules of any word, in the order of the rule set."""
-    words = {rule.first_word for rule in rules if rule.first_word is not None}
+    words = {word for rule in rules if rule.words is not None for word in rule.words}
     return _Daemon(
-        {word: tuple(rule for rule in rules if rule.first_word in (word, None)) for word in words},
-        tuple(rule for rule in rules if rule.first_word is None),
+        {word: tuple(rule for rule in rules if rule.words is None or word in rule.words) for word in words},
+        tuple(rule for rule in rules if rule.words is None),
     )
 
 

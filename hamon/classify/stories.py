@@ -94,18 +94,24 @@ class Book:
         self.state = state
         self.settings = settings
         self._changed: dict[str, Step] = {}
+        self._open = [story for story in state.stories if story.state is IncidentState.OPEN]
         self.silent_before: datetime | None = None
         self._grown: set[str] = set()
 
     # -- finding
 
-    def open_stories(self) -> Iterable[Story]:
-        return [story for story in self.state.stories if story.state is IncidentState.OPEN]
+    def open_stories(self) -> list[Story]:
+        """The open ones, in the order in which they opened; a new list each time."""
+        return list(self._open)
+
+    @property
+    def has_open(self) -> bool:
+        return bool(self._open)
 
     def find(self, kind: IncidentKind, subject: str) -> Story | None:
         """The open story of this kind about this subject."""
-        for story in self.state.stories:
-            if story.state is IncidentState.OPEN and story.kind is kind and story.subject == subject:
+        for story in self._open:
+            if story.kind is kind and story.subject == subject:
                 return story
         return None
 
@@ -150,6 +156,7 @@ class Book:
             settle_at=at + settle if settle is not None else None,
         )
         self.state.stories.append(story)
+        self._open.append(story)
         self._take_the_beginning(story)
         self.changed(story, "opened")
         if settle is None:
@@ -165,12 +172,17 @@ class Book:
     def close(self, story: Story, at: datetime, reason: str, *, expired: bool = False) -> None:
         if story.state is not IncidentState.OPEN:
             return
+        self.end(story, at, reason, expired=expired)
+        if story.told:
+            self.tell(story, Notice.CLOSING)
+
+    def end(self, story: Story, at: datetime, reason: str, *, expired: bool = False) -> None:
+        """Close without telling: what is to be told of it is decided elsewhere."""
         story.state = IncidentState.EXPIRED if expired else IncidentState.RESOLVED
         story.resolved_at = at
         story.limit_at = None
+        self._open = [other for other in self._open if other is not story]
         self.changed(story, reason)
-        if story.told:
-            self.tell(story, Notice.CLOSING)
 
     def note(self, event: Event) -> None:
         """Put an event into the timelines it belongs to, and into the memory of recent ones."""
@@ -179,8 +191,8 @@ class Book:
         entry = entry_of(event)
         self.state.recent.append(entry)
         del self.state.recent[:-MAX_RECENT]
-        for story in self.state.stories:
-            if story.state is IncidentState.OPEN and self._goes_on(story, event.at) and concerns(story, entry):
+        for story in self._open:
+            if self._goes_on(story, event.at) and concerns(story, entry):
                 if _append(story, entry):
                     self._grown.add(story.key)
                 if event.source not in story.sources:
@@ -351,7 +363,7 @@ class Book:
 
     def forget(self, now: datetime) -> None:
         """Drop stories that ended so long ago that nothing can join them any more."""
-        limit = now - max(self.settings.story_window, timedelta(minutes=10))
+        limit = now - 2 * self.settings.story_window
         keep = {story.part_of for story in self.state.stories if story.state is IncidentState.OPEN}
         self.state.stories = [
             story
@@ -385,9 +397,10 @@ def _append(story: Story, entry: TimelineEntry) -> bool:
     """Add an entry; what was just said in other words (a log by name, another by number) is not said again."""
     if len(story.timeline) >= MAX_TIMELINE:
         return False
-    said = _saying(entry)
-    if any(abs(entry.at - known.at) <= _AGAIN and _saying(known) == said for known in story.timeline[-12:]):
-        return False
+    for known in story.timeline[-12:]:
+        if known.event is entry.event and known.node == entry.node and known.resource == entry.resource:
+            if abs(entry.at - known.at) <= _AGAIN and _saying(known) == _saying(entry):
+                return False
     story.timeline.append(entry)
     return True
 
@@ -395,37 +408,20 @@ def _append(story: Story, entry: TimelineEntry) -> bool:
 _AGAIN = timedelta(seconds=2)
 
 
-def _saying(entry: TimelineEntry) -> tuple[object, ...]:
-    detail = entry.detail
-    return (
-        entry.event,
-        entry.node,
-        entry.resource,
-        *(detail.get(name) for name in ("operation", "attribute", "new", "value", "device", "action", "to")),
-    )
+_SAID = ("operation", "attribute", "new", "value", "device", "action", "to")
+
+
+def _saying(entry: TimelineEntry) -> list[object]:
+    return [entry.detail.get(name) for name in _SAID]
 
 
 def _fingerprint(story: Story) -> str:
     """What must change for a transition to be worth recording."""
-    return "|".join(
-        str(part)
-        for part in (
-            story.kind,
-            story.severity,
-            story.state,
-            story.planned,
-            story.outcome,
-            story.part_of,
-            story.from_node,
-            story.to_node,
-            story.fenced,
-            story.resources,
-            story.service_restored_at,
-            story.redundancy,
-            story.reasons,
-            story.cause,
-            story.started_at,
-        )
+    cause = story.cause
+    return (
+        f"{story.kind.value}|{story.severity.value}|{story.state.value}|{story.planned}|{story.outcome.value}|{story.part_of}|{story.from_node}|"
+        f"{story.to_node}|{story.fenced}|{story.resources}|{story.service_restored_at}|{story.redundancy}|{story.reasons}|{story.started_at}|"
+        f"{(cause.kind, cause.node, cause.resource) if cause is not None else None}"
     )
 
 

@@ -61,23 +61,25 @@ _FORMS = tuple(
         r"(?P<host>\S+)\s+(?P<level>[A-Za-z]+):\s(?P<text>.*)",
     )
 )
-_DETAIL_FORMS = _FORMS[:2]
-_LOGCONV_OUT = _FORMS[-1]
+_DETAIL, _DETAIL_1, _COROSYNC, _SYSLOG_COROSYNC, _SYSLOG_LOGCONV, _SYSLOG, _LOGCONV = range(len(_FORMS))
+_IN_ORDER = tuple(range(len(_FORMS)))
+_ORDERS = tuple((first, *(form for form in _IN_ORDER if form != first)) for first in _IN_ORDER)
 _LOGCONV_WORDS = frozenset(_LEVEL_NAMES)
 
 
-def parse_line(line: str, stamps: Stamps) -> LogLine:
-    r"""Take a line apart; raises ParseError for anything that is none of the forms.
+def parse_line(line: str, stamps: Stamps, likely: int | None = None) -> LogLine:
+    r"""Take a line apart; raises ParseError for anything that is none of the forms. `likely` is the form to try first (see `Head`).
 
     Tabs that syslog wrote as `#011` become tabs again; white space at the end is removed (Pacemaker leaves a blank there in syslog).
     """
-    for form in _FORMS:
-        match = form.match(line)
+    order = _ORDERS[likely] if likely is not None else _IN_ORDER
+    for form in order:
+        match = _FORMS[form].match(line)
         if match is None:
             continue
         fields = match.groupdict()
         level = _LEVEL_NAMES.get((fields["level"] or "").lower())
-        if form is _LOGCONV_OUT:
+        if form == _LOGCONV:
             daemon = LOGCONV
             if level is None:
                 break
@@ -89,7 +91,7 @@ def parse_line(line: str, stamps: Stamps) -> LogLine:
         if "#011" in text:
             text = text.replace("#011", "\t")
         extended = ""
-        if form in _DETAIL_FORMS:
+        if form <= _DETAIL_1:
             text, _, extended = text.partition(" |")
         return LogLine(
             at=stamps.read(fields["date"]),
@@ -105,11 +107,12 @@ def parse_line(line: str, stamps: Stamps) -> LogLine:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What the words of a line tell: the daemon, at which word the level stands (-1: none), at which the text begins."""
+    """What the words of a line tell: the daemon, at which word the level stands (-1: none), at which the text begins, and the form."""
 
     daemon: str
     level_word: int
     text_word: int
+    form: int
 
 
 _PLAIN_TAG = re.compile(rb"^([\w.+/-]+)(?:\(([^)]*)\))?(?:\[\d+\])?:$")
@@ -127,21 +130,21 @@ def head(words: list[bytes]) -> Head | None:
     if words[3 + shift][:1] == b"[" and len(words) > 6 + shift:  # [pid] host daemon ...
         if words[5 + shift] == b"corosync":
             closed = words[7 + shift].endswith(b"]") if len(words) > 7 + shift else False
-            return Head("corosync", 6 + shift, (8 if closed else 9) + shift)
-        return Head(current_name(words[5 + shift].rstrip(b":").decode("ascii", "replace")), 6 + shift, 8 + shift)
+            return Head("corosync", 6 + shift, (8 if closed else 9) + shift, _COROSYNC)
+        return Head(current_name(words[5 + shift].rstrip(b":").decode("ascii", "replace")), 6 + shift, 8 + shift, _DETAIL_1)
     if not tag.endswith(b":"):  # daemon [pid] (function) level: text, or daemon[pid] when the name fills its column
         daemon, bracket, _ = tag.partition(b"[")
         if not daemon:
             return None
         level = (6 if bracket else 7) + shift
-        return Head(current_name(daemon.decode("ascii", "replace")), level, level + 1)
+        return Head(current_name(daemon.decode("ascii", "replace")), level, level + 1, _DETAIL)
     match = _PLAIN_TAG.match(tag)
     if match is None:
         return None
     name = match.group(1).decode("ascii", "replace")
     if name.lower() in _LOGCONV_WORDS:
-        return Head(LOGCONV, 4 + shift, 5 + shift)
+        return Head(LOGCONV, 4 + shift, 5 + shift, _LOGCONV)
     if name == "corosync":
         word = words[5 + shift] if len(words) > 5 + shift else b""
-        return Head("corosync", -1, (6 if word.endswith(b"]") else 7) + shift)
-    return Head(current_name(name), 5 + shift, 6 + shift)
+        return Head("corosync", -1, (6 if word.endswith(b"]") else 7) + shift, _SYSLOG_COROSYNC)
+    return Head(current_name(name), 5 + shift, 6 + shift, _SYSLOG_LOGCONV if name == LOGCONV else _SYSLOG)

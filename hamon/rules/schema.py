@@ -70,31 +70,65 @@ class RuleFile(BaseModel):
     rule: tuple[RuleEntry, ...] = ()
 
 
-_SPECIAL = set(".^$*+?{}[]\\|()")
+_SPECIAL = frozenset(".^$*+?{}[]\\|()")
+_GROUP = re.compile(r"^\((?:\?:|\?P<\w+>)?(?P<inside>[^()]*)\)(?P<rest>.*)$", re.DOTALL)
 
 
 def literal_prefix(pattern: str) -> str:
-    r"""The literal text with which every match of an anchored pattern begins; empty when there is none.
+    r"""The literal text with which every match of an anchored pattern begins; empty when there is none. White space stands for `\s`.
 
     >>> literal_prefix(r"^Result of (?P<operation>\S+)"), literal_prefix(r"^(?:Quorum lost|No quorum)"), literal_prefix(r"^\+\+ .*<nvpair")
     ('Result of ', '', '++ ')
     """
+    return _literal(pattern[1:])[0] if pattern.startswith("^") and not _has_top_level_choice(pattern) else ""
+
+
+def first_words(pattern: str) -> frozenset[str] | None:
+    r"""The words with which every match of an anchored pattern begins, as far as its text tells; None: any word.
+
+    >>> sorted(first_words(r"^(?:\s*\*|Actions:)\s+(?P<action>Fence|Shutdown)")), sorted(first_words(r"^(?:rx|link): host: (?P<id>\d+)"))
+    (['*', 'Actions:'], ['link:', 'rx:'])
+    >>> first_words(r"^(?P<node>\S+) is unclean$") is None
+    True
+    """
     if not pattern.startswith("^") or _has_top_level_choice(pattern):
-        return ""
-    text, index = "", 1
+        return None
+    rest = pattern[1:]
+    beginnings = [""]
+    group = _GROUP.match(rest)
+    if group is not None and group["rest"][:1] not in ("?", "*", "+", "{"):
+        beginnings = group["inside"].split("|")
+        rest = group["rest"]
+    words = set()
+    for beginning in beginnings:
+        text, is_whole = _literal(re.sub(r"^\\s[*+]", "", beginning))
+        if is_whole and not re.search(r"\s", text):
+            text += _literal(rest)[0]
+        word, blank = re.match(r"(\S*)(\s?)", text).groups()  # type: ignore[union-attr]  # matches anything
+        if not (word and blank):
+            return None
+        words.add(word)
+    return frozenset(words)
+
+
+def _literal(pattern: str) -> tuple[str, bool]:
+    """The literal text at the begin of a pattern, and whether that is all of it."""
+    text, index = "", 0
     while index < len(pattern):
-        char = pattern[index]
-        if char == "\\" and index + 1 < len(pattern) and not pattern[index + 1].isalnum():
+        char, step = pattern[index], 1
+        if char == "\\" and pattern[index + 1 : index + 2] == "s":
+            char, step = " ", 2
+            if pattern[index + 2 : index + 3] == "+":
+                step = 3
+        elif char == "\\" and index + 1 < len(pattern) and not pattern[index + 1].isalnum():
             char, step = pattern[index + 1], 2
         elif char in _SPECIAL:
-            break
-        else:
-            step = 1
-        if pattern[index + step : index + step + 1] in ("*", "?", "{"):
-            break
+            return text, False
+        if pattern[index + step : index + step + 1] in ("*", "?", "{", "+") and pattern[index + step : index + step + 1]:
+            return text, False
         text += char
         index += step
-    return text
+    return text, True
 
 
 def _has_top_level_choice(pattern: str) -> bool:
@@ -119,14 +153,14 @@ def _has_top_level_choice(pattern: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A rule ready for use. `first_word` is the word every matching text begins with (None: any); `needle` a literal it contains."""
+    """A rule ready for use. `words` are the first words that a matching text can have (None: any); `needle` is a literal in it."""
 
     id: str
     title: str
     daemon: str
     event: EventKind
     pattern: re.Pattern[str]
-    first_word: bytes | None
+    words: frozenset[bytes] | None
     needle: bytes | None
     read: str | None
     set: Mapping[str, Scalar]
@@ -136,15 +170,14 @@ class Rule:
 
 
 def compile_rule(entry: RuleEntry, file: str) -> Rule:
-    prefix = literal_prefix(entry.match)
-    word, blank, _ = prefix.partition(" ")
+    words = first_words(entry.match)
     return Rule(
         id=entry.id,
         title=entry.title,
         daemon=entry.daemon,
         event=entry.event,
         pattern=re.compile(entry.match),
-        first_word=word.encode() if blank and word else None,
+        words=frozenset(word.encode() for word in words) if words is not None else None,
         needle=entry.contains.encode() if entry.contains else None,
         read=entry.read,
         set=dict(entry.set),
