@@ -405,7 +405,6 @@ def incident_json(incident: Incident, language: str) -> dict[str, Any]:
         "outcome": incident.outcome.value,
         "severity": incident.severity.value,
         "part_of": incident.part_of,
-        "services": list(incident.services),
         "nodes": list(incident.nodes),
         "resources": list(incident.resources),
         "from_node": incident.from_node,
@@ -417,8 +416,6 @@ def incident_json(incident: Incident, language: str) -> dict[str, Any]:
         "redundancy_restored_at": _time(incident.redundancy_restored_at),
         "resolved_at": _time(incident.resolved_at),
         "service_down_seconds": incident.service_down_seconds,
-        "redundancy": incident.redundancy,
-        "reasons": list(incident.reasons),
         "cause": None
         if cause is None
         else {"kind": cause.kind, "node": cause.node, "resource": cause.resource, "at": _time(cause.at), "text": cause.text},

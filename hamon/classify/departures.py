@@ -131,7 +131,11 @@ class Departures:
                 continue
             target = self.state.nodes.get(story.from_node or "")
             back = all(move.to_node in (story.from_node, None) for move in moves)
-            if back and target is not None and target.since is not None and at - target.since <= self.settings.story_window:
+            if not back or target is None:
+                continue
+            # A log without marks does not say that the node came out of standby; what left without a reason returns without one.
+            unexplained = story.planned is None and all(move.to_node == story.from_node for move in moves)
+            if unexplained or (target.since is not None and at - target.since <= self.settings.story_window):
                 return story
         return None
 
@@ -401,7 +405,9 @@ class Departures:
         self.book.changed(story, "weighed")
 
     def _set_kind(self, story: Story) -> None:
-        nowhere = bool(story.moves) and all(move.done_at is None and (move.to_node is None or move.failed) for move in story.moves.values())
+        nowhere = bool(story.moves) and all(
+            move.done_at is None and (move.to_node in (None, move.from_node) or move.failed) for move in story.moves.values()
+        )
         came_back = bool(story.moves) and all(
             move.done_node is not None and move.done_node == move.from_node for move in story.moves.values()
         )
@@ -411,7 +417,7 @@ class Departures:
         elif story.planned:
             story.kind, story.severity = IncidentKind.SWITCHOVER, Severity.INFO
             if story.outcome is Outcome.FAILED:
-                story.kind, story.severity = IncidentKind.FAILOVER, Severity.CRITICAL
+                story.kind, story.severity, story.planned = IncidentKind.FAILOVER, Severity.CRITICAL, False
         else:
             story.kind = IncidentKind.FAILOVER
             if story.outcome is Outcome.FAILED:

@@ -14,7 +14,7 @@ from hamon.classify.departures import Departures
 from hamon.classify.facts import Facts
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import Action, Mark, Node, PendingLink, Resource, State, Story
-from hamon.classify.stories import DEPARTURES, Book, entry_of
+from hamon.classify.stories import DEPARTURES, Book, entry_of, explains
 from hamon.model.cluster import ClusterView
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, Incident, IncidentKind, IncidentState, Notice, Outcome, Severity, Transition
@@ -1240,9 +1240,16 @@ class Engine:
                 return story
         return self._book.find(IncidentKind.STANDBY_FAULT, name)
 
+    def _lost(self, story: Story, name: str) -> Story | None:
+        """What a lost node is fenced for, or why it is not fenced: one story, also where nobody knows what the node did."""
+        if story.kind is IncidentKind.FENCING_FAILED:
+            self._book.adopt(story, [name])
+        found = (self._book.find(kind, name) for kind in (IncidentKind.FENCING_FAILED, IncidentKind.NODE_LOST))
+        return next((known for known in found if known is not None and explains(known.kind, story.kind)), None)
+
     def _join_effect(self, story: Story, name: str) -> None:
         """A cause that comes after its effect opened becomes a part of it."""
-        effect = self._open_effect(name)
+        effect = self._open_effect(name) or self._lost(story, name)
         if effect is None or story.part_of is not None:
             return
         if effect.kind is IncidentKind.STANDBY_FAULT and effect.planned:

@@ -64,13 +64,16 @@ _SEVERE_WORDS = frozenset(
 
 @dataclass(slots=True)
 class _Daemon:
-    """The rules of one daemon, by the first word of the text; `loose` are tried whatever the word is."""
+    """The rules of one daemon, by the first and by the second word of the text; `loose` are tried whatever the words are."""
 
     words: dict[bytes, tuple[Rule, ...]]
+    second_words: dict[bytes, tuple[Rule, ...]]
     loose: tuple[Rule, ...]
+    order: dict[str, int]
 
-
-_NO_RULES = _Daemon({}, ())
+    def both(self, one: Sequence[Rule], other: Sequence[Rule]) -> Sequence[Rule]:
+        """Two lists of rules as one, in the order of the rule set."""
+        return sorted((*one, *other), key=lambda rule: self.order[rule.id])
 
 
 @dataclass(slots=True)
@@ -164,7 +167,7 @@ class Matcher:
             lines.pop()
         scan.lines = len(lines)
         for line in lines:
-            words = line.split(None, 7)
+            words = line.split(None, 8)
             if len(words) > 3:
                 # A date of one word (ISO 8601, pm_logconv's own) begins with a digit; the traditional one has three words.
                 if line[0] > 57:
@@ -178,7 +181,7 @@ class Matcher:
                 if tag is not None:
                     tag.seen += 1
                 else:  # the form shows only further on in the line
-                    words = line.split(None, 10)
+                    words = line.split(None, 11)
                     tag = self._tag(words)
                     if tag.head is not None:
                         seen[tag.head.daemon] = seen.get(tag.head.daemon, 0) + 1
@@ -189,8 +192,11 @@ class Matcher:
                     daemon = tag.daemon
                     text_word = place.text_word
                     if text_word > 6:
-                        words = line.split(None, text_word + 1)
-                    tried: Sequence[Rule] = daemon.words.get(words[text_word], daemon.loose) if text_word < len(words) else daemon.loose
+                        words = line.split(None, text_word + 2)
+                    count = len(words)
+                    tried: Sequence[Rule] = daemon.words.get(words[text_word], daemon.loose) if text_word < count else daemon.loose
+                    if text_word + 1 < count and (more := daemon.second_words.get(words[text_word + 1])) is not None:
+                        tried = daemon.both(tried, more)
                     if tried:
                         tried = [rule for rule in tried if rule.needle is None or rule.needle in line]
                     if tried or (tag.known and place.level_word >= 0 and words[place.level_word] in _SEVERE_WORDS):
@@ -210,12 +216,15 @@ class Matcher:
 
     def candidates(self, line: bytes) -> Sequence[Rule]:
         """The rules that are tried on a line, in order."""
-        words = line.split(None, 10)
+        words = line.split(None, 11)
         tag = self._tag(words)
         if tag.head is None:
             return ()
-        first = words[tag.head.text_word] if tag.head.text_word < len(words) else b""
-        return [rule for rule in tag.daemon.words.get(first, tag.daemon.loose) if rule.needle is None or rule.needle in line]
+        daemon, place = tag.daemon, tag.head.text_word
+        tried: Sequence[Rule] = daemon.words.get(words[place], daemon.loose) if place < len(words) else daemon.loose
+        if place + 1 < len(words) and (more := daemon.second_words.get(words[place + 1])) is not None:
+            tried = daemon.both(tried, more)
+        return [rule for rule in tried if rule.needle is None or rule.needle in line]
 
     def _tag(self, words: list[bytes]) -> _Tag:
         place = head(words)
@@ -283,9 +292,13 @@ def _event(chunk: LogChunk, parts: LogLine, raw: str, offset: int, rule: str, re
 def _index(rules: Sequence[Rule]) -> _Daemon:
     """Group rules by first word. A word's tuple also holds the rules of any word, in the order of the rule set."""
     words = {word for rule in rules if rule.words is not None for word in rule.words}
+    second = {word for rule in rules if rule.second_words is not None for word in rule.second_words}
+    loose = tuple(rule for rule in rules if rule.words is None and rule.second_words is None)
     return _Daemon(
-        {word: tuple(rule for rule in rules if rule.words is None or word in rule.words) for word in words},
-        tuple(rule for rule in rules if rule.words is None),
+        {word: tuple(rule for rule in rules if rule in loose or (rule.words is not None and word in rule.words)) for word in words},
+        {word: tuple(rule for rule in rules if rule.second_words is not None and word in rule.second_words) for word in second},
+        loose,
+        {rule.id: number for number, rule in enumerate(rules)},
     )
 
 

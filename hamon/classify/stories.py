@@ -237,6 +237,7 @@ class Book:
         for other in self.state.stories:
             if other.part_of == child.key:
                 other.part_of = parent.key
+                self.changed(other, f"part of {parent.key}")
         start = child.started_at
         if start is not None and parent.started_at is not None:
             parent.started_at = min(start, parent.started_at)
@@ -398,9 +399,9 @@ def _append(story: Story, entry: TimelineEntry) -> bool:
     if len(story.timeline) >= MAX_TIMELINE:
         return False
     for known in story.timeline[-12:]:
-        if known.event is entry.event and known.node == entry.node and known.resource == entry.resource:
-            if abs(entry.at - known.at) <= _AGAIN and _saying(known) == _saying(entry):
-                return False
+        same = known.event is entry.event and known.node == entry.node and known.resource == entry.resource
+        if same and abs(entry.at - known.at) <= _AGAIN and _saying(known) == _saying(entry):
+            return False
     story.timeline.append(entry)
     return True
 

@@ -111,6 +111,24 @@ def first_words(pattern: str) -> frozenset[str] | None:
     return frozenset(words)
 
 
+_GROUP_EDGE = r"(?:\(\?P<\w+>|\(\?:|\)\??|\|)*"
+_WORD_PART = r"(?:\\[Swd]|\[(?!\^)[\w\\-]+\]|[\w-]|\\\[|\\\]|:)[+?*]*"
+_ONE_WORD = re.compile(rf"^\^{_GROUP_EDGE}(?:{_WORD_PART}{_GROUP_EDGE})+ (?P<word>[\w-]+) ")
+"""A pattern that begins with one word of any kind, and then a literal one."""
+
+
+def second_words(pattern: str) -> frozenset[str] | None:
+    r"""The second word of every match of an anchored pattern whose first one can be anything; None: not known.
+
+    >>> second_words(r"^(?P<node>\S+) is in standby"), second_words(r"^(?P<daemon>[\w-]+)\[(?P<pid>\d+)\] exited with status")
+    (frozenset({'is'}), frozenset({'exited'}))
+    >>> second_words(r"^(?:Node )?(?P<node>\S+) is unclean") is None
+    True
+    """
+    match = None if _has_top_level_choice(pattern) else _ONE_WORD.match(pattern)
+    return frozenset({match["word"]}) if match is not None else None
+
+
 def _literal(pattern: str) -> tuple[str, bool]:
     """The literal text at the begin of a pattern, and whether that is all of it."""
     text, index = "", 0
@@ -153,7 +171,10 @@ def _has_top_level_choice(pattern: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A rule ready for use. `words` are the first words that a matching text can have (None: any); `needle` is a literal in it."""
+    """A rule ready for use. `words` are the first words that a matching text can have, `second_words` the second ones (None: any).
+
+    `needle` is a literal in it.
+    """
 
     id: str
     title: str
@@ -161,6 +182,7 @@ class Rule:
     event: EventKind
     pattern: re.Pattern[str]
     words: frozenset[bytes] | None
+    second_words: frozenset[bytes] | None
     needle: bytes | None
     read: str | None
     set: Mapping[str, Scalar]
@@ -171,6 +193,7 @@ class Rule:
 
 def compile_rule(entry: RuleEntry, file: str) -> Rule:
     words = first_words(entry.match)
+    second = second_words(entry.match) if words is None else None
     return Rule(
         id=entry.id,
         title=entry.title,
@@ -178,6 +201,7 @@ def compile_rule(entry: RuleEntry, file: str) -> Rule:
         event=entry.event,
         pattern=re.compile(entry.match),
         words=frozenset(word.encode() for word in words) if words is not None else None,
+        second_words=frozenset(word.encode() for word in second) if second is not None else None,
         needle=entry.contains.encode() if entry.contains else None,
         read=entry.read,
         set=dict(entry.set),
