@@ -97,7 +97,9 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
     engine = Engine(settings)
     events: list[Event] = []
     incidents: dict[str, Incident] = {}
-    ordered = list(causal_order([item.events for item in kept]))
+    # Where times are equal the order of the files decides: it must not be that of the arguments.
+    canonical = sorted(kept, key=lambda item: (item.node or "", item.form or "", item.name))
+    ordered = list(causal_order([item.events for item in canonical]))
     end = max((event.at for event in ordered), default=None)
     steps: list[Event | Tick] = [*ordered]
     if end is not None:
@@ -295,6 +297,8 @@ _CAUSES_FIRST = {
     EventKind.PLAN: 3,
     EventKind.STATE_CHANGED: 3,
     EventKind.FAILOVER_STARTED: 3,
+    EventKind.RESOURCE_STARTED: 5,
+    EventKind.RESOURCE_PROMOTED: 5,
 }
 
 

@@ -115,11 +115,14 @@ class Engine:
             events.append(event)
             if (handler := self._handlers.get(event.kind)) is not None:
                 handler(event)
-                self._due_is_known = False
             self._book.note(event)
-            if self._book.has_open:
-                self._departures.protect(event.at)
-                self._protect_standby(event.at)
+            if event.kind not in _PREPARING:
+                self._due_is_known = False
+                if self._book.has_open:
+                    self._departures.protect(event.at)
+                    self._protect_standby(event.at)
+            elif self._book.has_changes:
+                self._due_is_known = False
             self.state.last_event_at = max(event.at, self.state.last_event_at or event.at)
             transitions += self._book.transitions(self._now(event.at))
         transitions += self._book.longer_timelines(self.state.now)
@@ -436,7 +439,7 @@ class Engine:
             node.maintenance_at = node.maintenance_at or event.at
         self._mark("maintenance", event, node=event.node)
         if self._book.find(IncidentKind.MAINTENANCE, name) is None:
-            self._book.open(
+            story = self._book.open(
                 IncidentKind.MAINTENANCE,
                 name,
                 Severity.INFO,
@@ -446,6 +449,7 @@ class Engine:
                 planned=True,
                 settle=self.settings.settle,
             )
+            self._book.add(story, event)
 
     def _maintenance_off(self, event: Event) -> None:
         if event.node is None and event.detail.get("node_id") is not None:
@@ -456,6 +460,7 @@ class Engine:
             self._node(event.node).maintenance_at = None
         self._end_mark("maintenance", event.at, node=event.node)
         if (story := self._book.find(IncidentKind.MAINTENANCE, event.node or "")) is not None:
+            self._book.add(story, event)
             self._book.close(story, event.at, "maintenance ended")
 
     def _dc_changed(self, event: Event) -> None:
@@ -1301,6 +1306,10 @@ class Engine:
             self._book.close(story, at, "the node can take over again")
 
 
+_PREPARING = frozenset(
+    {EventKind.PLAN, EventKind.STATE_CHANGED, EventKind.OPERATION_STARTED, EventKind.TRANSITION_ENDED, EventKind.OLD_FAILURE}
+)
+"""Events that by themselves change nothing about who could take over."""
 _FAILURES = frozenset({IncidentKind.RESOURCE_FAILURE, IncidentKind.STOP_FAILED, IncidentKind.FENCE_DEVICE_FAILED})
 _STANDBY_REASONS = frozenset(
     {

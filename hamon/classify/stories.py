@@ -105,6 +105,10 @@ class Book:
         return list(self._open)
 
     @property
+    def has_changes(self) -> bool:
+        return bool(self._changed)
+
+    @property
     def has_open(self) -> bool:
         return bool(self._open)
 
@@ -282,6 +286,8 @@ class Book:
 
     def transitions(self, at: datetime) -> list[Transition]:
         """The transitions of all that changed, in the order in which it did."""
+        if not self._changed:
+            return []
         given = []
         for step in self._changed.values():
             story = step.story
@@ -357,7 +363,7 @@ class Book:
             redundancy=story.redundancy,
             reasons=tuple(story.reasons),
             cause=story.cause,
-            sources=tuple(sorted(story.sources)),
+            sources=tuple(sorted({*story.sources, *(entry.source for entry in timeline)})),
             timeline=timeline,
             told=story.told,
         )

@@ -1,0 +1,312 @@
+"""Judge an answer of `hamon analyze` by what is known of a recording.
+
+A recording's `truth.json` says what the experiment was; `faults` lists everything in which an answer falls short of it. The rules are those
+of the comparison that every kind of evidence must stand: the main incident is what an operator must know (the effect), the causes behind it
+are part of it, and nothing else may alarm. A log at priority notice lacks the marks of planned work, so there `planned` may be unknown; the
+opposite of the truth is never allowed.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+Incident = Mapping[str, Any]
+Event = Mapping[str, Any]
+
+ALARMING = frozenset({"warning", "minor", "major", "critical"})
+PLANNED = frozenset({"planned_switchover", "planned_stop", "planned_standby", "maintenance"})
+NO_ALARM = PLANNED - {"planned_switchover"} | {"node_join", "none"}
+EFFECTS = frozenset({"failover", "service_down", "standby_fault"})
+
+# What may stand behind an effect; on its own it would be a second story about the same thing.
+CAUSES = frozenset(
+    {
+        "fencing",
+        "node_lost",
+        "resource_failure",
+        "local_recovery",
+        "stop_failed",
+        "failcount_threshold",
+        "connectivity_degraded",
+        "disk_degraded",
+        "replication_degraded",
+        "daemon_failed",
+        "attribute_changed",
+    }
+)
+
+# Times in `truth.json` are those of the command, lines of syslog are cut to whole seconds.
+SLACK_SECONDS = 1.0
+
+
+def seconds(time: str | None) -> float | None:
+    """Epoch seconds of a time of the answer."""
+    return None if time is None else datetime.fromisoformat(time).timestamp()
+
+
+def mains(incidents: Iterable[Incident]) -> list[Incident]:
+    return [incident for incident in incidents if incident["part_of"] is None]
+
+
+def is_alarm(incident: Incident) -> bool:
+    """Whether a main incident calls people; what was already bad when the evidence begins does not."""
+    return incident["planned"] is not True and incident["severity"] in ALARMING and incident["started_at"] is not None
+
+
+def brief(incident: Incident) -> str:
+    ends = f" {incident['from_node']}->{incident['to_node']}" if incident["from_node"] or incident["to_node"] else ""
+    return f"{incident['kind']}({','.join(incident['nodes'])}{ends}, planned {incident['planned']}, {incident['outcome']})"
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One thing that was done to the cluster, and what the answer says about it. `everything` are the incidents of all phases."""
+
+    expected: Mapping[str, Any]
+    incidents: Sequence[Incident]
+    everything: Sequence[Incident]
+    events: Sequence[Event]
+    marks_are_missing: bool
+    """The log is at priority notice: standby, bans, target-role and maintenance cannot be seen."""
+
+    @property
+    def ends(self) -> tuple[str | None, str | None]:
+        return self.expected.get("active_before"), self.expected.get("active_after")
+
+    def main(self, *kinds: str) -> list[Incident]:
+        return [incident for incident in mains(self.incidents) if incident["kind"] in kinds]
+
+    def any(self, *kinds: str) -> list[Incident]:
+        return [incident for incident in self.incidents if incident["kind"] in kinds]
+
+    def alarms(self) -> list[Incident]:
+        excused = self.marks_are_missing and self.expected["classification"] in PLANNED
+        return [incident for incident in mains(self.incidents) if is_alarm(incident) and not (excused and incident["planned"] is None)]
+
+    def parent(self, incident: Incident) -> Incident | None:
+        return next((other for other in self.everything if other["key"] == incident["part_of"]), None)
+
+    def stands_in(self, incident: Incident, *kinds: str) -> bool:
+        """Whether an incident is a main one, or part of one of these kinds."""
+        parent = self.parent(incident)
+        return incident["part_of"] is None or (parent is not None and parent["kind"] in kinds)
+
+
+def faults(truth: Mapping[str, Any], answer: Mapping[str, Any], *, marks_are_missing: bool = False) -> list[str]:
+    """Everything in which an answer falls short of the truth; empty: it is right."""
+    incidents, events = answer["incidents"], answer["events"]
+    found = [f"a fail-over is called planned: {brief(item)}" for item in incidents if item["kind"] == "failover" and item["planned"]]
+    found += [f"part of an unknown incident: {brief(item)}" for item in incidents if not _knows_parent(item, incidents)]
+    for expected, inside in _phases(truth):
+        phase = Phase(
+            expected,
+            [item for item in incidents if inside(seconds(item["started_at"] or item["detected_at"]))],
+            incidents,
+            [event for event in events if inside(seconds(event["at"]))],
+            marks_are_missing,
+        )
+        name = expected["classification"]
+        found += [f"{name}: {fault}" for fault in (*_JUDGES[name](phase), *_also(phase), *_fenced(phase))]
+    return found
+
+
+def _knows_parent(incident: Incident, incidents: Sequence[Incident]) -> bool:
+    if incident["part_of"] is None:
+        return True
+    parents = [other for other in incidents if other["key"] == incident["part_of"]]
+    return len(parents) == 1 and parents[0]["part_of"] is None and parents[0] is not incident
+
+
+def _phases(truth: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], Callable[[float | None], bool]]]:
+    if truth["expected"]["classification"] != "several":
+        return [(truth["expected"], lambda _at: True)]
+    starts = [float(phase["start"]) - SLACK_SECONDS for phase in truth["phases"]] + [float("inf")]
+    starts[0] = float("-inf")
+
+    def within(begin: float, end: float) -> Callable[[float | None], bool]:
+        return lambda at: at is not None and begin <= at < end
+
+    return [(phase, within(starts[number], starts[number + 1])) for number, phase in enumerate(truth["phases"])]
+
+
+# -- one judge for each classification
+
+
+def _others(phase: Phase, allowed: Iterable[Incident]) -> list[str]:
+    keys = {incident["key"] for incident in allowed}
+    return [f"another alarm: {brief(incident)}" for incident in phase.alarms() if incident["key"] not in keys]
+
+
+def _no(phase: Phase, *kinds: str) -> list[str]:
+    return [f"there was none: {brief(incident)}" for incident in phase.any(*kinds)]
+
+
+def _causes_belong_to(phase: Phase, effect: Incident) -> list[str]:
+    """What explains the effect is part of it, and the first of it stands in `cause`."""
+    loose = [
+        incident for incident in mains(phase.incidents) if incident["kind"] in CAUSES and is_alarm(incident) and incident is not effect
+    ]
+    found = [f"not part of {effect['kind']}: {brief(incident)}" for incident in loose]
+    if effect["cause"] is None:
+        found.append(f"{effect['kind']} without a cause")
+    return found
+
+
+def _failover(phase: Phase) -> list[str]:
+    main = phase.main("failover")
+    if len(main) != 1:
+        return [f"{len(main)} main fail-overs, but {[brief(incident) for incident in phase.incidents]}"]
+    (failover,) = main
+    found = _others(phase, main) + _causes_belong_to(phase, failover) + _no(phase, "switchover")
+    if failover["planned"] is not False:
+        found.append(f"planned {failover['planned']}")
+    if (failover["from_node"], failover["to_node"]) != phase.ends:
+        found.append(f"went {failover['from_node']} -> {failover['to_node']}, not {phase.ends}")
+    if failover["outcome"] != "succeeded":
+        found.append(f"outcome {failover['outcome']}")
+    if failover["service_restored_at"] is None or failover["service_down_seconds"] is None:
+        found.append("the end of the outage is unknown")
+    if failover["severity"] != "major":
+        found.append(f"severity {failover['severity']}")
+    return found
+
+
+def _service_down(phase: Phase) -> list[str]:
+    main = [item for item in phase.main("service_down", "failover") if item["kind"] == "service_down" or item["outcome"] == "failed"]
+    if not main:
+        return ["no main service_down"]
+    found = _others(phase, main)
+    if phase.expected.get("active_after") is not None:
+        found += [f"not resolved: {brief(incident)}" for incident in main if incident["service_restored_at"] is None]
+    return found
+
+
+def _failover_failed(phase: Phase) -> list[str]:
+    main = [item for item in phase.main("service_down", "failover") if item["kind"] == "service_down" or item["outcome"] == "failed"]
+    return _others(phase, main) if main else ["no failed fail-over"]
+
+
+def _planned_switchover(phase: Phase) -> list[str]:
+    main = phase.main("switchover")
+    unknown = [item for item in phase.main("failover") if item["planned"] is None and item["severity"] == "warning"]
+    if phase.marks_are_missing and not main and len(unknown) == 1:
+        main = unknown
+    elif len(main) != 1 or main[0]["planned"] is not True:
+        return [f"not one planned switchover, but {[brief(incident) for incident in phase.incidents]}"]
+    found = _others(phase, [] if main is not unknown else main)
+    if main is not unknown:
+        found += _no(phase, "failover")
+    if (main[0]["from_node"], main[0]["to_node"]) != phase.ends:
+        found.append(f"went {main[0]['from_node']} -> {main[0]['to_node']}, not {phase.ends}")
+    if main[0]["outcome"] != "succeeded":
+        found.append(f"outcome {main[0]['outcome']}")
+    return found
+
+
+def _nothing_alarming(phase: Phase) -> list[str]:
+    return _others(phase, ()) + [f"there was none: {brief(item)}" for item in phase.any("failover") if item["planned"] is False]
+
+
+def _standby_fault(phase: Phase) -> list[str]:
+    main = phase.main("standby_fault")
+    if len(main) != 1 or phase.expected["node"] not in main[0]["nodes"]:
+        return [f"not one standby fault of {phase.expected['node']}, but {[brief(incident) for incident in phase.incidents]}"]
+    return _others(phase, main) + _causes_belong_to(phase, main[0]) + _no(phase, "failover", "switchover", "service_down")
+
+
+def _resource_failure(phase: Phase) -> list[str]:
+    node, resource = phase.expected["node"], phase.expected["resource"]
+    main = [
+        item
+        for item in phase.main("resource_failure", "local_recovery")
+        if node in item["nodes"] and resource in item["resources"] and item["outcome"] == "succeeded"
+    ]
+    found = _others(phase, main) + _no(phase, "failover", "switchover", "service_down")
+    return found if len(main) == 1 else [f"{len(main)} recovered failures of {resource} on {node}", *found]
+
+
+def _fencing_failure(phase: Phase) -> list[str]:
+    node = phase.expected["node"]
+    failed = [item for item in phase.any("fencing_failed") if node in item["nodes"] and phase.stands_in(item, *EFFECTS)]
+    if not failed:
+        return [f"no failed fencing of {node}"]
+    parents = [parent for item in failed if (parent := phase.parent(item)) is not None]
+    found = _others(phase, [*failed, *parents])
+    found += [f"a {item['kind']} of another node: {brief(item)}" for item in phase.any("failover") if item["from_node"] != node]
+    return found
+
+
+def _process_failure(phase: Phase) -> list[str]:
+    node = phase.expected["node"]
+    died = [item for item in phase.any("daemon_failed") if node in item["nodes"] and phase.stands_in(item, "standby_fault")]
+    if not died:
+        return [f"no dead daemon on {node}"]
+    parents = [parent for item in died if (parent := phase.parent(item)) is not None]
+    found = [f"the fault of another node: {brief(item)}" for item in parents if node not in item["nodes"]]
+    return found + _others(phase, [*died, *parents]) + _no(phase, "failover", "switchover", "service_down")
+
+
+def _interconnect_fault(phase: Phase) -> list[str]:
+    main = phase.main("interconnect_degraded")
+    found = _others(phase, main) + _no(phase, "node_lost", "failover", "switchover", "standby_fault")
+    return found if len(main) == 1 else [f"{len(main)} interconnect faults", *found]
+
+
+_JUDGES: Mapping[str, Callable[[Phase], list[str]]] = {
+    "failover": _failover,
+    "failover_failed": _failover_failed,
+    "service_down": _service_down,
+    "planned_switchover": _planned_switchover,
+    "standby_fault": _standby_fault,
+    "resource_failure": _resource_failure,
+    "fencing_failure": _fencing_failure,
+    "process_failure": _process_failure,
+    "interconnect_fault": _interconnect_fault,
+} | dict.fromkeys(NO_ALARM, _nothing_alarming)
+
+
+# -- what else must be known
+
+_ALSO_INCIDENTS: Mapping[str, tuple[str, ...]] = {
+    "failover": ("failover",),
+    "fencing": ("fencing",),
+    "node_failure": ("node_lost",),
+    "process_failure": ("daemon_failed",),
+    "resource_failure": ("resource_failure", "local_recovery"),
+    "standby_fault": ("standby_fault",),
+}
+_ALSO_EVENTS: Mapping[str, tuple[str, ...]] = {
+    "attribute_change": ("attribute_changed", "attributes_removed"),
+    "configuration_change": ("config_changed", "move_constraint_set", "target_role_changed"),
+    "cleanup": ("cleanup",),
+    "node_join": ("node_joined",),
+    "node_leave": ("node_left",),
+    "cluster_start": ("service_stack_started",),
+    "planned_stop": ("shutdown_requested", "node_left"),
+}
+_MARKS = frozenset({"configuration_change", "cleanup"})
+"""Words for changes of the CIB, which only lines at priority info tell."""
+
+
+def _also(phase: Phase) -> list[str]:
+    kinds = {event["kind"] for event in phase.events}
+    found = []
+    for word in phase.expected.get("also", ()):
+        if word == "service_down":
+            known = bool(phase.any("service_down")) or any(item["outcome"] in ("failed", "ongoing") for item in phase.any("failover"))
+        elif word == "standby_fault" and phase.expected["classification"] == "process_failure":
+            known = True  # by log alone the dead daemon stands alone; only polls show what its node lost with it
+        elif word in _ALSO_INCIDENTS:
+            known = bool(phase.any(*_ALSO_INCIDENTS[word]))
+        else:
+            known = bool(kinds & set(_ALSO_EVENTS[word])) or (phase.marks_are_missing and word in _MARKS)
+        if not known:
+            found.append(f"nothing says {word}")
+    return found
+
+
+def _fenced(phase: Phase) -> list[str]:
+    fenced = sorted({name for incident in phase.incidents for name in incident["fenced"]})
+    wanted = sorted(phase.expected.get("fenced", ()))
+    return [] if fenced == wanted else [f"fenced {fenced}, not {wanted}"]
