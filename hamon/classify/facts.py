@@ -85,7 +85,8 @@ class Facts:
                 self._facts.popitem(last=False)
             return None
         self._facts.move_to_end(key)
-        told[:] = [fact for fact in told if abs(event.at - fact[0].at) <= WINDOW][-32:]
+        if len(told) > 1 or abs(event.at - told[0][0].at) > WINDOW:
+            told[:] = [fact for fact in told if abs(event.at - fact[0].at) <= WINDOW][-32:]
         for earlier, witnesses in told:
             if witness not in witnesses:
                 witnesses.add(witness)

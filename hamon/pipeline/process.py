@@ -36,6 +36,8 @@ BATCH_BYTES = 2 * 1024 * 1024
 CATCHING_UP_BYTES = 128 * 1024
 """A chunk as large as this means that a file is being caught up with: its lines tell what time it is, not the clock."""
 QUIET_SECONDS = 0.25
+GATHER_SECONDS = 0.05
+"""While catching up, how long is waited for the other logs of the same time."""
 KNOWN_EVENTS = 500
 """Stored events that are read back at start, to recognise copies of them."""
 HISTORY = timedelta(hours=1)
@@ -75,6 +77,29 @@ class _Result:
     recording: Recording
     scans: tuple[tuple[LogChunk, Scan], ...]
     views: Mapping[str, ClusterView]
+
+
+class _Merge:
+    """The events of one cluster in one batch, in the order in which they happened; those of one log keep their own order.
+
+    Which log was read first says nothing: where a service starts is often read before where it stopped.
+    """
+
+    def __init__(self) -> None:
+        self._events: list[tuple[datetime, Event]] = []
+        self._latest: dict[tuple[str, str], datetime] = {}
+        self.tick: Tick | None = None
+
+    def add(self, source: tuple[str, str], events: Iterable[Event]) -> None:
+        for event in events:
+            at = max(event.at, self._latest.get(source, event.at))
+            self._latest[source] = at
+            self._events.append((at, event))
+
+    def in_order(self) -> list[Event | Tick]:
+        self._events.sort(key=lambda item: item[0])
+        ordered: list[Event | Tick] = [event for _, event in self._events]
+        return ordered if self.tick is None else [*ordered, self.tick]
 
 
 class Processor:
@@ -132,6 +157,8 @@ class Processor:
 
     async def run(self) -> None:
         """Process until cancelled. A batch that is being recorded then is finished first."""
+        # What was written while hamon was down is read before time alone decides anything.
+        self._catching_up_until = asyncio.get_running_loop().time() + QUIET_SECONDS
         while True:
             batch = await self._next_batch()
             began = asyncio.get_running_loop().time()
@@ -155,14 +182,27 @@ class Processor:
         except TimeoutError:
             return [Tick(now=self._clock.now())]
         size = _size(batch[0])
-        while size < BATCH_BYTES and not self._inbox.empty():
-            batch.append(self._inbox.get_nowait())
-            size += _size(batch[-1])
+        loop = asyncio.get_running_loop()
+        end = loop.time() + QUIET_SECONDS
+        gather = size >= CATCHING_UP_BYTES or loop.time() < self._catching_up_until
+        while size < BATCH_BYTES and (item := await self._take(wait=gather and loop.time() < end)) is not None:
+            batch.append(item)
+            size += _size(item)
         if any(_size(item) >= CATCHING_UP_BYTES for item in batch):
             self._catching_up_until = asyncio.get_running_loop().time() + QUIET_SECONDS
         elif asyncio.get_running_loop().time() >= self._catching_up_until and self._is_due():
             batch.append(Tick(now=self._clock.now()))
         return batch
+
+    async def _take(self, *, wait: bool) -> Observation | None:
+        """What is in the inbox, or comes within a moment where that is wanted."""
+        if not self._inbox.empty():
+            return self._inbox.get_nowait()
+        if wait:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(GATHER_SECONDS):
+                    return await self._inbox.get()
+        return None
 
     def _due(self) -> datetime | None:
         return min((due for engine in self._engines.values() if (due := engine.next_due()) is not None), default=None)
@@ -184,20 +224,21 @@ class Processor:
         """Observations to everything that is to be recorded. Changes the engines; nothing else runs meanwhile."""
         scans: list[tuple[LogChunk, Scan]] = []
         positions: list[ReadPosition] = []
-        items: dict[str, list[Event | Tick]] = {}
+        items: dict[str, _Merge] = {}
         for observation in batch:
             match observation:
                 case LogChunk():
                     scan = self._scan(observation)
                     scans.append((observation, scan))
-                    items.setdefault(observation.cluster, []).extend(scan.events)
+                    items.setdefault(observation.cluster, _Merge()).add((observation.collector, observation.path), scan.events)
                     if observation.position is not None:
                         positions.append(observation.position)
                 case SourceLost() | SourceBack():
-                    items.setdefault(observation.cluster, []).append(_source_event(observation))
+                    source = (observation.collector, observation.path)
+                    items.setdefault(observation.cluster, _Merge()).add(source, [_source_event(observation)])
                 case Tick():
                     for name in self._engines:
-                        items.setdefault(name, []).append(observation)
+                        items.setdefault(name, _Merge()).tick = observation
                 case _:
                     assert_never(observation)
         events: list[Event] = []
@@ -206,7 +247,7 @@ class Processor:
         views: dict[str, ClusterView] = {}
         for name, given in items.items():
             engine = self._engines[name]
-            advance = engine.advance(given)
+            advance = engine.advance(given.in_order())
             events += advance.events
             transitions += advance.transitions
             if advance.events or advance.transitions:
