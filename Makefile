@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SPEED ?= 4
+LISTEN ?= 127.0.0.1:8470
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
@@ -22,8 +23,8 @@ $(VENV)/dev: requirements-dev.lock $(BIN)/hamon
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
-run: $(BIN)/hamon ## Install hamon into .venv and see it at work on a recorded cluster (SPEED=4)
-	$(BIN)/hamon demo --speed $(SPEED)
+run: $(BIN)/hamon ## Install hamon into .venv and see it at work on a recorded cluster (SPEED=4, LISTEN=127.0.0.1:8470)
+	$(BIN)/hamon demo --speed $(SPEED) --listen $(LISTEN)
 
 lint: $(VENV)/dev ## Check style, types and the layers
 	$(BIN)/ruff check .
