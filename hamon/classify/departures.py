@@ -300,7 +300,8 @@ class Departures:
         if story is None:
             return
         if good:
-            self._succeed(story, at)
+            if story.outcome is not Outcome.SUCCEEDED:  # else the operations told when it was back; this comes when the cluster is idle
+                self._succeed(story, at)
         else:
             self._fail(story, at)
 

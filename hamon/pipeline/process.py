@@ -79,26 +79,33 @@ class _Result:
     views: Mapping[str, ClusterView]
 
 
+_ENDS = frozenset({EventKind.RESOURCE_STOPPED, EventKind.RESOURCE_DEMOTED})
+
+
 class _Merge:
     """The events of one cluster in one batch, in the order in which they happened; those of one log keep their own order.
 
-    Which log was read first says nothing: where a service starts is often read before where it stopped.
+    Which log was read first says nothing: where a service starts is often read before where it stopped. Stamps may be whole seconds; of
+    logs that share one, that in which something stops comes first.
     """
 
     def __init__(self) -> None:
-        self._events: list[tuple[datetime, Event]] = []
+        self._events: list[tuple[datetime, tuple[str, str], Event]] = []
         self._latest: dict[tuple[str, str], datetime] = {}
+        self._ends: set[tuple[datetime, tuple[str, str]]] = set()
         self.tick: Tick | None = None
 
-    def add(self, source: tuple[str, str], events: Iterable[Event]) -> None:
+    def add(self, log: tuple[str, str], events: Iterable[Event]) -> None:
         for event in events:
-            at = max(event.at, self._latest.get(source, event.at))
-            self._latest[source] = at
-            self._events.append((at, event))
+            at = max(event.at, self._latest.get(log, event.at))
+            self._latest[log] = at
+            self._events.append((at, log, event))
+            if event.kind in _ENDS:
+                self._ends.add((at, log))
 
     def in_order(self) -> list[Event | Tick]:
-        self._events.sort(key=lambda item: item[0])
-        ordered: list[Event | Tick] = [event for _, event in self._events]
+        self._events.sort(key=lambda item: (item[0], item[:2] not in self._ends))
+        ordered: list[Event | Tick] = [event for _, _, event in self._events]
         return ordered if self.tick is None else [*ordered, self.tick]
 
 
