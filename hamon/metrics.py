@@ -6,6 +6,7 @@ closed. Unknown reads as unhealthy: such a gauge is 0, and its sister `..._known
 
 import asyncio
 from asyncio import AbstractEventLoop
+from collections import Counter as TallyCounter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -198,8 +199,8 @@ class Metrics:
 
     def recorded(self, events: Iterable[Event], transitions: Iterable[Transition]) -> None:
         """Count what one batch gave, once it is in the history."""
-        for event in events:
-            self._counters["hamon_events_total"].labels(event.cluster, event.kind).inc()
+        for (cluster, kind), count in TallyCounter((event.cluster, event.kind) for event in events).items():
+            self._counters["hamon_events_total"].labels(cluster, kind).inc(count)
         for transition in transitions:
             self._count(transition)
 

@@ -7,7 +7,7 @@ node's copy, another log) is a witness and changes nothing. Times are those of t
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from hamon.classify import topology
 from hamon.classify.departures import Departures
@@ -20,6 +20,7 @@ from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, Incident, IncidentKind, IncidentState, Notice, Outcome, Severity, Transition
 from hamon.model.observation import Tick
 
+_NEVER = datetime.max.replace(tzinfo=UTC)
 _PING = re.compile(r"ping|^ethmonitor-", re.IGNORECASE)
 _REPLICA_BAD = frozenset({"HS:alone", "DISCONNECT"})
 _REPLICA_GOOD = frozenset({"HS:sync", "HS:async", "HS:potential", "PRI", "LATEST", "STREAMING|SYNC", "STREAMING|ASYNC"})
@@ -41,8 +42,7 @@ class Engine:
         self.state.node_ids.update(settings.node_ids)
         self._facts = Facts()
         self._forget_above = 8
-        self._due_at: datetime | None = None
-        self._due_is_known = False
+        self._soonest = min(settings.settle, settings.grace, settings.membership, settings.failover_limit)
         for event in known:
             self._facts.first(event)
         self._book = Book(self.state, settings)
@@ -116,13 +116,11 @@ class Engine:
             if (handler := self._handlers.get(event.kind)) is not None:
                 handler(event)
             self._book.note(event)
-            if event.kind not in _PREPARING:
-                self._due_is_known = False
-                if self._book.has_open:
-                    self._departures.protect(event.at)
-                    self._protect_standby(event.at)
-            elif self._book.has_changes:
-                self._due_is_known = False
+            if event.kind not in _PREPARING and self._book.has_open:
+                self._departures.protect(event.at)
+                self._protect_standby(event.at)
+            if self.state.nothing_before is not None:
+                self.state.nothing_before = min(self.state.nothing_before, event.at + self._soonest)
             self.state.last_event_at = max(event.at, self.state.last_event_at or event.at)
             transitions += self._book.transitions(self._now(event.at))
         transitions += self._book.longer_timelines(self.state.now)
@@ -150,12 +148,6 @@ class Engine:
         ]
         return min(times, default=None)
 
-    def _known_due(self) -> datetime | None:
-        """The same, computed once between two changes."""
-        if not self._due_is_known:
-            self._due_at, self._due_is_known = self.next_due(), True
-        return self._due_at
-
     def view(self) -> ClusterView:
         return topology.view(self.state, self.settings)
 
@@ -171,11 +163,12 @@ class Engine:
         """Let time pass up to `now`, one due moment after the other."""
         state = self.state
         given: list[Transition] = []
-        while (due := self._known_due()) is not None and due <= now:
-            self._due_is_known = False
-            state.now = max(due, state.now or due)
-            self._due(due)
-            given += self._book.transitions(state.now)
+        if state.nothing_before is None or now >= state.nothing_before:
+            while (due := self.next_due()) is not None and due <= now:
+                state.now = max(due, state.now or due)
+                self._due(due)
+                given += self._book.transitions(state.now)
+            state.nothing_before = due or _NEVER
         state.now = max(now, state.now or now)
         if state.recent and now - state.recent[0].at > self.settings.story_window:
             state.recent = [entry for entry in state.recent if now - entry.at <= self.settings.story_window]

@@ -13,7 +13,7 @@ from hamon.classify.read import READINGS, Reading, Value, without_instance
 from hamon.errors import ParseError
 from hamon.model.event import Event, EventKind
 from hamon.model.observation import LogChunk, Source
-from hamon.parse.lines import SEVERE, Head, LogLine, head, parse_line
+from hamon.parse.lines import SEVERE, Head, LogLine, head, parse_line, short_cut
 from hamon.parse.stamp import Stamps
 from hamon.rules.check import Answer
 from hamon.rules.schema import Rule, RuleSet
@@ -244,7 +244,7 @@ class Matcher:
         if not clean:
             scan.undecodable += 1
         try:
-            parts = parse_line(text, stamps, place.form)
+            parts = short_cut(text, stamps, place) or parse_line(text, stamps, place.form)
         except ParseError as err:
             if len(scan.errors) < 20:
                 scan.errors.append(f"{chunk.path}@{offset}: {err}")

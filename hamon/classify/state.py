@@ -148,6 +148,8 @@ class PendingLink:
 class State:
     version: int = VERSION
     now: datetime | None = None
+    nothing_before: datetime | None = None
+    """Time alone changes nothing before this moment; None: not known. What an event makes due is looked at after the shortest time."""
     nodes: dict[str, Node] = field(default_factory=dict)
     node_ids: dict[str, str] = field(default_factory=dict)
     """Corosync node id -> name: configured, or learned."""

@@ -26,6 +26,8 @@ from hamon.model.incident import (
 
 MAX_TIMELINE = 200
 MAX_RECENT = 60
+MAX_ENTRY_RAW = 400
+"""Characters of the original line that a timeline keeps; the event keeps more."""
 
 DEPARTURES = frozenset({IncidentKind.FAILOVER, IncidentKind.SWITCHOVER, IncidentKind.SERVICE_DOWN})
 _RANK = {
@@ -69,7 +71,7 @@ def entry_of(event: Event) -> TimelineEntry:
         source=event.source,
         event=event.kind,
         detail=event.detail,
-        raw=event.raw,
+        raw=event.raw[:MAX_ENTRY_RAW],
         reported_by=(event.reporter,) if event.reporter else (),
     )
 
