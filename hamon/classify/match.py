@@ -53,6 +53,8 @@ _LOCAL = frozenset(
         EventKind.RESOURCE_MIGRATED,
         EventKind.NETWORK_UNREACHABLE,
         EventKind.DISK_ERROR,
+        EventKind.ATTRIBUTE_CHANGED,
+        EventKind.FENCING_DONE,
         EventKind.UNCLASSIFIED,
     }
 )

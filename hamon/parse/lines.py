@@ -168,7 +168,10 @@ def head(words: list[bytes]) -> Head | None:
     name = match.group(1).decode("ascii", "replace")
     if name.lower() in _LOGCONV_WORDS:
         return Head(LOGCONV, 4 + shift, 5 + shift, _LOGCONV)
-    if name == "corosync":
-        word = words[5 + shift] if len(words) > 5 + shift else b""
-        return Head("corosync", -1, (6 if word.endswith(b"]") else 7) + shift, _SYSLOG_COROSYNC)
+    if name == "corosync":  # [level] [SUBSYS ] text
+        level, subsystem = -1, 5 + shift
+        if len(words) > subsystem and words[subsystem][:1] != b"[":
+            level, subsystem = subsystem, subsystem + 1
+        closed = len(words) > subsystem and words[subsystem].endswith(b"]")
+        return Head("corosync", level, subsystem + (1 if closed else 2), _SYSLOG_COROSYNC)
     return Head(current_name(name), 5 + shift, 6 + shift, _SYSLOG_LOGCONV if name == LOGCONV else _SYSLOG, name)
