@@ -19,7 +19,7 @@ from hamon.tell.headline import (
 )
 from hamon.tell.report import report, story, subject_line
 from hamon.tell.steps import next_steps, procedure
-from hamon.tell.timeline import GAP_SECONDS, Line, entry_text, lines, most_telling, timeline_text
+from hamon.tell.timeline import GAP_SECONDS, Line, entry_text, lines, most_telling, timeline_text, without_repetition
 from hamon.tell.words import (
     LANGUAGES,
     Language,
@@ -71,4 +71,5 @@ __all__ = [
     "tagged",
     "timeline_text",
     "what",
+    "without_repetition",
 ]

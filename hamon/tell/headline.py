@@ -3,19 +3,40 @@
 import re
 from collections.abc import Mapping
 
-from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome
+from hamon.model.event import EventKind
+from hamon.model.incident import Cause, Incident, IncidentKind, IncidentState, Outcome, TimelineEntry
+from hamon.tell.timeline import entry_text
 from hamon.tell.words import clean, duration, has, kind_name, listed, name, phrase, route, severity_name
 
 HEADLINE_LIMIT = 200
 
 # What stands before the message in a log line: when, host, daemon, pid, function, level. The timeline keeps the whole line.
 _STAMP = re.compile(
-    r"^(?:[A-Z][a-z]{2} +\d{1,2}|\d{4}-\d\d-\d\dT?) ?[\d:.,+Z-]* +\S{1,255} +[\w.-]{1,64} *\[ *\d+\]:?\s+"
-    r"(?:\(\w[^)]{0,99}\)\s*)?(?:(?:notice|warning|error|info|crit|debug)\b:?\s*)?"
+    r"^(?:[A-Z][a-z]{2} +\d{1,2}|\d{4}-\d\d-\d\dT?) ?[\d:.,+Z-]* +"
+    r"(?:\S{1,255} +[\w.-]{1,64} *\[ *\d+\]:?|\[\d+\] +\S{1,255} +[\w.-]{1,64}:?)\s+"
+    r"(?:\(\w[^)]{0,99}\)\s*)?(?:(?:notice|warning|error|info|crit|debug)\b:?\s*)?(?:\[[A-Z]{2,8} *\] *)?"
 )
+# What Pacemaker appends for its developers.
+_EXTENDED = re.compile(r"\s?\| .*$", re.DOTALL)
 
 _MOVES = frozenset({IncidentKind.FAILOVER, IncidentKind.SWITCHOVER})
 _OF_SERVICES = _MOVES | {IncidentKind.SERVICE_DOWN, IncidentKind.STANDBY_FAULT}
+# Kinds that say no more than the first event of their story does.
+_PLAIN_CAUSES = frozenset(
+    str(kind)
+    for kind in (
+        IncidentKind.RESOURCE_FAILURE,
+        IncidentKind.LOCAL_RECOVERY,
+        IncidentKind.STOP_FAILED,
+        IncidentKind.NODE_LOST,
+        IncidentKind.FENCING,
+        IncidentKind.FENCING_FAILED,
+        IncidentKind.DAEMON_FAILED,
+        IncidentKind.QUORUM_LOST,
+    )
+)
+# What an operator does before a planned move, in the order in which it tells most.
+_MARKS = (EventKind.STANDBY_ON, EventKind.MOVE_CONSTRAINT_SET, EventKind.SHUTDOWN_REQUESTED, EventKind.TARGET_ROLE_CHANGED)
 _ASKED_WHETHER_PLANNED = _OF_SERVICES - {IncidentKind.SWITCHOVER} | {IncidentKind.NODE_LOST}
 
 
@@ -134,13 +155,27 @@ def _short_reasons(incident: Incident, language: str) -> str:
 
 
 def cause_text(incident: Incident, language: str) -> str:
-    """What failed first, where, and the evidence in its own words."""
+    """What failed first, where, and the evidence: a sentence where the timeline has the event, else the text of the line."""
     cause = incident.cause
     if cause is None:
-        return phrase("cause.unknown_planned" if incident.planned else "cause.unknown", language)
+        if not incident.planned:
+            return phrase("cause.unknown", language)
+        mark = next((entry for kind in _MARKS for entry in incident.timeline if entry.event is kind), None)
+        return phrase("cause.asked", language, sentence=entry_text(mark, language)) if mark else phrase("cause.unknown_planned", language)
+    if (evidence := _evidence(cause, incident)) is not None:
+        sentence = entry_text(evidence, language)
+        plain = cause.kind in _PLAIN_CAUSES or cause.kind in set(EventKind)
+        return sentence if plain else phrase("cause.with_sentence", language, kind=kind_name(cause.kind, language), sentence=sentence)
     known = phrase("cause.known", language, kind=kind_name(cause.kind, language), resource=name(cause.resource), node=name(cause.node))
-    text = clean(_STAMP.sub("", cause.text[:2000], count=1), 500)
+    text, stamps = _STAMP.subn("", cause.text[:2000], count=1)
+    text = clean(_EXTENDED.sub("", text) if stamps else text, 500)
     return phrase("cause.with_text", language, known=known, text=text) if text else known
+
+
+def _evidence(cause: Cause, incident: Incident) -> TimelineEntry | None:
+    """The event of the timeline that the cause was taken from."""
+    same = (entry for entry in incident.timeline if entry.event is not EventKind.UNCLASSIFIED and entry.raw and entry.raw == cause.text)
+    return next(same, None)
 
 
 def redundancy_text(incident: Incident, language: str) -> str:
@@ -160,8 +195,9 @@ def redundancy_text(incident: Incident, language: str) -> str:
 
 
 def concerns_redundancy(incident: Incident) -> bool:
-    """Whether a sentence on redundancy belongs to the story: of a link or a cleanup nobody asks who could take over."""
-    return incident.kind in _OF_SERVICES or incident.redundancy is not None
+    """Whether a sentence on redundancy belongs to the story: not to that of a link, nor to a move of which nobody knows yet how it ends."""
+    under_way = incident.kind in _MOVES and incident.outcome is not Outcome.SUCCEEDED and not is_down(incident)
+    return incident.redundancy is not None or (incident.kind in _OF_SERVICES and not under_way)
 
 
 def _variant(incident: Incident) -> str:
@@ -192,6 +228,7 @@ def _values(incident: Incident, language: str) -> Mapping[str, str | None]:
     cause = incident.cause
     return {
         "subject": subject(incident, language),
+        "subject_known": subject(incident, language) if incident.services or incident.resources else None,
         "route": route(incident.from_node, incident.to_node, language),
         "to": name(incident.to_node) or (nodes if len(distinct) == 1 else None),
         "node": nodes,

@@ -5,7 +5,7 @@ from datetime import tzinfo
 from hamon.model.incident import Incident, Notice, Transition, TransitionKind
 from hamon.tell.headline import cause_text, concerns_redundancy, headline, redundancy_text, tagged
 from hamon.tell.steps import next_steps
-from hamon.tell.timeline import entries_text, most_telling
+from hamon.tell.timeline import entries_text, most_telling, without_repetition
 from hamon.tell.words import clean, phrase
 
 TIMELINE_LIMIT = 40
@@ -29,9 +29,10 @@ def subject_line(transition: Transition, language: str) -> str:
 
 def story(incident: Incident, language: str, zone: tzinfo, *, limit: int = TIMELINE_LIMIT) -> str:
     """Everything below the headline: cause, redundancy, timeline, next steps, key."""
-    kept = most_telling(incident.timeline, limit)
+    entries = without_repetition(incident.timeline)
+    kept = most_telling(entries, limit)
     timeline = entries_text(kept, language, zone)
-    if left_out := len(incident.timeline) - len(kept):
+    if left_out := len(entries) - len(kept):
         timeline += "\n" + phrase("report.left_out", language, count=str(left_out))
     steps = next_steps(incident, language)
     title = f"{phrase('report.timeline', language)} ({phrase('report.times_in', language, zone=_zone_name(incident, zone))})"

@@ -98,7 +98,7 @@ _KEEPS_ITS_STEPS = frozenset({"information", "unclassified", "switchover", "reso
 def procedure(incident: Incident) -> str:
     """Which procedure of the words fits: by kind, outcome, cause, and whether it was planned."""
     name_of = _PROCEDURES[incident.kind]
-    if incident.planned:
+    if incident.planned and incident.state is not IncidentState.RESOLVED:
         match incident.kind:
             case IncidentKind.SERVICE_DOWN:
                 return "service_down_planned"
@@ -113,7 +113,9 @@ def procedure(incident: Incident) -> str:
     elif incident.kind is IncidentKind.STANDBY_FAULT:
         name_of = _of_standby_fault(incident)
     if incident.state is IncidentState.RESOLVED and name_of not in _KEEPS_ITS_STEPS and not is_down(incident):
-        return "resolved"
+        if incident.kind is IncidentKind.MAINTENANCE:
+            return "maintenance_over"
+        return "resolved_planned" if incident.planned else "resolved"
     return name_of
 
 
@@ -143,6 +145,7 @@ def _facts(incident: Incident) -> frozenset[str]:
     left = incident.from_node
     node_down = left in incident.fenced or (cause is not None and cause.kind in _NODE_CAUSES and cause.node in (None, left))
     resource_failed = _broken_resource(incident) is not None
+    marks = _marks(incident)
     found = {
         "node_down": node_down,
         "resource_failed": resource_failed,
@@ -151,9 +154,27 @@ def _facts(incident: Incident) -> frozenset[str]:
         "ongoing": incident.outcome is Outcome.ONGOING,
         "has_node": bool(incident.nodes),
         "no_node": not incident.nodes,
+        **{name: seen and not ended for name, (seen, ended) in marks.items()},
+        "no_mark": not any(seen for seen, _ in marks.values()),
         "moved": incident.kind is IncidentKind.FAILOVER and incident.outcome is Outcome.SUCCEEDED and left is not None,
     }
     return frozenset(fact for fact, holds in found.items() if holds)
+
+
+_MARKS = {
+    "mark_standby": (EventKind.STANDBY_ON, EventKind.STANDBY_OFF),
+    "mark_move": (EventKind.MOVE_CONSTRAINT_SET, EventKind.MOVE_CONSTRAINT_CLEARED),
+    "mark_stop": (EventKind.SHUTDOWN_REQUESTED, EventKind.NODE_JOINED),
+}
+
+
+def _marks(incident: Incident) -> dict[str, tuple[bool, bool]]:
+    """What the timeline tells of an operator's way to move the service: whether it is there, and whether it was taken back since."""
+    found = {}
+    for name_of, (begin, end) in _MARKS.items():
+        told = [entry.event for entry in incident.timeline if entry.event in (begin, end)]
+        found[name_of] = (begin in told, bool(told) and told[-1] is end)
+    return found
 
 
 def _broken_resource(incident: Incident) -> str | None:

@@ -1,5 +1,6 @@
 """The timeline in words: one line an event, gaps made visible, cut down to what tells most."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
@@ -12,6 +13,9 @@ GAP_SECONDS = 3.0
 """Silence from this length on is shown as a gap."""
 
 ENTRY_LIMIT = 300
+
+# A client of the fencer is named with its process id.
+_PID = re.compile(r"\.\d+$")
 
 _LITTLE = frozenset(
     {
@@ -79,6 +83,8 @@ def entry_text(entry: TimelineEntry, language: str, *, with_node: bool = True) -
     values["rc_word"] = phrase(f"rc.{rc}", language) if rc is not None and has(f"rc.{rc}", language) else None
     if entry.event is EventKind.OPERATION_FAILED:
         _without_repeats(values)
+    if client := values.get("client"):
+        values["client"] = _PID.sub("", client)
     action = values.get("action")
     values["action_word"] = phrase(f"action.{action.lower()}", language) if action and has(f"action.{action.lower()}", language) else action
     if values["action_word"] is None:
@@ -90,7 +96,21 @@ def entry_text(entry: TimelineEntry, language: str, *, with_node: bool = True) -
         values["route"] = route(start, end, language)
     values["hindered"] = next((flag for flag in ("blocked", "unmanaged") if entry.detail.get(flag)), None)
     missing = {key: phrase(f"missing.{key}", language) for key in ("resource", "node", "daemon", "operation", "attribute", "to")}
-    return clean(fill(raw(f"entry.{entry.event}", language), values, missing), ENTRY_LIMIT)
+    return clean(fill(raw(f"entry.{_words_for(entry)}", language), values, missing), ENTRY_LIMIT)
+
+
+def _words_for(entry: TimelineEntry) -> str:
+    """The key of the words: two kinds of events are told in two ways."""
+    if entry.event is EventKind.FAIL_COUNT_CHANGED and _counts_up(entry):
+        return "fail_count_counted"
+    if entry.event is EventKind.STANDBY_ON and entry.detail.get("repeats"):
+        return "standby_goes_on"
+    return entry.event
+
+
+def _counts_up(entry: TimelineEntry) -> bool:
+    """Whether the line tells that a failure is counted, without the count that comes of it."""
+    return entry.detail.get("value") is None and entry.detail.get("update") not in (None, "", "0")
 
 
 def _without_repeats(values: dict[str, str | None]) -> None:
@@ -116,6 +136,64 @@ def lines(entries: Sequence[TimelineEntry]) -> Iterator[Line]:
         gap = (entry.at - before).total_seconds() if before else 0.0
         yield Line(entry=entry, gap_seconds=gap if gap >= GAP_SECONDS else 0.0)
         before = entry.at if before is None else max(before, entry.at)
+
+
+def without_repetition(entries: Sequence[TimelineEntry]) -> tuple[TimelineEntry, ...]:
+    """The entries without those that say what another one says: an operation that begins and ends at once, the first monitor after a start,
+    attempts of a fencing that was done, a failure that is counted, and lines with the same words in a row. The first always stays."""
+    kept: list[TimelineEntry] = []
+    for number, entry in enumerate(entries):
+        if number and (_told_later(entry, entries[number + 1 :]) or _told_before(entry, entries[:number])):
+            continue
+        kept.append(entry)
+    return tuple(kept)
+
+
+_ENDS = frozenset(
+    {
+        EventKind.RESOURCE_STARTED,
+        EventKind.RESOURCE_STOPPED,
+        EventKind.RESOURCE_PROMOTED,
+        EventKind.RESOURCE_DEMOTED,
+        EventKind.RESOURCE_MIGRATED,
+        EventKind.OPERATION_SUCCEEDED,
+        EventKind.OPERATION_FAILED,
+    }
+)
+_OPERATIONS = _ENDS | {EventKind.OPERATION_STARTED}
+
+
+def _told_later(entry: TimelineEntry, later: Sequence[TimelineEntry]) -> bool:
+    """Whether what follows says the same and more."""
+    same = (other for other in later if (other.node, other.resource) == (entry.node, entry.resource))
+    match entry.event:
+        case EventKind.OPERATION_STARTED:
+            end = next((other for other in same if other.event in _ENDS), None)
+            return end is not None and abs((end.at - entry.at).total_seconds()) < GAP_SECONDS
+        case EventKind.FENCING_ATTEMPTED:
+            return any(other.event is EventKind.FENCING_DONE for other in same)
+        case EventKind.FAIL_COUNT_CHANGED if _counts_up(entry):
+            return any(other.event is EventKind.FAIL_COUNT_CHANGED and not _counts_up(other) for other in same)
+        case _:
+            return False
+
+
+def _told_before(entry: TimelineEntry, before: Sequence[TimelineEntry]) -> bool:
+    """Whether what was told already says the same."""
+    if entry.event is EventKind.OPERATION_SUCCEEDED and entry.detail.get("operation") == "monitor":
+        same = (other for other in reversed(before) if (other.node, other.resource) == (entry.node, entry.resource))
+        last = next((other for other in same if other.event is not EventKind.OPERATION_STARTED), None)
+        return last is not None and last.event in (EventKind.RESOURCE_STARTED, EventKind.RESOURCE_PROMOTED)
+    if entry.event is EventKind.ATTRIBUTES_REMOVED:
+        return any(other.event is EventKind.NODE_LOST and other.node == entry.node for other in before)
+    if entry.event in _OPERATIONS:
+        return False
+    for other in reversed(before):
+        if other.event is not entry.event:
+            return False
+        if other.node == entry.node and entry_text(other, "en") == entry_text(entry, "en"):
+            return True
+    return False
 
 
 def most_telling(entries: Sequence[TimelineEntry], limit: int) -> tuple[TimelineEntry, ...]:

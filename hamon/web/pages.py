@@ -278,7 +278,8 @@ class Pages:
         found = await known(self._store, cluster, key)
         parts = await self._store.parts(cluster, key)
         whole = await self._store.incident(cluster, found.part_of) if found.part_of else None
-        kept = tell.most_telling(found.timeline, TIMELINE_LIMIT)
+        entries = tell.without_repetition(found.timeline)
+        kept = tell.most_telling(entries, TIMELINE_LIMIT)
         return self._page(
             request,
             "incident.html",

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 
 from hamon import tell
+from hamon.model.event import EventKind
 from hamon.model.incident import Cause, Incident, IncidentKind, IncidentState, Outcome, Severity
-from tests.tell.samples import FAILED, FAILOVER, ONGOING, RESOLVED, STANDBY_FAULT, incidents
+from tests.tell.samples import FAILED, FAILOVER, ONGOING, RESOLVED, STANDBY_FAULT, entry, incidents
 
 TABLE = [
     (
@@ -18,7 +19,7 @@ TABLE = [
     ),
     (
         ONGOING,
-        "[major] web01: service grpPg is failing over from pm01 (unplanned)",
+        "[major] web01: service grpPg failing over from pm01 (unplanned)",
         "[重大] web01: サービス grpPg フェイルオーバ実行中 pm01 から（計画外）",
     ),
     (
@@ -98,7 +99,7 @@ def test_the_headline_names_nodes_and_the_sentence_why() -> None:
     assert tell.headline(incident, "en").endswith("NOT protected: pm01 cannot take over")
     assert tell.redundancy_text(incident, "en") == (
         "Not protected: the next fault means an outage. "
-        "pm01 was fenced, fail count of prmPg on pm01, attribute default_ping_set of pm01 is bad."
+        "pm01 was fenced, prmPg may not run on pm01 until its fail count is cleared, attribute default_ping_set of pm01 is bad."
     )
     assert "pm01 は STONITH 済み、pm01 に prmPg の故障回数が残っている" in tell.redundancy_text(incident, "ja")
 
@@ -126,6 +127,51 @@ def test_the_cause_is_told_without_the_stamp_of_its_line(line: str) -> None:
     assert tell.cause_text(replace(FAILOVER, cause=cause), "en") == (
         "resource failure: prmPg on pm01 – Result of monitor operation for prmPg on pm01: error"
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        (
+            "Nov 22 13:35:12.714 pm01 pacemaker-controld  [106] (log_executor_event) \tnotice: Result of monitor operation for prmPg on "
+            "pm01: error | CIB update 81, graph action unconfirmed; call=135 key=prmPg_monitor_10000 rc=1",
+            "Result of monitor operation for prmPg on pm01: error",
+        ),
+        ("Nov 22 10:59:38 [80] pm01 corosync info    [KNET  ] link: host: 2 link: 0 is down", "link: host: 2 link: 0 is down"),
+        ("Nov 22 10:59:38 pm01 corosync[80]:   [KNET  ] link: host: 2 link: 0 is down", "link: host: 2 link: 0 is down"),
+        ("a | b of a line without a stamp", "a | b of a line without a stamp"),
+    ],
+)
+def test_what_a_log_adds_for_its_developers_is_no_cause(line: str, text: str) -> None:
+    assert tell.cause_text(replace(FAILOVER, cause=Cause(kind="node_lost", text=line)), "en") == f"node lost – {text}"
+
+
+def test_a_cause_that_the_timeline_has_is_told_as_there() -> None:
+    raw = FAILOVER.timeline[0].raw
+    cause = Cause(kind="resource_failure", node="pm01", resource="prmPg", text=raw)
+    assert tell.cause_text(replace(FAILOVER, cause=cause), "en") == "monitor of prmPg failed on pm01: error (rc 1)"
+    assert tell.cause_text(replace(FAILOVER, cause=cause), "ja") == "pm01 で prmPg の monitor 失敗: エラー (rc 1)"
+    ping = entry(0, EventKind.ATTRIBUTE_CHANGED, "pm01", attribute="default_ping_set", old="100", new="0")
+    incident = replace(FAILOVER, timeline=(ping,), cause=Cause(kind="connectivity_degraded", text=ping.raw))
+    assert tell.cause_text(incident, "en") == "network check failing – attribute default_ping_set of pm01: 100 -> 0"
+
+
+def test_planned_work_is_told_by_what_was_asked_for() -> None:
+    moved = replace(FAILOVER, kind=IncidentKind.SWITCHOVER, planned=True, cause=None)
+    incident = replace(moved, timeline=(*moved.timeline, entry(50, EventKind.STANDBY_ON, "pm01")))
+    assert tell.cause_text(incident, "en") == "A person or a scheduled tool asked for it: node pm01 was put in standby mode."
+
+
+def test_a_standby_fault_of_unknown_services_names_none() -> None:
+    incident = replace(STANDBY_FAULT, services=(), resources=())
+    assert tell.headline(incident, "en") == "[major] web01: standby pm02 cannot take over: node lost (unplanned), NOT protected"
+    assert tell.headline(incident, "ja") == "[重大] web01: スタンバイ系 pm02 は引き継ぎ不可: ノード離脱（計画外）、冗長性なし"
+
+
+def test_a_move_under_way_says_nothing_of_redundancy_yet() -> None:
+    assert not tell.concerns_redundancy(ONGOING)
+    assert tell.concerns_redundancy(FAILOVER)
+    assert tell.concerns_redundancy(FAILED)
 
 
 def test_an_outage_is_not_called_a_missing_redundancy() -> None:

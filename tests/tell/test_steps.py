@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 
 from hamon import tell
+from hamon.model.event import EventKind
 from hamon.model.incident import Cause, Incident, IncidentKind, Outcome
-from tests.tell.samples import FAILED, FAILOVER, ONGOING, RESOLVED, STANDBY_FAULT, incidents
+from tests.tell.samples import FAILED, FAILOVER, ONGOING, RESOLVED, STANDBY_FAULT, entry, incidents
 
 LITERAL = {"SELECT * FROM pg_stat_replication;"}
 
@@ -35,6 +36,8 @@ def steps(incident: Incident, language: str = "en") -> str:
         (replace(FAILED, kind=IncidentKind.SERVICE_DOWN, planned=True), "service_down_planned"),
         (replace(FAILOVER, kind=IncidentKind.SWITCHOVER, planned=True), "switchover"),
         (replace(FAILOVER, kind=IncidentKind.SWITCHOVER, outcome=Outcome.FAILED), "service_down"),
+        (replace(RESOLVED, kind=IncidentKind.MAINTENANCE, planned=True), "maintenance_over"),
+        (replace(RESOLVED, kind=IncidentKind.STANDBY_FAULT, planned=True), "resolved_planned"),
     ],
 )
 def test_outcome_cause_and_plan_choose_the_procedure(incident: Incident, procedure: str) -> None:
@@ -47,6 +50,20 @@ def test_a_failover_names_what_failed_and_where(language: str) -> None:
     assert "`crm_resource --cleanup -r prmPg -N pm01`" in text
     assert "`pcs resource move grpPg pm01`" in text
     assert "pcs cluster start" not in text
+
+
+MOVED = replace(FAILOVER, kind=IncidentKind.SWITCHOVER, planned=True, cause=None, timeline=())
+
+
+def test_after_a_switchover_only_what_was_done_is_to_be_undone() -> None:
+    standby, back = entry(0, EventKind.STANDBY_ON, "pm01"), entry(9, EventKind.STANDBY_OFF, "pm01")
+    assert "`pcs resource clear grpPg`" in steps(MOVED)
+    assert "`pcs node unstandby pm01`" in steps(MOVED)
+    only = steps(replace(MOVED, timeline=(standby,)))
+    assert "`pcs node unstandby pm01`" in only
+    assert "pcs resource clear" not in only
+    assert steps(replace(MOVED, timeline=(standby, back))) == "Nothing, if this was meant."
+    assert "`pcs cluster start pm01`" in steps(replace(MOVED, timeline=(entry(0, EventKind.SHUTDOWN_REQUESTED, "pm01"),)))
 
 
 def test_a_node_that_was_fenced_is_to_be_started() -> None:

@@ -61,8 +61,8 @@ TABLE = [
     ),
     (
         entry(0, EventKind.FENCING_DONE, "pm01", action="reboot", delegate="pm02", client="pacemaker-controld.77"),
-        "node pm01 fenced (reboot) by pm02 for pacemaker-controld.77",
-        "ノード pm01 の STONITH 完了（reboot）、実行 pm02、要求元 pacemaker-controld.77",
+        "node pm01 fenced (reboot) by pm02 for pacemaker-controld",
+        "ノード pm01 の STONITH 完了（reboot）、実行 pm02、要求元 pacemaker-controld",
     ),
     (
         entry(0, EventKind.ATTRIBUTE_CHANGED, "pm01", attribute="default_ping_set", old="100", new="0"),
@@ -88,6 +88,16 @@ TABLE = [
         entry(0, EventKind.FAIL_COUNT_CHANGED, "pm01", "prmPg", value=None),
         "fail count of prmPg on pm01: cleared",
         "pm01 の prmPg の故障回数: クリア",
+    ),
+    (
+        entry(0, EventKind.FAIL_COUNT_CHANGED, "pm01", "prmPg", operation="monitor", rc=1, update="value++"),
+        "the failure of prmPg on pm01 is counted",
+        "pm01 で prmPg の故障を故障回数に加算",
+    ),
+    (
+        entry(0, EventKind.STANDBY_ON, "pm01", repeats=1),
+        "node pm01 is in standby mode",
+        "ノード pm01 はスタンバイ状態",
     ),
 ]
 
@@ -144,6 +154,97 @@ def test_what_tells_most_is_bounded_ordered_and_keeps_both_ends(told: list[Timel
     assert not told or (kept[0], kept[-1]) == (told[0], told[-1])
     rest = iter(told)
     assert all(any(one is other for other in rest) for one in kept)
+
+
+OPERATION = {"operation": "start"}
+REPETITIONS = [
+    (
+        "an operation that ends at once",
+        [
+            entry(0, EventKind.NODE_LOST, "pm02"),
+            entry(1, EventKind.OPERATION_STARTED, "pm01", "a", **OPERATION),
+            entry(2, EventKind.RESOURCE_STARTED, "pm01", "a"),
+        ],
+        [0, 2],
+    ),
+    (
+        "an operation that hangs stays",
+        [
+            entry(0, EventKind.NODE_LOST, "pm02"),
+            entry(1, EventKind.OPERATION_STARTED, "pm01", "a", **OPERATION),
+            entry(41, EventKind.RESOURCE_STARTED, "pm01", "a"),
+        ],
+        [0, 1, 2],
+    ),
+    (
+        "an operation without an end stays",
+        [entry(0, EventKind.NODE_LOST, "pm02"), entry(1, EventKind.OPERATION_STARTED, "pm01", "a", **OPERATION)],
+        [0, 1],
+    ),
+    (
+        "the monitor after a start",
+        [entry(0, EventKind.RESOURCE_STARTED, "pm01", "a"), entry(1, EventKind.OPERATION_SUCCEEDED, "pm01", "a", operation="monitor")],
+        [0],
+    ),
+    (
+        "the monitor after a failure stays",
+        [
+            entry(0, EventKind.RESOURCE_STARTED, "pm01", "a"),
+            entry(1, EventKind.OPERATION_FAILED, "pm01", "a", operation="monitor"),
+            entry(2, EventKind.OPERATION_SUCCEEDED, "pm01", "a", operation="monitor"),
+        ],
+        [0, 1, 2],
+    ),
+    (
+        "attempts of a fencing that was done",
+        [
+            entry(0, EventKind.FENCING_REQUESTED, "pm01"),
+            entry(1, EventKind.FENCING_ATTEMPTED, "pm01", device="f1"),
+            entry(2, EventKind.FENCING_DONE, "pm01"),
+        ],
+        [0, 2],
+    ),
+    (
+        "attempts of a fencing that failed stay",
+        [
+            entry(0, EventKind.FENCING_REQUESTED, "pm01"),
+            entry(1, EventKind.FENCING_ATTEMPTED, "pm01", device="f1"),
+            entry(2, EventKind.FENCING_FAILED, "pm01"),
+        ],
+        [0, 1, 2],
+    ),
+    (
+        "the same link of both nodes, told twice by each",
+        [entry(number, EventKind.LINK_DOWN, node, link=0) for number, node in enumerate(("pm01", "pm02", "pm01", "pm02"))],
+        [0, 1],
+    ),
+    (
+        "a link that flaps stays",
+        [entry(number, kind, "pm01", link=0) for number, kind in enumerate((EventKind.LINK_DOWN, EventKind.LINK_UP, EventKind.LINK_DOWN))],
+        [0, 1, 2],
+    ),
+    (
+        "a failure that repeats stays",
+        [entry(number, EventKind.OPERATION_FAILED, "pm01", "a", operation="monitor") for number in range(3)],
+        [0, 1, 2],
+    ),
+]
+
+
+@pytest.mark.parametrize(("what", "told", "kept"), REPETITIONS)
+def test_what_another_entry_says_is_left_out(what: str, told: list[TimelineEntry], kept: list[int]) -> None:
+    assert tell.without_repetition(told) == tuple(told[number] for number in kept), what
+
+
+@given(st.lists(entries, max_size=12))
+def test_without_repetition_keeps_order_and_the_first_and_never_a_failure_less(told: list[TimelineEntry]) -> None:
+    kept = tell.without_repetition(told)
+    assert kept[:1] == tuple(told[:1])
+    rest = iter(told)
+    assert all(any(one is other for other in rest) for one in kept)
+    for kind in (EventKind.OPERATION_FAILED, EventKind.FENCING_FAILED):
+        seen = {tell.entry_text(one, "en") for one in told if one.event is kind}
+        assert seen == {tell.entry_text(one, "en") for one in kept if one.event is kind}
 
 
 def test_a_failure_is_kept_before_successes() -> None:

@@ -62,7 +62,7 @@ async def test_the_overview_tells_the_failover_at_once(client: httpx.AsyncClient
         "Down for 8.4 s",
         "NOT protected",
         "resource failure: prmPg on pm01 – Result of monitor operation for prmPg on pm01: error",
-        "Do next Check that grpPg works for its users on pm02.",
+        "Do next Check that users can work with grpPg on pm02.",
         "Web shop database",
         "protected by pm02",
         "/srv/mx2/ha-log no such file",
