@@ -12,7 +12,7 @@ from datetime import UTC, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from hamon import __version__, analyze, config, data, demo
+from hamon import __version__, config, data
 from hamon import log as logs
 from hamon.app import Gateway, outlets_of, rules_of
 from hamon.classify.match import Matcher, answer
@@ -146,6 +146,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
+    from hamon import demo
+
     logs.start("warning", "text")
     folder = config.state_directory(os.environ) / "demo"
     lines = demo.lines_of(options.recording or demo.recording())
@@ -190,6 +192,8 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _analyze(options: argparse.Namespace) -> int:
+    from hamon import analyze
+
     try:
         sources = frozenset(Source(word.strip()) for word in options.sources.split(","))
     except ValueError:

@@ -13,9 +13,8 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import httpx
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from hamon.clock import Clock
@@ -33,6 +32,9 @@ AGAIN = frozenset({408, 425, 429})
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
+
+if TYPE_CHECKING:
+    import httpx
 
 # httpx writes every URL to its log at level info, httpcore its details at debug; URLs may hold secrets.
 for _chatty in ("httpx", "httpcore"):
@@ -96,8 +98,10 @@ class WebhookConfig(TargetSection):
         return self
 
 
-def _checked_url(text: str) -> httpx.URL:
+def _checked_url(text: str) -> "httpx.URL":
     """The URL; raises ValueError, without its text, when it is none for http."""
+    import httpx
+
     try:
         url = httpx.URL(text.strip())
     except httpx.InvalidURL:
@@ -163,6 +167,8 @@ class WebhookNotifier:
         self._client: httpx.AsyncClient | None = None
 
     async def send(self, notification: Notification) -> None:
+        import httpx  # takes its time: only where a webhook is configured
+
         content = json.dumps(body(notification), ensure_ascii=True, default=_plain).encode("ascii")
         url, headers = await asyncio.to_thread(self._prepare, notification, content)
         if self._client is None:
@@ -193,7 +199,7 @@ class WebhookNotifier:
             await self._client.aclose()
             self._client = None
 
-    def _judge(self, answer: httpx.Response) -> None:
+    def _judge(self, answer: "httpx.Response") -> None:
         code = answer.status_code
         text = f"the server answers HTTP {code}"
         if 200 <= code < 300:
@@ -209,7 +215,7 @@ class WebhookNotifier:
             raise DeliveryError(DeliveryReason.REFUSED, f"{text}: redirects are not followed, give the final URL")
         raise DeliveryError(DeliveryReason.REFUSED, text, permanent=True)
 
-    def _prepare(self, notification: Notification, content: bytes) -> tuple[httpx.URL, dict[str, str]]:
+    def _prepare(self, notification: Notification, content: bytes) -> "tuple[httpx.URL, dict[str, str]]":
         """Read the secrets (files, so not on the event loop) and make the headers."""
         try:
             url = _checked_url(self._config.secret("url") or "")

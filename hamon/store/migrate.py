@@ -9,17 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import URL, Connection, text
+from sqlalchemy import URL, Connection, inspect, text
 
 from hamon import data
 from hamon.errors import StoreError
 from hamon.store.database import Role, connect, explained, parse_url, sqlite_file
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _ADVISORY_LOCK = 0x68616D6F6E  # "hamon"
 
@@ -32,16 +31,21 @@ def upgrade(url: str) -> None:
 
     Blocks (use asyncio.to_thread on an event loop). Raises StoreError: unreachable, or newer than this program.
     """
-    with _migrating(parse_url(url)) as (connection, config):
+    with _migrating(parse_url(url)) as connection:
         check(connection, may_be_old=True)
-        command.upgrade(config, "head")
+        if _revision(connection) != head_revision():
+            from alembic import command  # takes its time: only where there is something to do
+
+            command.upgrade(_config(connection), "head")
 
 
 def downgrade(url: str, revision: str) -> None:
     """Go back to an older revision ("base": no tables). What the older tables have no room for is gone."""
-    with _migrating(parse_url(url)) as (connection, config):
+    from alembic import command
+
+    with _migrating(parse_url(url)) as connection:
         check(connection, may_be_old=True)
-        command.downgrade(config, revision)
+        command.downgrade(_config(connection), revision)
 
 
 def current_revision(url: str) -> str | None:
@@ -58,60 +62,67 @@ def current_revision(url: str) -> str | None:
         engine.dispose()
 
 
+def _revisions() -> list[str]:
+    """All revisions, oldest first: the numbers with which the files begin."""
+    return sorted(path.name[:4] for path in (data.folder("migrations") / "versions").glob("[0-9][0-9][0-9][0-9]_*.py"))
+
+
 def head_revision() -> str:
     """The revision that this program works with."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    assert head is not None  # migrations/ is never empty
-    return head
+    return _revisions()[-1]
 
 
 def check(connection: Connection, *, may_be_old: bool = False) -> None:
     """Raise StoreError, with the remedy, unless the database has the tables of this version."""
-    revision = _revision(connection)
-    scripts = ScriptDirectory.from_config(_config())
-    if revision == scripts.get_current_head():
+    revision, known = _revision(connection), _revisions()
+    if revision == known[-1]:
         return
-    if revision is not None:
-        try:
-            scripts.get_revision(revision)
-        except CommandError as err:
-            raise StoreError(
-                f"the database is newer than this program (revision {revision} is unknown here): "
-                "install the version of hamon that wrote it, or restore the backup that was made before"
-            ) from err
+    if revision is not None and revision not in known:
+        raise StoreError(
+            f"the database is newer than this program (revision {revision} is unknown here): "
+            "install the version of hamon that wrote it, or restore the backup that was made before"
+        )
     if not may_be_old:
         found = f"is at revision {revision}" if revision else "has no tables yet"
-        raise StoreError(f"the database {found}, this version needs {scripts.get_current_head()}: run `hamon db upgrade`")
+        raise StoreError(f"the database {found}, this version needs {known[-1]}: run `hamon db upgrade`")
 
 
 def draft(message: str) -> Path:
     """Write a new revision into `migrations/versions` from the difference between tables.py and the newest revision (for developers)."""
+    from alembic import command
+
     with TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/draft.db"
         upgrade(url)
-        with _migrating(parse_url(url)) as (_, config):
-            head = head_revision()
-            number = f"{int(head) + 1:04d}"
-            script = command.revision(config, message=message, autogenerate=True, rev_id=number)
+        with _migrating(parse_url(url)) as connection:
+            number = f"{int(head_revision()) + 1:04d}"
+            script = command.revision(_config(connection), message=message, autogenerate=True, rev_id=number)
             assert script is not None
             assert not isinstance(script, list)
             return Path(script.path)
 
 
-def _config() -> Config:
+def _config(connection: Connection) -> "Config":
+    """Alembic's configuration, to work in the transaction of this connection."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(data.folder("migrations")).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
     return config
 
 
 def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    """What Alembic's own table says."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
 
 @contextmanager
-def _migrating(url: URL) -> Iterator[tuple[Connection, Config]]:
-    """A transaction that no other process migrates beside, and the Alembic configuration that works in it."""
+def _migrating(url: URL) -> Iterator[Connection]:
+    """A transaction that no other process migrates beside."""
     file = sqlite_file(url)
     if file is not None and not file.parent.is_dir():
         raise StoreError(f"the folder of {file} does not exist: create it, and let the user that runs hamon write there")
@@ -121,9 +132,7 @@ def _migrating(url: URL) -> Iterator[tuple[Connection, Config]]:
             if file is None:
                 _check_encoding(connection)
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
-            config = _config()
-            config.attributes["connection"] = connection
-            yield connection, config
+            yield connection
     finally:
         engine.dispose()
 
