@@ -228,10 +228,10 @@ class Gateway:
         """SIGHUP: read the rules again; wrong ones are refused and the old set stays in force."""
         try:
             rules = rules_of(self.config)
+            processor.use(rules)
         except RuleError as err:
             log.error("the rules are refused; the old ones stay in force", extra={"error": str(err)})
             return
-        processor.use(rules)
         log.info("the rules were read again", extra={"rules": len(rules)})
 
     async def _prune(self, store: SqlStore) -> None:

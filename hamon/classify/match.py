@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hamon.classify.read import READINGS, Reading, Value, without_instance
-from hamon.errors import ParseError
+from hamon.errors import ParseError, RuleError
 from hamon.model.event import Event, EventKind
 from hamon.model.observation import LogChunk, Source
 from hamon.parse.lines import SEVERE, Head, LogLine, head, parse_line, short_cut
@@ -64,27 +64,51 @@ _SEVERE_WORDS = frozenset(
 ) | frozenset(level.encode() for level in SEVERE)
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Rules that may take a line, in order. `needles` None: try them; else only if the line holds one of these."""
+
+    rules: tuple[Rule, ...]
+    needles: tuple[bytes, ...] | None
+
+
+def _plan(rules: Sequence[Rule]) -> _Plan | None:
+    if not rules:
+        return None
+    needles = {rule.needle for rule in rules}
+    return _Plan(tuple(rules), None if None in needles else tuple(sorted(needle for needle in needles if needle is not None)))
+
+
 @dataclass(slots=True)
 class _Daemon:
     """The rules of one daemon, by the first and by the second word of the text; `loose` are tried whatever the words are."""
 
-    words: dict[bytes, tuple[Rule, ...]]
-    second_words: dict[bytes, tuple[Rule, ...]]
-    loose: tuple[Rule, ...]
+    first: dict[bytes, _Plan | None]
+    second: dict[bytes, _Plan | None]
+    loose: _Plan | None
     order: dict[str, int]
 
-    def both(self, one: Sequence[Rule], other: Sequence[Rule]) -> Sequence[Rule]:
-        """Two lists of rules as one, in the order of the rule set."""
-        return sorted((*one, *other), key=lambda rule: self.order[rule.id])
+    def plan(self, words: Sequence[bytes], place: int) -> _Plan | None:
+        """The rules for a line whose text begins at word `place`."""
+        count = len(words)
+        plan = self.first.get(words[place], self.loose) if place < count else self.loose
+        if place + 1 < count and (more := self.second.get(words[place + 1])) is not None:
+            rules = (*plan.rules, *more.rules) if plan is not None else more.rules
+            plan = _plan(sorted(rules, key=lambda rule: self.order[rule.id]))
+        return plan
 
 
 @dataclass(slots=True)
 class _Tag:
-    """What one tag (`pacemaker-controld[106]:`) means. `head` None: it names no daemon. `seen` counts lines within one scan."""
+    """What one tag (`pacemaker-controld[106]:`) means. `head` None: it names no daemon. `seen` counts lines within one scan.
+
+    `plain`: the words at the head's places say it all; else (corosync, a pid before the host) the form shows only further on in each line.
+    """
 
     daemon: _Daemon
     head: Head | None
     known: bool
+    plain: bool
     seen: int = 0
 
 
@@ -126,10 +150,14 @@ def decode(line: bytes, encodings: Sequence[str]) -> tuple[str, bool]:
 
 def interpret(rule: Rule, found: re.Match[str]) -> Reading | None:
     """What a match of a rule's pattern says; None when it tells nothing (a probe, a cancelled operation)."""
-    detail: dict[str, Value] = dict(rule.set)
-    for name, value in found.groupdict().items():
-        if value is not None or name not in detail:
-            detail[name] = int(value) if value is not None and name in _INTEGERS and value.lstrip("-").isdigit() else value
+    detail: dict[str, Value] = found.groupdict()
+    for name in _INTEGERS.intersection(detail):
+        value = detail[name]
+        if isinstance(value, str) and value.lstrip("-").isdigit():
+            detail[name] = int(value)
+    for name, preset in rule.set.items():
+        if detail.get(name) is None:
+            detail[name] = preset
     node, resource = detail.pop("node", None), detail.pop("resource", None)
     reading = Reading(
         rule.event,
@@ -146,23 +174,26 @@ class Matcher:
     """The rules in force, indexed. Holds only caches, no state: the same chunk gives the same scan."""
 
     def __init__(self, rules: RuleSet, year: int | None = None) -> None:
+        """Raises RuleError for a rule that names a reading that does not exist."""
+        for rule in rules.rules:
+            if rule.read is not None and rule.read not in READINGS:
+                raise RuleError(rule.file, rule.id, f'no reading is called "{rule.read}"; there are {", ".join(sorted(READINGS))}')
         self.rules = rules
         self._year = year
         names = {rule.daemon for rule in rules.rules} - {"*"}
         self._daemons = {name: _index([rule for rule in rules.rules if rule.daemon in (name, "*")]) for name in names}
         self._others = _index([rule for rule in rules.rules if rule.daemon == "*"])
-        self._tags: dict[bytes, _Tag | None] = {}
-        self._iso_tags: dict[bytes, _Tag | None] = {}
+        self._tags: dict[bytes, _Tag] = {}
+        self._iso_tags: dict[bytes, _Tag] = {}
 
     def scan(self, chunk: LogChunk) -> Scan:
         """Try the rules on every line of the chunk."""
         scan = Scan()
         stamps = Stamps(chunk.timezone, chunk.received_at, self._year)
-        tags, iso_tags = self._tags, self._iso_tags
+        tags, iso_tags, severe = self._tags, self._iso_tags, _SEVERE_WORDS
         if len(tags) + len(iso_tags) > 4096:
             tags.clear()
             iso_tags.clear()
-        seen = scan.unmatched
         offset = chunk.offset
         lines = chunk.data.split(b"\n")
         if not lines[-1]:
@@ -170,75 +201,82 @@ class Matcher:
         scan.lines = len(lines)
         for line in lines:
             words = line.split(None, 8)
-            if len(words) > 3:
+            try:
                 # A date of one word (ISO 8601, pm_logconv's own) begins with a digit; the traditional one has three words.
-                if line[0] > 57:
-                    cache, word = tags, words[4] if len(words) > 4 else b""
-                else:
-                    cache, word = iso_tags, words[2]
-                try:
-                    tag = cache[word]
-                except KeyError:
-                    tag = cache[word] = self._remember(words, word)
-                if tag is not None:
-                    tag.seen += 1
-                else:  # the form shows only further on in the line
-                    words = line.split(None, 11)
-                    tag = self._tag(words)
-                    if tag.head is not None:
-                        seen[tag.head.daemon] = seen.get(tag.head.daemon, 0) + 1
-                place = tag.head
-                if place is None:
-                    scan.unrecognised += 1
-                else:
-                    daemon = tag.daemon
+                tag = tags[words[4]] if line[0] > 57 else iso_tags[words[2]]
+            except (KeyError, IndexError):
+                if len(words) < 4:
+                    scan.unrecognised += bool(words)
+                    offset += len(line) + 1
+                    continue
+                tag = self._learn(words, line[0] > 57)
+            tag.seen += 1
+            if tag.plain:
+                place, daemon = tag.head, tag.daemon
+                if place is not None:
                     text_word = place.text_word
                     if text_word > 6:
                         words = line.split(None, text_word + 2)
-                    count = len(words)
-                    tried: Sequence[Rule] = daemon.words.get(words[text_word], daemon.loose) if text_word < count else daemon.loose
-                    if text_word + 1 < count and (more := daemon.second_words.get(words[text_word + 1])) is not None:
-                        tried = daemon.both(tried, more)
-                    if tried:
-                        tried = [rule for rule in tried if rule.needle is None or rule.needle in line]
-                    if tried or (tag.known and place.level_word >= 0 and words[place.level_word] in _SEVERE_WORDS):
-                        self._try(scan, chunk, stamps, line, offset, tried, place)
-            elif words:
-                scan.unrecognised += 1
+                    if text_word < len(words):
+                        plan = daemon.first.get(words[text_word], daemon.loose)
+                        if daemon.second:
+                            plan = daemon.plan(words, text_word)
+                        if plan is not None and (plan.needles is None or any([needle in line for needle in plan.needles])):
+                            self._try(scan, chunk, stamps, line, offset, plan.rules, place)
+                        elif tag.known and words[place.level_word] in severe:
+                            self._try(scan, chunk, stamps, line, offset, (), place)
+            else:
+                self._look_closer(scan, chunk, stamps, line, offset)
             offset += len(line) + 1
-        for cache in (tags, iso_tags):
+        self._count(scan)
+        return scan
+
+    def _learn(self, words: list[bytes], traditional: bool) -> _Tag:
+        """Remember what the tag of a line means."""
+        cache, word = (self._tags, words[4] if len(words) > 4 else b"") if traditional else (self._iso_tags, words[2])
+        shift = 0 if traditional else -2
+        tag = self._tag(words)
+        tag.plain = not (words[3 + shift][:1] == b"[" or word.startswith(b"corosync"))
+        cache[word] = tag
+        return tag
+
+    def _look_closer(self, scan: Scan, chunk: LogChunk, stamps: Stamps, line: bytes, offset: int) -> None:
+        """A line whose form shows only further on than its tag."""
+        words = line.split(None, 11)
+        tag = self._tag(words)
+        place = tag.head
+        if place is None:
+            scan.unrecognised += 1
+            return
+        scan.unmatched[place.daemon] = scan.unmatched.get(place.daemon, 0) + 1
+        plan = tag.daemon.plan(words, place.text_word)
+        severe = tag.known and 0 <= place.level_word < len(words) and words[place.level_word] in _SEVERE_WORDS
+        if plan is not None or severe:
+            self._try(scan, chunk, stamps, line, offset, plan.rules if plan is not None else (), place)
+
+    def _count(self, scan: Scan) -> None:
+        for cache in (self._tags, self._iso_tags):
             for tag in cache.values():
-                if tag is not None and tag.seen:
-                    if tag.head is not None:
-                        seen[tag.head.daemon] = seen.get(tag.head.daemon, 0) + tag.seen
+                if tag.seen:
+                    if tag.plain and tag.head is None:
+                        scan.unrecognised += tag.seen
+                    elif tag.plain and tag.head is not None:
+                        scan.unmatched[tag.head.daemon] = scan.unmatched.get(tag.head.daemon, 0) + tag.seen
                     tag.seen = 0
         for name, count in scan.matched.items():
-            seen[name] -= count
-        return scan
+            scan.unmatched[name] -= count
 
     def candidates(self, line: bytes) -> Sequence[Rule]:
         """The rules that are tried on a line, in order."""
         words = line.split(None, 11)
         tag = self._tag(words)
-        if tag.head is None:
-            return ()
-        daemon, place = tag.daemon, tag.head.text_word
-        tried: Sequence[Rule] = daemon.words.get(words[place], daemon.loose) if place < len(words) else daemon.loose
-        if place + 1 < len(words) and (more := daemon.second_words.get(words[place + 1])) is not None:
-            tried = daemon.both(tried, more)
-        return [rule for rule in tried if rule.needle is None or rule.needle in line]
+        plan = tag.daemon.plan(words, tag.head.text_word) if tag.head is not None else None
+        return [rule for rule in plan.rules if rule.needle is None or rule.needle in line] if plan is not None else []
 
     def _tag(self, words: list[bytes]) -> _Tag:
         place = head(words)
         daemon = self._daemons.get(place.daemon) if place is not None else None
-        return _Tag(daemon or self._others, place, daemon is not None)
-
-    def _remember(self, words: list[bytes], word: bytes) -> _Tag | None:
-        """The tag for a word that names its daemon by itself; None where more of the line must be seen each time."""
-        shift = -2 if words[0][:1].isdigit() else 0
-        if words[3 + shift][:1] == b"[" or word.startswith(b"corosync"):
-            return None
-        return self._tag(words)
+        return _Tag(daemon or self._others, place, daemon is not None, True)
 
     def _try(self, scan: Scan, chunk: LogChunk, stamps: Stamps, line: bytes, offset: int, rules: Sequence[Rule], place: Head) -> None:
         daemon = place.daemon
@@ -253,7 +291,7 @@ class Matcher:
             scan.unrecognised += 1
             return
         for rule in rules:
-            if (found := rule.pattern.search(parts.text)) is not None:
+            if (rule.needle is None or rule.needle in line) and (found := rule.pattern.search(parts.text)) is not None:
                 scan.matched[daemon] = scan.matched.get(daemon, 0) + 1
                 if (reading := interpret(rule, found)) is not None:
                     scan.events.append(_event(chunk, parts, text, offset, rule.id, reading))
@@ -293,13 +331,13 @@ def _event(chunk: LogChunk, parts: LogLine, raw: str, offset: int, rule: str, re
 
 def _index(rules: Sequence[Rule]) -> _Daemon:
     """Group rules by first word. A word's tuple also holds the rules of any word, in the order of the rule set."""
-    words = {word for rule in rules if rule.words is not None for word in rule.words}
+    first = {word for rule in rules if rule.words is not None for word in rule.words}
     second = {word for rule in rules if rule.second_words is not None for word in rule.second_words}
-    loose = tuple(rule for rule in rules if rule.words is None and rule.second_words is None)
+    loose = [rule for rule in rules if rule.words is None and rule.second_words is None]
     return _Daemon(
-        {word: tuple(rule for rule in rules if rule in loose or (rule.words is not None and word in rule.words)) for word in words},
-        {word: tuple(rule for rule in rules if rule.second_words is not None and word in rule.second_words) for word in second},
-        loose,
+        {word: _plan([rule for rule in rules if rule in loose or (rule.words is not None and word in rule.words)]) for word in first},
+        {word: _plan([rule for rule in rules if rule.second_words is not None and word in rule.second_words]) for word in second},
+        _plan(loose),
         {rule.id: number for number, rule in enumerate(rules)},
     )
 
