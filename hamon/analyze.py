@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, cast
+from zoneinfo import ZoneInfo
 
 from hamon.classify.facts import Key, fact_key
 from hamon.classify.incidents import Engine
@@ -24,9 +25,11 @@ from hamon.model.event import Event, EventKind
 from hamon.model.incident import Incident, TimelineEntry
 from hamon.model.observation import LogChunk, Source, Tick
 from hamon.rules.schema import RuleSet
+from hamon.tell.headline import headline
 from hamon.tell.report import story as story_text
 from hamon.tell.steps import next_steps
 from hamon.tell.timeline import entry_text
+from hamon.tell.words import clean, phrase
 
 CHUNK_BYTES = 1024 * 1024
 MAX_LINE_BYTES = 65536
@@ -452,9 +455,11 @@ def to_json(analysis: Analysis, language: str) -> dict[str, Any]:
 
 
 def to_text(analysis: Analysis, language: str, timezone: str) -> str:
-    """For people: the incidents that stand alone, each as its story."""
-    from zoneinfo import ZoneInfo
-
+    """For people: the incidents that stand alone, each with its headline and its story, then what was read."""
     zone = ZoneInfo(timezone)
     main = [incident for incident in analysis.incidents if incident.part_of is None]
-    return "\n\n".join(story_text(incident, language, zone) for incident in main)
+    told = [f"{headline(incident, language)}\n\n{story_text(incident, language, zone)}" for incident in main]
+    files, lines = str(len(analysis.inputs)), str(sum(item.records for item in analysis.inputs))
+    read = [phrase("analysis.read", language, files=files, lines=lines, incidents=str(len(main)))]
+    read += [clean(f"{item.name}: {error}", 300) for item in analysis.inputs for error in item.errors[:1]]
+    return f"\n{'─' * 72}\n\n".join([*told, "\n".join(read)])

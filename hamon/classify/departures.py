@@ -101,6 +101,7 @@ class Departures:
         if story is None:
             story = self._open(source, moves, at, hinted)
         self._add(story, moves)
+        self.book.take_the_beginning(story)  # now that it is known which resources leave
         story.hinted = story.hinted or hinted
         self.weigh(story, at)
         return story

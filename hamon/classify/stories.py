@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import State, Story
+from hamon.classify.topology import active_nodes
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import (
     Cause,
@@ -163,16 +164,17 @@ class Book:
         )
         self.state.stories.append(story)
         self._open.append(story)
-        self._take_the_beginning(story)
+        self.take_the_beginning(story)
         self.changed(story, "opened")
         if settle is None:
             self.tell(story, Notice.OPENING)
         return story
 
-    def _take_the_beginning(self, story: Story) -> None:
+    def take_the_beginning(self, story: Story) -> None:
+        """Put what happened just before into the timeline, as far as it concerns the story."""
         window = (story.started_at or story.detected_at) - timedelta(seconds=15 if story.kind in DEPARTURES else 3)
         for entry in self.state.recent:
-            if entry.at >= window and concerns(story, entry):
+            if entry.at >= window and entry.event not in _RECOVERIES and concerns(story, entry) and entry not in story.timeline:
                 _append(story, entry)
 
     def close(self, story: Story, at: datetime, reason: str, *, expired: bool = False) -> None:
@@ -334,6 +336,15 @@ class Book:
         self._grown.clear()
         return given
 
+    def _served_elsewhere(self, nodes: Iterable[str]) -> list[str]:
+        """The configured services that run on other nodes: those that these nodes should be able to take over."""
+        found = []
+        for name, members in self.settings.services.items():
+            known = [self.state.resources[member] for member in members if member in self.state.resources]
+            if {node for item in known for node in active_nodes(item)} - set(nodes):
+                found.append(name)
+        return found
+
     def record(self, story: Story) -> Incident:
         """The story as the world sees it."""
         timeline = tuple(sorted(story.timeline, key=lambda entry: entry.at))
@@ -341,6 +352,8 @@ class Book:
         if story.down_since is not None and story.service_restored_at is not None:
             down = max(0.0, (story.service_restored_at - story.down_since).total_seconds())
         services = [name for name, members in self.settings.services.items() if set(members) & (set(story.resources) | set(story.moves))]
+        if story.kind is IncidentKind.STANDBY_FAULT and not services:
+            services = self._served_elsewhere(story.nodes)
         return Incident(
             key=story.key,
             cluster=self.settings.name,
@@ -393,12 +406,15 @@ def concerns(story: Story, entry: TimelineEntry) -> bool:
     if story.kind in DEPARTURES:
         if entry.event in (EventKind.FAILOVER_STARTED, EventKind.FAILOVER_DONE, EventKind.FAILOVER_FAILED_HINT):
             return True
-        return entry.resource is None and entry.node in (story.from_node, story.to_node) and entry.event not in _BACKGROUND
+        places = (story.from_node, story.to_node, *story.nodes)
+        return entry.resource is None and entry.node is not None and entry.node in places and entry.event not in _BACKGROUND
     if entry.resource is not None:
         return entry.node in story.nodes and story.kind in (IncidentKind.STANDBY_FAULT, IncidentKind.NODE_LOST)
     return entry.node in story.nodes and entry.event not in _BACKGROUND
 
 
+# What ended before a story began is no part of it.
+_RECOVERIES = frozenset({EventKind.LINK_UP, EventKind.QUORUM_ACQUIRED, EventKind.SOURCE_BACK})
 _BACKGROUND = frozenset({EventKind.DAEMON_STARTED, EventKind.DAEMON_STOPPED, EventKind.MEMBERSHIP_CHANGED, EventKind.TRANSITION_ENDED})
 
 

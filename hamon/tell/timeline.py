@@ -76,7 +76,8 @@ class Line:
 def entry_text(entry: TimelineEntry, language: str, *, with_node: bool = True) -> str:
     """Short words for one entry, with its own fields; the node is left out where a column already shows it."""
     values: dict[str, str | None] = {key: _shown(value) for key, value in entry.detail.items()}
-    values["node"] = clean(entry.node, 60) if entry.node else None
+    # What is set for the whole cluster is not about the node whose log tells of it.
+    values["node"] = clean(entry.node, 60) if entry.node and entry.detail.get("name") != "maintenance-mode" else None
     values["resource"] = clean(entry.resource, 60) if entry.resource else None
     values["node_also"] = values["node"] if with_node else None
     rc = values.get("rc")
@@ -184,6 +185,10 @@ def _told_before(entry: TimelineEntry, before: Sequence[TimelineEntry]) -> bool:
         same = (other for other in reversed(before) if (other.node, other.resource) == (entry.node, entry.resource))
         last = next((other for other in same if other.event is not EventKind.OPERATION_STARTED), None)
         return last is not None and last.event in (EventKind.RESOURCE_STARTED, EventKind.RESOURCE_PROMOTED)
+    if entry.event is EventKind.STANDBY_ON and entry.detail.get("repeats"):
+        ends = (EventKind.STANDBY_ON, EventKind.STANDBY_OFF)
+        last = next((other for other in reversed(before) if other.node == entry.node and other.event in ends), None)
+        return last is not None and last.event is EventKind.STANDBY_ON
     if entry.event is EventKind.ATTRIBUTES_REMOVED:
         return any(other.event is EventKind.NODE_LOST and other.node == entry.node for other in before)
     if entry.event in _OPERATIONS:

@@ -95,6 +95,11 @@ TABLE = [
         "pm01 で prmPg の故障を故障回数に加算",
     ),
     (
+        entry(0, EventKind.MAINTENANCE_ON, "pm01", name="maintenance-mode"),
+        "maintenance mode on for the cluster",
+        "クラスタ のメンテナンスモード開始",
+    ),
+    (
         entry(0, EventKind.STANDBY_ON, "pm01", repeats=1),
         "node pm01 is in standby mode",
         "ノード pm01 はスタンバイ状態",
@@ -221,6 +226,20 @@ REPETITIONS = [
     (
         "a link that flaps stays",
         [entry(number, kind, "pm01", link=0) for number, kind in enumerate((EventKind.LINK_DOWN, EventKind.LINK_UP, EventKind.LINK_DOWN))],
+        [0, 1, 2],
+    ),
+    (
+        "standby mode that goes on",
+        [entry(0, EventKind.STANDBY_ON, "pm01"), entry(1, EventKind.STANDBY_ON, "pm01", repeats=1)],
+        [0],
+    ),
+    (
+        "standby mode that was ended and is there again stays",
+        [
+            entry(0, EventKind.STANDBY_ON, "pm01"),
+            entry(1, EventKind.STANDBY_OFF, "pm01"),
+            entry(2, EventKind.STANDBY_ON, "pm01", repeats=1),
+        ],
         [0, 1, 2],
     ),
     (

@@ -1,0 +1,79 @@
+"""What an operator reads of a recorded cluster: the words of `hamon analyze` on a story that is known."""
+
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+
+from hamon import analyze, data, tell
+from hamon.classify.settings import ClusterSettings
+from hamon.model.event import EventKind
+from hamon.model.incident import Incident
+from hamon.rules.load import load
+
+CHRONICLE = Path(__file__).parent / "corpus" / "recordings" / "chronicle"
+SERVICES = {"web_shop": ("prmEx", "prmFs", "prmIp", "prmPg"), "database": ("prmStateful",)}
+
+
+@pytest.fixture(scope="module")
+def found() -> analyze.Analysis:
+    options = analyze.Options(cluster="demo", settings=ClusterSettings(name="demo", services=SERVICES))
+    return analyze.analyze([CHRONICLE], load([data.folder("rules")]), options)
+
+
+@pytest.fixture(scope="module")
+def main(found: analyze.Analysis) -> list[Incident]:
+    return [incident for incident in found.incidents if incident.part_of is None]
+
+
+def test_the_first_lines_tell_the_story(main: list[Incident]) -> None:
+    assert [tell.headline(incident, "en") for incident in main] == [
+        "[major] demo: service web_shop failed over pm01 -> pm02 (unplanned), down 1.4 s, protected again",
+        "[major] demo: interconnect was degraded between pm01 and pm02",
+        "[info] demo: service web_shop switched over pm02 -> pm01 (planned), down 1.1 s, protected again",
+        "[major] demo: standby pm02 could not take over services web_shop, database: node lost (unplanned), protected again",
+        "[info] demo: maintenance mode ended (planned)",
+        "[major] demo: services web_shop, database failed over pm01 -> pm02 (unplanned), down 1.7 s, NOT protected: pm01 cannot take over",
+    ]
+
+
+def test_causes_are_sentences(main: list[Incident]) -> None:
+    assert [tell.cause_text(incident, "en") for incident in main] == [
+        "monitor of prmPg failed on pm01: error (rc 1)",
+        "link 0 down on pm02",
+        "A person or a scheduled tool asked for it: node pm02 was put in standby mode.",
+        "node pm02 is lost",
+        "A person or a scheduled tool asked for it.",
+        "node pm01 is lost",
+    ]
+
+
+def test_a_switchover_begins_with_what_was_asked_for_and_planned(main: list[Incident]) -> None:
+    kinds = [entry.event for entry in tell.without_repetition(main[2].timeline)]
+    assert kinds[:2] == [EventKind.STANDBY_ON, EventKind.PLAN]
+    assert kinds.count(EventKind.STANDBY_ON) == 1
+
+
+@pytest.mark.parametrize("language", tell.LANGUAGES)
+def test_no_line_stands_twice_in_a_story(main: list[Incident], language: str) -> None:
+    for incident in main:
+        lines = [line[14:] for line in tell.story(incident, language, UTC).splitlines() if line[:2].isdigit() and line[2:3] == ":"]
+        assert lines
+        assert len(lines) == len(set(lines)), incident.key
+
+
+@pytest.mark.parametrize("language", tell.LANGUAGES)
+def test_the_text_has_each_headline_before_its_story_and_says_what_was_read(
+    found: analyze.Analysis, main: list[Incident], language: str
+) -> None:
+    text = analyze.to_text(found, language, "UTC")
+    places = [text.index(tell.headline(incident, language)) for incident in main]
+    assert places == sorted(places)
+    assert [text.count(tell.headline(incident, language)) for incident in main] == [1] * len(main)
+    assert str(sum(item.records for item in found.inputs)) in text.splitlines()[-1]
+
+
+def test_quiet_logs_say_that_they_were_read(tmp_path: Path) -> None:
+    (tmp_path / "ha-log").write_text("Nov 22 10:00:00 pm01 pacemaker-controld[106]:  notice: State transition S_IDLE -> S_POLICY_ENGINE\n")
+    quiet = analyze.analyze([tmp_path], load([data.folder("rules")]), analyze.Options(year=2026))
+    assert analyze.to_text(quiet, "en", "UTC") == "0 incident(s) in 1 lines of 1 file(s)."
