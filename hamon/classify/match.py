@@ -66,17 +66,23 @@ _SEVERE_WORDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """Rules that may take a line, in order. `needles` None: try them; else only if the line holds one of these."""
+    """Rules that may take a line, in order, if its second word begins with one of `beginnings` and it holds a needle (None: any)."""
 
     rules: tuple[Rule, ...]
+    beginnings: tuple[bytes, ...] | None
     needles: tuple[bytes, ...] | None
 
 
 def _plan(rules: Sequence[Rule]) -> _Plan | None:
     if not rules:
         return None
-    needles = {rule.needle for rule in rules}
-    return _Plan(tuple(rules), None if None in needles else tuple(sorted(needle for needle in needles if needle is not None)))
+    beginnings = {beginning for rule in rules for beginning in rule.beginnings or ()}
+    needles = {rule.needle for rule in rules if rule.needle is not None}
+    return _Plan(
+        tuple(rules),
+        tuple(sorted(beginnings)) if all(rule.beginnings for rule in rules) else None,
+        tuple(sorted(needles)) if all(rule.needle for rule in rules) else None,
+    )
 
 
 @dataclass(slots=True)
@@ -221,7 +227,7 @@ class Matcher:
                         plan = daemon.first.get(words[text_word], daemon.loose)
                         if daemon.second:
                             plan = daemon.plan(words, text_word)
-                        if plan is not None and (plan.needles is None or any([needle in line for needle in plan.needles])):
+                        if plan is not None and self._may_match(plan, line, words, text_word + 1):
                             self._try(scan, chunk, stamps, line, offset, plan.rules, place)
                         elif tag.known and words[place.level_word] in severe:
                             self._try(scan, chunk, stamps, line, offset, (), place)
@@ -230,6 +236,17 @@ class Matcher:
             offset += len(line) + 1
         self._count(scan)
         return scan
+
+    @staticmethod
+    def _may_match(plan: _Plan, line: bytes, words: list[bytes], second: int) -> bool:
+        if plan.beginnings is not None and not (second < len(words) and words[second].startswith(plan.beginnings)):
+            return False
+        if plan.needles is None:
+            return True
+        for needle in plan.needles:  # a loop: `any` with a generator takes three times as long  # noqa: SIM110
+            if needle in line:
+                return True
+        return False
 
     def _learn(self, words: list[bytes], traditional: bool) -> _Tag:
         """Remember what the tag of a line means."""

@@ -46,6 +46,8 @@ class RuleEntry(BaseModel):
     """A regular expression, searched in the message text; its named groups are the event's fields."""
     contains: str | None = None
     """A literal that every matching line contains: tried first, since it is much cheaper. Needed only for speed."""
+    second: tuple[str, ...] | None = None
+    """Beginnings of the second word, one of which every matching line has. Needed only for speed."""
     event: EventKind
     read: str | None = None
     """The reading that makes more of the groups (see classify/read.py)."""
@@ -173,7 +175,7 @@ def _has_top_level_choice(pattern: str) -> bool:
 class Rule:
     """A rule ready for use. `words` are the first words that a matching text can have, `second_words` the second ones (None: any).
 
-    `needle` is a literal in it.
+    `needle` is a literal in it, `beginnings` are those that its second word can have.
     """
 
     id: str
@@ -184,6 +186,7 @@ class Rule:
     words: frozenset[bytes] | None
     second_words: frozenset[bytes] | None
     needle: bytes | None
+    beginnings: tuple[bytes, ...] | None
     read: str | None
     set: Mapping[str, Scalar]
     examples: tuple[Example, ...]
@@ -203,6 +206,7 @@ def compile_rule(entry: RuleEntry, file: str) -> Rule:
         words=frozenset(word.encode() for word in words) if words is not None else None,
         second_words=frozenset(word.encode() for word in second) if second is not None else None,
         needle=entry.contains.encode() if entry.contains else None,
+        beginnings=tuple(text.encode() for text in entry.second) if entry.second else None,
         read=entry.read,
         set=dict(entry.set),
         examples=entry.example,
