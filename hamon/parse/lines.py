@@ -55,8 +55,8 @@ _FORMS = tuple(
         r"(?P<host>\S+)\s+(?P<daemon>corosync)(?:\[\d+\])?:\s+(?:(?P<level>[a-z]+)\s+)?\[\w+\s*\]\s?(?P<text>.*)",
         # syslog: pm_logconv; its own diagnostics (a pid in brackets first) are another daemon's
         r"(?P<host>\S+)\s+(?P<daemon>pm_logconv)(?:\[\d+\])?:\s+(?!\[\d+\]:)(?P<level>[A-Za-z]+):\s(?P<text>.*)",
-        # syslog: daemons and agents
-        r"(?P<host>\S+)\s+(?P<daemon>[\w.+/-]+)(?:\((?P<instance>[^)]*)\))?(?:\[\d+\])?:\s+(?:(?P<level>[A-Za-z]+):\s(?:\s*))?(?P<text>.*)",
+        # syslog: daemons and agents; a level with a colon is no program but pm_logconv.out
+        rf"(?P<host>\S+)\s+(?P<daemon>(?!(?i:{'|'.join(_LEVEL_NAMES)}):)[\w.+/-]+)(?:\((?P<instance>[^)]*)\))?(?:\[\d+\])?:\s+(?:(?P<level>[A-Za-z]+):\s(?:\s*))?(?P<text>.*)",
         # pm_logconv.out
         r"(?P<host>\S+)\s+(?P<level>[A-Za-z]+):\s(?P<text>.*)",
     )
@@ -166,7 +166,7 @@ def head(words: list[bytes]) -> Head | None:
     if match is None:
         return None
     name = match.group(1).decode("ascii", "replace")
-    if name.lower() in _LOGCONV_WORDS:
+    if name.lower() in _LOGCONV_WORDS and len(tag) == len(name) + 1:
         return Head(LOGCONV, 4 + shift, 5 + shift, _LOGCONV)
     if name == "corosync":  # [level] [SUBSYS ] text
         level, subsystem = -1, 5 + shift

@@ -49,6 +49,9 @@ STATUS = {
     "cib secrets unavailable": "cib secrets unavailable",
 }
 
+_BRACKETED = tuple(text for text in OCF if text.endswith(")"))
+"""Results with brackets of their own, which are no reason of the agent."""
+
 _TAIL = re.compile(r"^(?P<result>.*?)(?: after (?P<time>\S+))?(?: \((?P<reason>.*)\))?$", re.DOTALL)
 
 
@@ -74,10 +77,12 @@ def read_result(text: str, rc: int | None = None) -> Result:
     reason = None
     known = text.lower()
     if known not in OCF and known not in STATUS:
-        match = _TAIL.match(text)
-        if match is not None:
+        own = next((word for word in _BRACKETED if known.startswith(f"{word} (") and known.endswith(")")), None)
+        if own is not None:
+            text, reason = text[: len(own)], text[len(own) + 2 : -1]
+        elif (match := _TAIL.match(text)) is not None:
             text, reason = match["result"], match["reason"]
-            known = text.lower()
+        known = text.lower()
     if rc is not None:
         return Result(rc, None, reason, text)
     if known in STATUS:

@@ -37,8 +37,8 @@ class Stamps:
         return known
 
     def _parse(self, stamp: str) -> datetime:
-        if stamp[0].isdigit():
-            if stamp[4] == "/":
+        if stamp[:1].isdigit():
+            if stamp[4:5] == "/":
                 return self._local(datetime.strptime(stamp, "%Y/%m/%d_%H:%M:%S"))  # noqa: DTZ007 - the zone is added
             return self._local(datetime.fromisoformat(stamp))
         month, day, clock = stamp.split()
