@@ -46,7 +46,6 @@ events = Table(
     Index(None, "cluster", "id"),
     Index(None, "at"),
     Index(None, "kind", "id"),
-    Index(None, "node", "id"),
 )
 
 incidents = Table(

@@ -36,7 +36,6 @@ def upgrade() -> None:
     op.create_index("ix_events_cluster_id", "events", ["cluster", "id"])
     op.create_index("ix_events_at", "events", ["at"])
     op.create_index("ix_events_kind_id", "events", ["kind", "id"])
-    op.create_index("ix_events_node_id", "events", ["node", "id"])
 
     op.create_table(
         "incidents",
