@@ -47,5 +47,5 @@ def start(level: str, form: str, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("apprise", "httpx", "httpcore", "watchdog", "alembic", "uvicorn.access", "aiosmtplib"):
+    for noisy in ("apprise", "httpx", "httpcore", "watchdog", "alembic", "uvicorn", "aiosmtplib"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -2,7 +2,6 @@
 
 import asyncio
 import gzip
-import mailbox
 import os
 import re
 import signal
@@ -13,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.message import Message
 from html import unescape
+from mailbox import mbox
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -40,6 +40,11 @@ async def eventually(ask: Callable[[], Awaitable[T]], good: Callable[[T], object
             raise AssertionError(f"not within {seconds:g} s; the last answer was {answer!r}")
         await asyncio.sleep(0.02)
     return answer
+
+
+async def until(at: datetime) -> None:
+    """Wait for a moment of the clock."""
+    await asyncio.sleep(max(0.0, (at - now()).total_seconds()))
 
 
 def now() -> datetime:
@@ -78,6 +83,7 @@ class Gateway:
         logs_in: Path | None = None,
         services: Mapping[str, Sequence[str]] | None = None,
         smtp_port: int | None = None,
+        mailbox: bool = True,
         prepare_state: bool = True,
         **more: Mapping[str, object],
     ) -> None:
@@ -93,8 +99,9 @@ class Gateway:
         sections: dict[str, dict[str, object]] = {
             "web": {"listen": f"127.0.0.1:{self.port}"},
             f"cluster.{CLUSTER}": dict(SETTLE),
-            "notify.mailbox.box": {"path": self.mbox},
         }
+        if mailbox:
+            sections["notify.mailbox.box"] = {"path": self.mbox}
         for service, resources in (services or {}).items():
             sections[f"cluster.{CLUSTER}.service.{service}"] = {"resources": list(resources)}
         for node in nodes:
@@ -143,7 +150,13 @@ class Gateway:
         return self.process
 
     async def start(self) -> None:
-        process = await self.launch()
+        await self.launch()
+        await self.is_ready()
+
+    async def is_ready(self) -> None:
+        """Wait until it says that it is ready."""
+        process = self.process
+        assert process is not None
 
         async def ready() -> bool:
             assert process.returncode is None, f"hamon ended with status {process.returncode}:\n{self.said()}"
@@ -243,7 +256,7 @@ class Gateway:
         """What is in the mailbox."""
         if not self.mbox.exists():
             return []
-        box = mailbox.mbox(self.mbox, create=False)
+        box = mbox(self.mbox, create=False)
         try:
             return list(box)
         finally:
@@ -279,7 +292,10 @@ class Gateway:
                 last, since = seen, loop.time()
             return loop.time() - since >= still
 
-        await eventually(settled, seconds=2 * LIMIT)
+        try:
+            await eventually(settled, seconds=LIMIT)
+        except AssertionError as err:
+            raise AssertionError(f"never quiet: {last}, {await self.unread_bytes()} bytes unread\n{self.said()[-2000:]}") from err
 
 
 def text_of(html: str) -> str:
