@@ -166,16 +166,21 @@ class Engine:
         if state.nothing_before is None or now >= state.nothing_before:
             while (due := self.next_due()) is not None and due <= now:
                 state.now = max(due, state.now or due)
+                self._forget_recent(due)
                 self._due(due)
                 given += self._book.transitions(state.now)
             state.nothing_before = due or _NEVER
         state.now = max(now, state.now or now)
-        if state.recent and now - state.recent[0].at > self.settings.story_window:
-            state.recent = [entry for entry in state.recent if now - entry.at <= self.settings.story_window]
+        self._forget_recent(now)
         if len(state.stories) > self._forget_above:
             self._book.forget(now)
             self._forget_above = max(8, 2 * len(state.stories))
         return given
+
+    def _forget_recent(self, now: datetime) -> None:
+        recent, window = self.state.recent, self.settings.story_window
+        if recent and now - recent[0].at > window:
+            self.state.recent = [entry for entry in recent if now - entry.at <= window]
 
     def _due(self, now: datetime) -> None:
         state = self.state
@@ -334,7 +339,7 @@ class Engine:
         node.member, node.since = False, event.at
         self._drop_links(node.name)
         for item in self.state.resources.values():
-            if topology.is_service(item, self.settings) and node.name in topology.active_nodes(item):
+            if topology.is_service(item, self.settings, self.state) and node.name in topology.active_nodes(item):
                 continue  # its departure is told by what happens to the resource
             item.roles.pop(node.name, None)
         self._planned_standby(node.name, event)
@@ -520,6 +525,7 @@ class Engine:
         if known is None:
             known = self._mark("prefer" if what == "prefer" else "ban", event, node=node, constraint=constraint)
         known.node = known.node or node
+        known.entry = known.entry or entry_of(event)
         if what != "prefer" and known.node is not None:
             self._node(known.node).bans.setdefault(constraint, event.at)
 
@@ -538,7 +544,7 @@ class Engine:
         return self._book.find(IncidentKind.MOVE_CONSTRAINT_LEFT, mark.constraint or "") is not None
 
     def _constraint_left(self, mark: Mark, now: datetime) -> None:
-        self._book.open(
+        story = self._book.open(
             IncidentKind.MOVE_CONSTRAINT_LEFT,
             mark.constraint or "",
             Severity.WARNING,
@@ -548,6 +554,8 @@ class Engine:
             resources=[mark.resource] if mark.resource else [],
             cause=Cause(kind="move_constraint_set", node=mark.node, resource=mark.resource, at=mark.at, text=mark.constraint or ""),
         )
+        if mark.entry is not None:
+            story.timeline.append(mark.entry)
 
     def _target_role_changed(self, event: Event) -> None:
         self._mark("target_role", event)
@@ -620,7 +628,7 @@ class Engine:
             self._book.open(
                 IncidentKind.RESOURCE_BLOCKED,
                 subject,
-                Severity.CRITICAL if topology.is_service(item, self.settings) else Severity.MAJOR,
+                Severity.CRITICAL if topology.is_service(item, self.settings, self.state) else Severity.MAJOR,
                 event.at,
                 started_at=event.at,
                 nodes=[node] if node else [],
@@ -745,7 +753,7 @@ class Engine:
         if not item.clone:
             item.roles.clear()
         item.roles[node.name] = "Unpromoted" if item.promotable else "Started"
-        if topology.is_service(item, self.settings) and not item.promotable:
+        if topology.is_service(item, self.settings, self.state) and not item.promotable:
             self._departures.started(item.id, node.name, event.at, promoted=False, before=before)
         self._works(event)
 
@@ -762,7 +770,7 @@ class Engine:
                 if self._node(name).member is False:
                     item.roles.pop(name)
         item.roles[event.node] = topology.PROMOTED
-        if topology.is_service(item, self.settings):
+        if topology.is_service(item, self.settings, self.state):
             self._departures.started(item.id, event.node, event.at, promoted=True, before=before)
         self._works(event)
 
@@ -773,7 +781,7 @@ class Engine:
         self._node(event.node)
         served = event.node in topology.active_nodes(item) or not item.promotable
         item.roles.pop(event.node, None)
-        if topology.is_service(item, self.settings) and served and not item.promotable:
+        if topology.is_service(item, self.settings, self.state) and served and not item.promotable:
             self._departures.stopped(item.id, event.node, event.at, expected_back=self._comes_back(item.id, event.node))
         for story in self._book.open_stories():
             if story.kind is IncidentKind.STOP_FAILED and item.id in story.resources and event.node in story.nodes:
@@ -786,7 +794,7 @@ class Engine:
         item = topology.resource(self.state, event.resource, self.settings)
         item.clone = item.promotable = True
         item.roles[event.node] = "Unpromoted"
-        if topology.is_service(item, self.settings):
+        if topology.is_service(item, self.settings, self.state):
             self._departures.stopped(item.id, event.node, event.at, expected_back=self._comes_back(item.id, event.node))
 
     def _comes_back(self, resource: str, node: str) -> bool:

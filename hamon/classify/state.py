@@ -59,6 +59,7 @@ class Mark:
     resource: str | None = None
     constraint: str | None = None
     ended_at: datetime | None = None
+    entry: TimelineEntry | None = None
 
 
 @dataclass(slots=True)

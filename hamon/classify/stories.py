@@ -385,7 +385,7 @@ class Book:
 
     def forget(self, now: datetime) -> None:
         """Drop stories that ended so long ago that nothing can join them any more."""
-        limit = now - 2 * self.settings.story_window
+        limit = now - self.settings.story_window - timedelta(seconds=30)
         keep = {story.part_of for story in self.state.stories if story.state is IncidentState.OPEN}
         self.state.stories = [
             story
@@ -446,7 +446,7 @@ def _fingerprint(story: Story) -> str:
     return (
         f"{story.kind.value}|{story.severity.value}|{story.state.value}|{story.planned}|{story.outcome.value}|{story.part_of}|{story.from_node}|"
         f"{story.to_node}|{story.fenced}|{story.resources}|{story.service_restored_at}|{story.redundancy}|{story.reasons}|{story.started_at}|"
-        f"{(cause.kind, cause.node, cause.resource) if cause is not None else None}"
+        f"{(str(cause.kind), cause.node, cause.resource) if cause is not None else None}"
     )
 
 
