@@ -63,8 +63,8 @@ class RulesConfig(Section):
 class ServiceConfig(Section):
     """What users need, made of resources of the cluster."""
 
-    resources: Annotated[tuple[str, ...], Field(min_length=1, examples=[["grpPg", "prmIp"]])]
-    """Ids of the groups, primitives or clones that the service consists of."""
+    resources: Annotated[tuple[str, ...], Field(min_length=1, examples=[["prmPg", "prmIp"]])]
+    """Ids of the primitives and promotable clones that the service consists of; logs name the members of a group, not the group."""
 
 
 class ClusterConfig(Section):

@@ -46,7 +46,7 @@ class Departures:
         moves: list[Move] = []
         for action in actions:
             item = self.state.resources.get(action.resource)
-            if item is None or not topology.is_service(item, self.settings):
+            if item is None or not topology.is_service(item, self.settings, self.state):
                 continue
             if (move := self._move(action, actions, item.promotable)) is not None:
                 moves.append(move)
@@ -277,7 +277,7 @@ class Departures:
 
     def _may_move(self, name: str) -> bool:
         item = self.state.resources.get(name)
-        return item is not None and topology.is_service(item, self.settings)
+        return item is not None and topology.is_service(item, self.settings, self.state)
 
     def summary(self, resource: str, source: str | None, target: str | None, at: datetime) -> None:
         """pm_logconv's F11 lines: where a service resource is after the fail-over; `target` None: nowhere."""

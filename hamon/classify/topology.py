@@ -27,10 +27,15 @@ def node(state: State, name: str) -> Node:
     return known
 
 
-def is_service(item: Resource, settings: ClusterSettings) -> bool:
-    """Whether users need it: a configured member; else any primitive that is no fence device, and of clones only the promotable."""
-    if settings.services:
-        return any(item.id in members for members in settings.services.values())
+def is_service(item: Resource, settings: ClusterSettings, state: State) -> bool:
+    """Whether users need it: a configured member; else any primitive that is no fence device, and of clones only the promotable.
+
+    A configured service of which nothing was heard yet may be a group, whose members logs name without it: then all count.
+    """
+    if any(item.id in members for members in settings.services.values()):
+        return True
+    if settings.services and all(any(member in state.resources for member in members) for members in settings.services.values()):
+        return False
     return not item.device and (item.promotable or not item.clone)
 
 
@@ -42,7 +47,7 @@ def active_nodes(item: Resource) -> list[str]:
 
 
 def service_resources(state: State, settings: ClusterSettings) -> list[Resource]:
-    return [item for item in state.resources.values() if is_service(item, settings)]
+    return [item for item in state.resources.values() if is_service(item, settings, state)]
 
 
 def active_somewhere(state: State, settings: ClusterSettings) -> set[str]:
@@ -135,7 +140,7 @@ def view(state: State, settings: ClusterSettings) -> ClusterView:
         places = [active_nodes(item) for item in items]
         known_members = [place for place in places if place]
         active = max({place[0] for place in known_members}, key=lambda n: sum(n in p for p in places)) if known_members else None
-        up = None if not items else len(known_members) == len(members)
+        up = None if not items else len(known_members) == len(items)
         able = None
         if active is not None:
             others = candidates(state, [active])
