@@ -305,13 +305,20 @@ _CAUSES_FIRST = {
 }
 
 
+def _rank(event: Event) -> int:
+    """Causes first; that the cluster has nothing more to do comes last."""
+    if event.kind is EventKind.TRANSITION_ENDED or event.detail.get("to") == "S_IDLE":
+        return 6
+    return _CAUSES_FIRST.get(event.kind, 4)
+
+
 def causal_order(files: Sequence[list[Event]]) -> Iterator[Event]:
     """Merge the events of several files by time; what a file with whole seconds says takes the finer time of its witness."""
     files = [_by_node(events) for events in _refined(files)]
     exact = all(event.at.microsecond for events in files for event in events[:1])
 
     def place(event: Event) -> tuple[datetime, int]:
-        return (event.at if exact else event.at.replace(microsecond=0)), _CAUSES_FIRST.get(event.kind, 4)
+        return (event.at if exact else event.at.replace(microsecond=0)), _rank(event)
 
     heap: list[tuple[tuple[datetime, int], int, int]] = [(place(events[0]), number, 0) for number, events in enumerate(files) if events]
     heapq.heapify(heap)

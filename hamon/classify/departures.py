@@ -206,10 +206,15 @@ class Departures:
                 story.down_since = min(story.down_since or at, at)
                 self._name_ends(story)
                 return
-        elsewhere = bool(topology.active_nodes(self.state.resources[resource]))
-        if not expected_back and not elsewhere and resource not in self.state.returning:
+        if topology.active_nodes(self.state.resources[resource]) or resource in self.state.returning:
+            return
+        if expected_back:
+            self.state.restarting[resource] = Move(resource, node, stopped_at=at)
+        else:
             self.state.suspects[resource] = Move(resource, node, stopped_at=at)
             self.state.suspects_at[resource] = at
+        if self.state.is_idle:  # the other log's lines of this moment come late
+            self.idle(at)
 
     def started(self, resource: str, node: str, at: datetime, *, promoted: bool, before: list[str]) -> None:
         """A service resource serves on a node; `before` are the nodes where it did until now, as far as known."""
@@ -219,8 +224,11 @@ class Departures:
                 move.done_at, move.done_node, move.failed = at, node, False
                 self._name_ends(story)
                 self._judge_outcome(story, at)
+                if self.state.is_idle:
+                    self.idle(at)
                 return
         self.state.returning.pop(resource, None)
+        self.state.restarting.pop(resource, None)
         suspect = self.state.suspects.pop(resource, None)
         self.state.suspects_at.pop(resource, None)
         if suspect is not None and suspect.from_node != node:
@@ -320,8 +328,17 @@ class Departures:
             if not topology.active_nodes(self.state.resources[name]):
                 del self.state.returning[name]  # it did not arrive
                 self.state.suspects[name], self.state.suspects_at[name] = Move(name, None, stopped_at=at), at
+        self._not_back(at, timedelta(0))
         left = {name: move for name, move in self.state.suspects.items() if self._stopped_before(name, at, timedelta(0))}
         self._down(left, at)
+
+    def _not_back(self, at: datetime, age: timedelta) -> None:
+        """What was to be restarted where it was and did not come back is as suspect as what just stopped."""
+        for name, move in list(self.state.restarting.items()):
+            if move.stopped_at is not None and at - move.stopped_at >= age:
+                del self.state.restarting[name]
+                if not topology.active_nodes(self.state.resources[name]):
+                    self.state.suspects[name], self.state.suspects_at[name] = move, move.stopped_at
 
     def overdue(self, now: datetime) -> None:
         """Without plans and idle lines, a service that stays stopped for the grace time is down."""

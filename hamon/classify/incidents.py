@@ -643,10 +643,13 @@ class Engine:
         if not state.draft_closed:
             return
         actions, state.draft, state.draft_closed = state.draft, [], False
+        state.is_idle = False
         state.plan = actions
         self._departures.plan_is_carried_out(actions, at)
 
     def _state_changed(self, event: Event) -> None:
+        if event.detail.get("from") == "S_IDLE":
+            self.state.is_idle = False
         if event.detail.get("to") == "S_TRANSITION_ENGINE":
             self._carry_out(event.at)
         elif event.detail.get("to") == "S_IDLE" and event.detail.get("from") == "S_TRANSITION_ENGINE":
@@ -657,6 +660,7 @@ class Engine:
     def _idle(self, at: datetime) -> None:
         self._carry_out(at)
         self.state.plan = []
+        self.state.is_idle = True
         self._departures.idle(at)
 
     # -- operations

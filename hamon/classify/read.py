@@ -35,12 +35,12 @@ _SUCCESS = {
 }
 # Operations that change nothing that is watched.
 _SILENT = frozenset({"probe", "notify", "cancel", "meta-data", "validate-all"})
-_INSTANCE = re.compile(r":\d+$")
 
 
 def without_instance(resource: str) -> str:
     """Strip the instance number of a clone: scheduler lines name `prmPing:1`, results `prmPing`."""
-    return _INSTANCE.sub("", resource)
+    name, _, number = resource.rpartition(":")
+    return name if name and number.isdigit() else resource
 
 
 def is_true(value: Value) -> bool:

@@ -170,6 +170,8 @@ class State:
     draft_closed: bool = False
     plan: list[Action] = field(default_factory=list)
     """The plan that is being carried out."""
+    is_idle: bool = False
+    """The controller said that nothing more is to be done, and nothing was begun since."""
     stories: list[Story] = field(default_factory=list)
     """Open ones, and those closed in the last minutes (a cause may still join an effect)."""
     recent: list[TimelineEntry] = field(default_factory=list)
@@ -177,6 +179,8 @@ class State:
     links: list[PendingLink] = field(default_factory=list)
     suspects: dict[str, Move] = field(default_factory=dict)
     """Service resources that stopped without a plan that says why: they may be leaving, or just restarting."""
+    restarting: dict[str, Move] = field(default_factory=dict)
+    """Service resources that stopped because the plan restarts them where they are; should they not come back, they are down."""
     returning: dict[str, str] = field(default_factory=dict)
     """Service resource that goes back by itself after a departure -> key of that departure."""
     suspects_at: dict[str, datetime] = field(default_factory=dict)
