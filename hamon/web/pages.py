@@ -20,7 +20,7 @@ from hamon.clock import Clock
 from hamon.model.cluster import ClusterView, NodeState, ServiceView, SourceView
 from hamon.model.delivery import Delivery, DeliveryState
 from hamon.model.event import EventKind
-from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome, Severity
+from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome, Severity, TimelineEntry
 from hamon.ports import EventFilter, IncidentFilter, Store, Views
 from hamon.web.api import entry_of, known, older_than
 from hamon.web.settings import WebConfig
@@ -182,6 +182,12 @@ def accepted_language(header: str) -> str | None:
     return min(wanted)[2] if wanted else None
 
 
+def _others(entries: Sequence[TimelineEntry], kept: Sequence[TimelineEntry]) -> list[TimelineEntry]:
+    """The entries that are not among those kept, in their order."""
+    known = {id(entry) for entry in kept}
+    return [entry for entry in entries if id(entry) not in known]
+
+
 class Pages:
     """Everything the pages need, and their routes."""
 
@@ -279,6 +285,7 @@ class Pages:
         parts = await self._store.parts(cluster, key)
         whole = await self._store.incident(cluster, found.part_of) if found.part_of else None
         entries = tell.without_repetition(found.timeline)
+        repeating = _others(found.timeline, entries)
         kept = tell.most_telling(entries, TIMELINE_LIMIT)
         return self._page(
             request,
@@ -288,7 +295,8 @@ class Pages:
                 "incident": found,
                 "lines": list(tell.lines(kept)),
                 "concerns_redundancy": tell.concerns_redundancy(found),
-                "left_out": len(found.timeline) - len(kept),
+                "repeating": repeating[:TIMELINE_LIMIT],
+                "left_out": len(entries) - len(kept),
                 "parts": parts,
                 "whole": whole,
                 "transitions": await self._store.transitions(cluster, key),
