@@ -1,0 +1,502 @@
+"""What looks alike and is not: the hard distinctions, each as a short log that can be read."""
+
+from hamon.classify.settings import ClusterSettings
+from hamon.model.incident import IncidentKind, IncidentState, Outcome, Severity
+from tests.classify.cluster_log import UP, Cluster, at, moved, moves, running
+
+FAILS = """
+10:00:00 pm01 controld: Result of monitor operation for prmPg on pm01: not running
+10:00:00 pm01 attrd: Setting fail-count-prmPg#monitor_10000[pm01]: (unset) -> 1
+"""
+
+
+def test_a_failure_that_moves_the_service_is_a_failover() -> None:
+    cluster = running().log(FAILS + moves("pm01", "pm02", "10:00:01") + moved("pm01", "pm02", "10:00:04")).until("10:01:00")
+    (failover,) = cluster.main
+    assert (failover.kind, failover.planned, failover.outcome) == (IncidentKind.FAILOVER, False, Outcome.SUCCEEDED)
+    assert (failover.from_node, failover.to_node, failover.severity) == ("pm01", "pm02", Severity.MAJOR)
+    assert set(failover.resources) == {"prmEx", "prmPg"}
+    assert (failover.started_at, failover.service_restored_at, failover.service_down_seconds) == (at("10:00:00"), at("10:00:04"), 4.0)
+    assert failover.cause is not None
+    assert (failover.cause.kind, failover.cause.node, failover.cause.resource) == ("resource_failure", "pm01", "prmPg")
+    assert cluster.parts_of(failover) == ["resource_failure"]
+    assert cluster.told()[0] == "failover opening"
+
+
+def test_a_failure_that_is_repaired_in_place_is_a_local_recovery() -> None:
+    cluster = (
+        running()
+        .log(FAILS)
+        .log("""
+        10:00:01 pm01 schedulerd: Actions: Recover    prmPg             (                pm01 )
+        10:00:01 pm01 schedulerd: Calculated transition 9, saving inputs in /var/lib/pacemaker/pengine/pe-input-9.bz2
+        10:00:01 pm01 controld: State transition S_POLICY_ENGINE -> S_TRANSITION_ENGINE
+        10:00:02 pm01 controld: Result of stop operation for prmPg on pm01: ok
+        10:00:05 pm01 controld: Result of start operation for prmPg on pm01: ok
+        10:00:05 pm01 controld: State transition S_TRANSITION_ENGINE -> S_IDLE
+        """)
+        .until("10:01:00")
+    )
+    (recovery,) = cluster.main
+    assert (recovery.kind, recovery.outcome, recovery.nodes) == (IncidentKind.LOCAL_RECOVERY, Outcome.SUCCEEDED, ("pm01",))
+    assert (recovery.resources, recovery.state, recovery.resolved_at) == (("prmPg",), IncidentState.RESOLVED, at("10:00:05"))
+    assert cluster.told() == ["local_recovery opening"]
+
+
+def test_recover_with_an_arrow_is_a_move_and_without_one_is_none() -> None:
+    def plan(details: str) -> Cluster:
+        return (
+            running()
+            .log(FAILS)
+            .log(f"""
+        10:00:01 pm01 schedulerd: Actions: Recover    prmPg             ( {details} )
+        10:00:01 pm01 schedulerd: Calculated transition 9, saving inputs in /var/lib/pacemaker/pengine/pe-input-9.bz2
+        10:00:01 pm01 controld: State transition S_POLICY_ENGINE -> S_TRANSITION_ENGINE
+        """)
+        )
+
+    assert [item.kind for item in plan("pm01 -> pm02").main] == ["failover"]
+    assert "failover" not in {item.kind for item in plan("pm01").until("10:00:30").incidents}
+
+
+CLONE_FAILS = """
+10:00:00 pm02 controld: Result of monitor operation for prmPing on pm02: error
+10:00:00 pm01 schedulerd: Actions: Stop       prmPing:1         (                pm02 )  due to node availability
+10:00:00 pm01 schedulerd: clnPrmPing cannot run on pm02 due to reaching migration threshold (clean up resource to allow again)
+10:00:00 pm01 schedulerd: Calculated transition 9, saving inputs in /var/lib/pacemaker/pengine/pe-input-9.bz2
+10:00:01 pm01 controld: State transition S_POLICY_ENGINE -> S_TRANSITION_ENGINE
+10:00:01 pm02 controld: Result of stop operation for prmPing on pm02: ok
+10:00:01 pm01 controld: State transition S_TRANSITION_ENGINE -> S_IDLE
+"""
+
+
+def test_a_clone_that_fails_on_the_standby_is_a_standby_fault_and_moves_nothing() -> None:
+    cluster = running().log(CLONE_FAILS).until("10:01:00")
+    (fault,) = cluster.main
+    assert (fault.kind, fault.nodes, fault.redundancy, fault.state) == (IncidentKind.STANDBY_FAULT, ("pm02",), False, IncidentState.OPEN)
+    assert "resource_failure" in cluster.parts_of(fault)
+    assert cluster.told() == ["standby_fault opening"]
+
+
+def test_a_cleanup_on_the_standby_closes_its_fault() -> None:
+    cluster = (
+        running()
+        .log("10:00:00 pm01 attrd: Setting fail-count-prmPing#monitor_10000[pm02]: (unset) -> 1")
+        .log(CLONE_FAILS)
+        .until("10:01:00")
+    )
+    cluster.log("""
+    10:05:00 pm01 attrd: Setting fail-count-prmPing#monitor_10000[pm02]: 1 -> (unset)
+    10:05:02 pm02 controld: Result of start operation for prmPing on pm02: ok
+    """).until("10:06:00")
+    (fault,) = [item for item in cluster.incidents if item.kind is IncidentKind.STANDBY_FAULT]
+    assert (fault.state, fault.redundancy) == (IncidentState.RESOLVED, True)
+    assert {item.state for item in cluster.incidents} == {IncidentState.RESOLVED}
+    assert cluster.told() == ["standby_fault opening", "standby_fault closing"]
+
+
+# -- planned work
+
+STANDBY = "10:00:00 pm01 schedulerd: pm01 is in standby mode"
+STOPS = "10:00:00 pm01 controld: Creating shutdown request for pm01 (state=S_IDLE)"
+BANNED = """10:00:00 pm01 based: ++ /cib/configuration/constraints:  <rsc_location id="cli-ban-grpPg-on-pm01" rsc="grpPg" role="Started" node="pm01" score="-INFINITY"/>"""  # noqa: E501
+
+
+def test_a_move_after_a_mark_is_a_planned_switchover() -> None:
+    for mark in (STANDBY, STOPS, BANNED):
+        cluster = running().log(mark + moves("pm01", "pm02", "10:00:01") + moved("pm01", "pm02", "10:00:04")).until("10:01:00")
+        (switchover,) = [item for item in cluster.incidents if item.kind in ("switchover", "failover")]
+        assert (switchover.kind, switchover.planned, switchover.severity) == (IncidentKind.SWITCHOVER, True, Severity.INFO), mark
+        assert (switchover.from_node, switchover.to_node) == ("pm01", "pm02")
+        assert cluster.main == []
+        assert cluster.told()[0] == "switchover opening"
+
+
+def test_a_move_without_a_mark_and_without_a_fault_is_a_failover_of_unknown_reason() -> None:
+    cluster = running().log(moves("pm01", "pm02", "10:00:01") + moved("pm01", "pm02", "10:00:04")).until("10:01:00")
+    (failover,) = cluster.main
+    assert (failover.kind, failover.planned, failover.severity) == (IncidentKind.FAILOVER, None, Severity.WARNING)
+
+
+def test_a_mark_for_the_other_node_plans_nothing() -> None:
+    cluster = running().log("10:00:00 pm01 schedulerd: pm02 is in standby mode" + moves("pm01", "pm02", "10:00:01")).until("10:01:00")
+    assert [(item.kind, item.planned) for item in cluster.main] == [("failover", None)]
+
+
+def test_a_mark_that_was_taken_back_plans_nothing() -> None:
+    cluster = running().log("""
+    09:30:00 pm01 attrd: Setting standby[pm01]: (unset) -> true
+    09:31:00 pm01 attrd: Setting standby[pm01]: true -> (unset)
+    """)
+    cluster.log(moves("pm01", "pm02", "10:00:01") + moved("pm01", "pm02", "10:00:04")).until("10:01:00")
+    assert [(item.kind, item.planned) for item in cluster.main] == [("failover", None)]
+
+
+def test_a_fault_beside_a_mark_is_a_failover_all_the_same() -> None:
+    cluster = running().log(STANDBY + FAILS + moves("pm01", "pm02", "10:00:01") + moved("pm01", "pm02", "10:00:04")).until("10:01:00")
+    (failover,) = cluster.main
+    assert (failover.kind, failover.planned) == (IncidentKind.FAILOVER, False)
+
+
+def test_a_fault_on_the_other_node_makes_no_failover_of_a_planned_move() -> None:
+    cluster = running().log("09:59:50 pm02 controld: Result of monitor operation for prmPing on pm02: error")
+    cluster.log(STANDBY + moves("pm01", "pm02", "10:00:01") + moved("pm01", "pm02", "10:00:04")).until("10:01:00")
+    assert [item.planned for item in cluster.incidents if item.kind in ("switchover", "failover")] == [True]
+
+
+def test_a_switchover_whose_service_does_not_arrive_is_no_planned_failover() -> None:
+    cluster = running().log(STANDBY + moves("pm01", "pm02", "10:00:01"))
+    cluster.log("""
+    10:00:03 pm01 controld: Result of stop operation for prmPg on pm01: ok
+    10:00:03 pm01 controld: Result of stop operation for prmEx on pm01: ok
+    """).until("10:30:00")
+    (failed,) = cluster.main
+    assert (failed.outcome, failed.severity, failed.planned) == (Outcome.FAILED, Severity.CRITICAL, False)
+    assert failed.kind in (IncidentKind.FAILOVER, IncidentKind.SERVICE_DOWN)
+
+
+def test_a_service_stopped_by_target_role_is_down_by_plan() -> None:
+    cluster = running().log("""
+    10:00:00 pm01 based: ++   <nvpair id="grpPg-meta_attributes-target-role" name="target-role" value="Stopped"/>
+    10:00:00 pm01 schedulerd: Actions: Stop       prmEx             (                pm01 )  due to node availability
+    10:00:00 pm01 schedulerd: Actions: Stop       prmPg             (                pm01 )  due to node availability
+    10:00:00 pm01 schedulerd: Calculated transition 9, saving inputs in /var/lib/pacemaker/pengine/pe-input-9.bz2
+    10:00:00 pm01 controld: State transition S_POLICY_ENGINE -> S_TRANSITION_ENGINE
+    10:00:01 pm01 controld: Result of stop operation for prmPg on pm01: ok
+    10:00:01 pm01 controld: Result of stop operation for prmEx on pm01: ok
+    10:00:01 pm01 controld: State transition S_TRANSITION_ENGINE -> S_IDLE
+    """)
+    assert cluster.until("10:01:00").main == []
+    assert {item.planned for item in cluster.incidents} == {True}
+    cluster.log("""
+    10:05:00 pm01 controld: Result of start operation for prmEx on pm01: ok
+    10:05:00 pm01 controld: Result of start operation for prmPg on pm01: ok
+    """).until("10:06:00")
+    assert cluster.main == []
+    assert not any(item.kind is IncidentKind.FAILOVER for item in cluster.incidents)
+
+
+def test_an_orderly_stop_of_the_standby_alarms_nobody() -> None:
+    cluster = running().log("""
+    10:00:00 pm01 controld: Creating shutdown request for pm02 (state=S_IDLE)
+    10:00:05 pm01 controld: Node pm02 state is now lost
+    """)
+    assert cluster.until("10:05:00").main == []
+    assert [event.kind for event in cluster.events][-1] == "node_left"
+    assert cluster.told() == []
+
+
+def test_a_crash_of_the_standby_is_its_fault() -> None:
+    cluster = (
+        running()
+        .log("""
+    10:00:00 pm01 controld: Node pm02 state is now lost
+    10:00:01 pm01 controld: Requesting fencing (reboot) of node pm02
+    10:00:03 pm01 controld: Peer pm02 was terminated (reboot) by pm01 on behalf of pacemaker-controld.106@pm01: OK
+    """)
+        .until("10:01:00")
+    )
+    (fault,) = cluster.main
+    assert (fault.kind, fault.nodes, fault.fenced) == (IncidentKind.STANDBY_FAULT, ("pm02",), ("pm02",))
+    assert cluster.parts_of(fault) == ["fencing", "node_lost"]
+    cluster.log("10:03:00 pm01 controld: Node pm02 state is now member").until("10:05:00")
+    assert [item.state for item in cluster.incidents] == [IncidentState.RESOLVED] * 3
+
+
+# -- daemons, links, quorum
+
+
+def test_a_daemon_killed_on_the_standby_is_told_as_that() -> None:
+    cluster = (
+        running()
+        .log("""
+    10:00:00 pm02 pacemakerd: pacemaker-execd[105] terminated with signal 9 (Killed)
+    10:00:00 pm02 pacemakerd: Respawning pacemaker-execd subdaemon after unexpected exit
+    """)
+        .until("10:01:00")
+    )
+    (died,) = cluster.main
+    assert (died.kind, died.nodes, died.resources) == (IncidentKind.DAEMON_FAILED, ("pm02",), ("pacemaker-execd",))
+    assert cluster.until("10:10:00").main[0].state is IncidentState.RESOLVED
+
+
+def test_a_link_that_flaps_is_told_although_its_peer_stayed() -> None:
+    cluster = running().log("10:00:00 pm01 corosync: link: host: 2 link: 0 is down")
+    assert cluster.main == []
+    cluster.until("10:00:30")
+    (fault,) = cluster.main
+    assert (fault.kind, set(fault.nodes), fault.started_at) == (IncidentKind.INTERCONNECT_DEGRADED, {"pm01", "pm02"}, at("10:00:00"))
+    cluster.log("10:02:00 pm01 corosync: link: host: 2 link: 0 is up")
+    assert cluster.main[0].state is IncidentState.RESOLVED
+    assert cluster.told() == ["interconnect_degraded opening", "interconnect_degraded closing"]
+
+
+def test_both_ends_of_a_link_tell_one_story() -> None:
+    cluster = (
+        running()
+        .log("""
+    10:00:00 pm01 corosync: link: host: 2 link: 0 is down
+    10:00:00 pm02 corosync: link: host: 1 link: 0 is down
+    """)
+        .until("10:00:30")
+    )
+    assert [item.kind for item in cluster.main] == ["interconnect_degraded"]
+
+
+def test_links_to_a_node_that_is_lost_are_no_story() -> None:
+    cluster = (
+        running()
+        .log("""
+    10:00:00 pm01 corosync: link: host: 2 link: 0 is down
+    10:00:00 pm01 corosync: link: host: 2 link: 1 is down
+    10:00:03 pm01 controld: Node pm02 state is now lost
+    """)
+        .until("10:01:00")
+    )
+    assert [item.kind for item in cluster.main] == ["standby_fault"]
+
+
+def test_a_node_that_boots_has_no_quorum_yet_and_says_so_to_nobody() -> None:
+    cluster = Cluster().log("""
+    09:00:00 pm01 corosync: Corosync Cluster Engine 3.1.7 starting up
+    09:00:00 pm01 corosync: This node is within the non-primary component and will NOT provide any services.
+    09:00:01 pm01 pacemakerd: Starting Pacemaker 2.1.5
+    09:00:02 pm01 controld: No quorum
+    09:00:20 pm01 controld: Quorum acquired
+    """)
+    assert cluster.until("09:05:00").main == []
+    assert cluster.engine.view().has_quorum is True
+
+
+def test_quorum_lost_while_serving_is_critical() -> None:
+    cluster = running().log("10:00:00 pm01 controld: Quorum lost").until("10:00:30")
+    (lost,) = [item for item in cluster.main if item.kind is IncidentKind.QUORUM_LOST]
+    assert (lost.severity, lost.state) == (Severity.CRITICAL, IncidentState.OPEN)
+    cluster.log("10:01:00 pm01 controld: Quorum acquired")
+    assert [item.state for item in cluster.incidents] == [IncidentState.RESOLVED]
+
+
+# -- what was there before
+
+
+def test_a_threshold_whose_failure_nobody_saw_was_there_before_and_is_no_alarm_of_now() -> None:
+    cluster = running().log(
+        "10:00:00 pm01 schedulerd: prmPg cannot run on pm02 due to reaching migration threshold (clean up resource to allow again)"
+    )
+    found = cluster.until("10:01:00").incidents
+    assert [(item.kind, item.started_at) for item in found] == [("failcount_threshold", None)]
+    # The scheduler repeats it with every calculation.
+    cluster.log("10:02:00 pm01 schedulerd: prmPg cannot run on pm02 due to reaching migration threshold (clean up resource to allow again)")
+    assert len(cluster.until("10:03:00").incidents) == 1
+
+
+def test_a_failure_that_the_scheduler_repeats_is_history() -> None:
+    cluster = running().log(
+        "10:00:00 pm01 schedulerd: Unexpected result (error) was recorded for monitor of prmPg on pm01 at Nov 22 09:10:23 2026"
+    )
+    assert cluster.until("10:05:00").incidents == []
+
+
+# -- after a fail-over
+
+FAILED_OVER = FAILS + moves("pm01", "pm02", "10:00:01") + moved("pm01", "pm02", "10:00:04")
+
+
+def test_a_cleanup_after_a_failover_closes_its_debt() -> None:
+    cluster = running().log(FAILED_OVER).until("10:01:00")
+    (failover,) = cluster.main
+    assert (failover.state, failover.redundancy) == (IncidentState.OPEN, False)
+    cluster.log("10:10:00 pm01 attrd: Setting fail-count-prmPg#monitor_10000[pm01]: 1 -> (unset)")
+    (failover,) = cluster.main
+    assert (failover.state, failover.redundancy_restored_at) == (IncidentState.RESOLVED, at("10:10:00"))
+    assert cluster.told()[-1] == "failover closing"
+
+
+def test_two_failovers_in_a_row_are_two() -> None:
+    cluster = running().log(FAILED_OVER).log("10:10:00 pm01 attrd: Setting fail-count-prmPg#monitor_10000[pm01]: 1 -> (unset)")
+    cluster.log("""
+    10:20:00 pm02 controld: Result of monitor operation for prmEx on pm02: not running
+    10:20:00 pm02 attrd: Setting fail-count-prmEx#monitor_10000[pm02]: (unset) -> 1
+    """)
+    cluster.log(moves("pm02", "pm01", "10:20:01") + moved("pm02", "pm01", "10:20:04")).until("10:21:00")
+    first, second = [item for item in cluster.incidents if item.kind is IncidentKind.FAILOVER]
+    assert (first.from_node, first.to_node, second.from_node, second.to_node) == ("pm01", "pm02", "pm02", "pm01")
+    assert first.key != second.key
+    assert (first.state, second.planned, second.outcome) == (IncidentState.RESOLVED, False, Outcome.SUCCEEDED)
+
+
+def test_a_second_failure_soon_after_the_first_is_a_failover_of_its_own_not_a_return() -> None:
+    cluster = running().log(FAILED_OVER).log("10:00:20 pm01 attrd: Setting fail-count-prmPg#monitor_10000[pm01]: 1 -> (unset)")
+    cluster.log("""
+    10:00:50 pm02 controld: Result of monitor operation for prmEx on pm02: not running
+    10:00:50 pm02 attrd: Setting fail-count-prmEx#monitor_10000[pm02]: (unset) -> 1
+    """)
+    cluster.log(moves("pm02", "pm01", "10:00:51") + moved("pm02", "pm01", "10:00:54")).until("10:02:00")
+    assert [(item.from_node, item.to_node) for item in cluster.main] == [("pm01", "pm02"), ("pm02", "pm01")]
+
+
+def test_a_return_after_standby_is_part_of_the_switchover() -> None:
+    cluster = running().log("10:00:00 pm01 attrd: Setting standby[pm01]: (unset) -> true")
+    cluster.log(moves("pm01", "pm02", "10:00:01") + moved("pm01", "pm02", "10:00:04")).until("10:00:20")
+    cluster.log("10:00:30 pm01 attrd: Setting standby[pm01]: true -> (unset)")
+    cluster.log(moves("pm02", "pm01", "10:00:31") + moved("pm02", "pm01", "10:00:34")).until("10:02:00")
+    (switchover,) = [item for item in cluster.incidents if item.kind in ("switchover", "failover")]
+    assert (switchover.kind, switchover.from_node, switchover.to_node) == (IncidentKind.SWITCHOVER, "pm01", "pm02")
+    assert cluster.main == []
+
+
+def test_a_failover_whose_start_fails_on_the_target_is_told_as_failed() -> None:
+    cluster = running().log(FAILS + moves("pm01", "pm02", "10:00:01"))
+    cluster.log("""
+    10:00:03 pm01 controld: Result of stop operation for prmPg on pm01: ok
+    10:00:03 pm01 controld: Result of stop operation for prmEx on pm01: ok
+    10:00:05 pm02 controld: Result of start operation for prmEx on pm02: error
+    10:00:05 pm01 schedulerd: Actions: Stop       prmEx             (                pm02 )  due to node availability
+    10:00:05 pm01 schedulerd: Calculated transition 10, saving inputs in /var/lib/pacemaker/pengine/pe-input-10.bz2
+    10:00:05 pm01 controld: State transition S_POLICY_ENGINE -> S_TRANSITION_ENGINE
+    10:00:06 pm02 controld: Result of stop operation for prmEx on pm02: ok
+    10:00:06 pm01 controld: State transition S_TRANSITION_ENGINE -> S_IDLE
+    """).until("10:15:00")
+    (down,) = cluster.main
+    assert (down.outcome, down.severity, down.planned) == (Outcome.FAILED, Severity.CRITICAL, False)
+    assert down.kind in (IncidentKind.FAILOVER, IncidentKind.SERVICE_DOWN)
+    assert down.service_restored_at is None
+    cluster.log("""
+    10:20:00 pm02 controld: Result of start operation for prmEx on pm02: ok
+    10:20:00 pm02 controld: Result of start operation for prmPg on pm02: ok
+    """).until("10:21:00")
+    (down,) = cluster.main
+    assert down.service_restored_at == at("10:20:00")
+
+
+# -- fencing
+
+LOST = """
+10:00:00 pm02 controld: Node pm01 state is now lost
+10:00:01 pm02 controld: Requesting fencing (reboot) of node pm01
+"""
+
+
+def serving_pm01_seen_by_pm02() -> Cluster:
+    return Cluster().log(UP).log("09:10:00 pm02 controld: Set DC to pm02 (3.16.1)")
+
+
+def test_fencing_that_fails_and_then_succeeds_is_one_failover_that_took_longer() -> None:
+    cluster = serving_pm01_seen_by_pm02().log(LOST)
+    cluster.log("""
+    10:00:01 pm02 schedulerd: Actions: Move       prmEx             (                pm01 -> pm02 )
+    10:00:01 pm02 schedulerd: Actions: Move       prmPg             (                pm01 -> pm02 )
+    10:00:01 pm02 schedulerd: Calculated transition 9, saving inputs in /var/lib/pacemaker/pengine/pe-warn-9.bz2
+    10:00:01 pm02 controld: State transition S_POLICY_ENGINE -> S_TRANSITION_ENGINE
+    10:00:21 pm02 controld: Peer pm01 was not terminated (reboot) by the cluster on behalf of pacemaker-controld.106@pm02: Timed Out
+    10:00:22 pm02 controld: Requesting fencing (reboot) of node pm01
+    10:00:30 pm02 controld: Peer pm01 was terminated (reboot) by pm02 on behalf of pacemaker-controld.106@pm02: OK
+    10:00:33 pm02 controld: Result of start operation for prmEx on pm02: ok
+    10:00:33 pm02 controld: Result of start operation for prmPg on pm02: ok
+    10:00:33 pm02 controld: State transition S_TRANSITION_ENGINE -> S_IDLE
+    """).until("10:02:00")
+    (failover,) = cluster.main
+    assert (failover.kind, failover.planned, failover.outcome) == (IncidentKind.FAILOVER, False, Outcome.SUCCEEDED)
+    assert (failover.from_node, failover.to_node, failover.fenced) == ("pm01", "pm02", ("pm01",))
+    assert cluster.parts_of(failover) == ["fencing", "fencing", "fencing_failed", "node_lost"]
+    (failed,) = [item for item in cluster.incidents if item.kind is IncidentKind.FENCING_FAILED]
+    assert (failed.state, failed.nodes) == (IncidentState.RESOLVED, ("pm01",))
+    assert failover.service_down_seconds == 33.0
+
+
+def test_a_lost_node_and_its_fencing_are_one_story_also_where_roles_are_unknown() -> None:
+    cluster = (
+        Cluster()
+        .log("""
+    10:00:00 pm02 controld: Node pm01 state is now lost
+    10:00:01 pm02 controld: Requesting fencing (reboot) of node pm01
+    10:00:21 pm02 controld: Peer pm01 was not terminated (reboot) by the cluster on behalf of pacemaker-controld.106@pm02: Timed Out
+    10:00:22 pm02 controld: Requesting fencing (reboot) of node pm01
+    """)
+        .until("10:01:00")
+    )
+    (failed,) = cluster.main
+    assert failed.kind is IncidentKind.FENCING_FAILED
+    assert cluster.parts_of(failed) == ["fencing", "fencing", "node_lost"]
+
+
+def test_an_operators_fencing_of_the_active_node_is_planned_work() -> None:
+    cluster = (
+        serving_pm01_seen_by_pm02()
+        .log("""
+    10:00:00 pm02 controld: Peer pm01 was terminated (reboot) by pm02 on behalf of stonith_admin.4242@pm02: OK
+    """)
+        .until("10:01:00")
+    )
+    (fencing,) = [item for item in cluster.incidents if item.kind is IncidentKind.FENCING]
+    assert (fencing.severity, fencing.outcome) == (Severity.WARNING, Outcome.SUCCEEDED)
+
+
+# -- names and settings
+
+
+def test_a_node_that_corosync_knows_by_number_is_learned_and_named() -> None:
+    cluster = (
+        running()
+        .log("""
+    10:00:00 pm01 corosync: Failed to receive the leave message. failed: 2
+    10:00:00 pm01 controld: Node pm02 state is now lost
+    """)
+        .until("10:01:00")
+    )
+    (fault,) = cluster.main
+    assert (fault.kind, fault.nodes) == (IncidentKind.STANDBY_FAULT, ("pm02",))
+    assert cluster.engine.state.node_ids["2"] == "pm02"
+    assert not any("node 2" in name for item in cluster.incidents for name in item.nodes)
+
+
+def test_a_configured_service_is_the_only_one_that_departs() -> None:
+    config = ClusterSettings(name="test", services={"web": ("prmEx",)})
+    cluster = Cluster(config).log(UP).log(FAILED_OVER).until("10:01:00")
+    (failover,) = [item for item in cluster.incidents if item.kind is IncidentKind.FAILOVER]
+    assert (failover.services, failover.resources) == (("web",), ("prmEx",))
+
+
+def test_an_old_line_does_not_reopen_a_resolved_incident() -> None:
+    cluster = running().log(FAILED_OVER).log("10:10:00 pm01 attrd: Setting fail-count-prmPg#monitor_10000[pm01]: 1 -> (unset)")
+    before = cluster.incidents
+    copy = Cluster()
+    copy.engine, copy.steps = cluster.engine, cluster.steps
+    copy.log("10:10:00 pm02 attrd: Setting fail-count-prmPg#monitor_10000[pm01]: 1 -> (unset)").until("10:20:00")
+    assert [(item.key, item.state) for item in copy.incidents] == [(item.key, item.state) for item in before]
+
+
+def test_connectivity_lost_on_the_active_node_is_the_cause_of_its_failover() -> None:
+    cluster = running().log("10:00:00 pm01 attrd: Setting default_ping_set[pm01]: 100 -> 0")
+    cluster.log(moves("pm01", "pm02", "10:00:05") + moved("pm01", "pm02", "10:00:08")).until("10:01:00")
+    (failover,) = cluster.main
+    assert (failover.planned, failover.cause and failover.cause.kind) == (False, "connectivity_degraded")
+    cluster.log("10:30:00 pm01 attrd: Setting default_ping_set[pm01]: 0 -> 100").until("10:31:00")
+    assert {item.state for item in cluster.incidents} == {IncidentState.RESOLVED}
+
+
+def test_maintenance_is_recorded_and_failures_in_it_are_planned() -> None:
+    cluster = (
+        running()
+        .log("""
+    10:00:00 pm01 based: ++ /cib/configuration/crm_config:  <nvpair id="options-maintenance-mode" name="maintenance-mode" value="true"/>
+    10:01:00 pm01 controld: Result of monitor operation for prmPg on pm01: not running
+    """)
+        .until("10:05:00")
+    )
+    assert cluster.main == []
+    assert cluster.engine.view().maintenance is True
+    cluster.log("10:10:00 pm01 based: -- /cib/configuration/crm_config/nvpair[@id='options-maintenance-mode']")
+    (maintenance,) = [item for item in cluster.incidents if item.kind is IncidentKind.MAINTENANCE]
+    assert (maintenance.state, maintenance.planned) == (IncidentState.RESOLVED, True)
+    assert [entry.event for entry in maintenance.timeline] == ["maintenance_on", "maintenance_off"]
+    assert cluster.engine.view().maintenance is False
+
+
+def test_a_ban_that_is_forgotten_is_remembered() -> None:
+    cluster = running().log(BANNED).until("10:30:00")
+    (left,) = [item for item in cluster.main if item.kind is IncidentKind.MOVE_CONSTRAINT_LEFT]
+    assert (left.severity, left.started_at, left.detected_at) == (Severity.WARNING, at("10:00:00"), at("10:10:00"))
+    assert [entry.event for entry in left.timeline] == ["move_constraint_set"]
+    cluster.log("10:40:00 pm01 based: -- /cib/configuration/constraints/rsc_location[@id='cli-ban-grpPg-on-pm01']")
+    assert cluster.main[0].state is IncidentState.RESOLVED
