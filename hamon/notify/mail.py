@@ -27,16 +27,23 @@ _VERBATIM = frozenset({"message-id", "in-reply-to", "references", "x-hamon-incid
 
 
 class _MailPolicy(EmailPolicy):
-    """Write identifiers as they are: the standard library turns one without spaces that passes 78 columns into an RFC 2047 word.
+    """Write identifiers and plain subjects as they are, which are ASCII and shorter than the 998 columns of RFC 5322, 2.1.1.
 
-    They are ASCII and shorter than the 998 columns of RFC 5322, 2.1.1.
+    The standard library turns an identifier without spaces that passes 78 columns into an RFC 2047 word, and moves a subject that fits just
+    so into a line of its own, which then begins with a blank for many a reader.
     """
 
     def fold(self, name: str, value: str) -> str:
-        return f"{name}: {value}{self.linesep}" if name.lower() in _VERBATIM else super().fold(name, value)
+        return f"{name}: {value}{self.linesep}" if _as_it_is(name, value) else super().fold(name, value)
 
     def fold_binary(self, name: str, value: str) -> bytes:
-        return self.fold(name, value).encode("ascii") if name.lower() in _VERBATIM else super().fold_binary(name, value)
+        return self.fold(name, value).encode("ascii") if _as_it_is(name, value) else super().fold_binary(name, value)
+
+
+def _as_it_is(name: str, value: str) -> bool:
+    if name.lower() == "subject":
+        return value.isascii() and value.isprintable() and "=?" not in value and len(value) < 900
+    return name.lower() in _VERBATIM
 
 
 # 7-bit lines survive every server, and 8BITMIME need not be negotiated.

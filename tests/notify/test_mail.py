@@ -32,6 +32,14 @@ def test_any_words_arrive_and_none_becomes_a_header(subject: str, text: str, rep
     }
 
 
+@pytest.mark.parametrize("length", range(1, 201))
+def test_a_subject_of_any_length_begins_on_the_line_of_its_name_and_not_with_a_blank(length: int) -> None:
+    words = ("[warning] web: service shop failing over n1 -> n2 (not known whether planned), " * 3)[:length].strip()
+    content = mail(notification(subject=words), SENDER, TO, NOW).as_bytes()
+    assert f"\nSubject: {words[:1]}".encode() in content
+    assert message_from_bytes(content, policy=policy.default)["Subject"] == words
+
+
 def test_identifiers_are_written_as_they_are_however_long_the_domain() -> None:
     content = mail(notification(), SENDER, TO, NOW).as_bytes().decode("ascii")
     for name in ("Message-ID", "In-Reply-To", "References"):
