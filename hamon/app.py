@@ -148,9 +148,12 @@ class Gateway:
             deliverer = Deliverer(store, outlets, Composer(config.web.timezone), clock, observe=metrics.delivered)
             targets = [outlet.target for outlet in outlets.values()]
             settings = {name: section.settings(name) for name, section in config.cluster.items()}
-            processor = Processor(settings, rules, store, targets, clock, metrics, recorded=deliverer.wake)
+            collectors: list[Collector] = []
+            processor = Processor(
+                settings, rules, store, targets, clock, metrics, recorded=deliverer.wake, behind=lambda: _are_behind(collectors)
+            )
             positions = await processor.restore()
-            collectors: list[Collector] = [
+            collectors += [
                 COLLECTORS[kind][1](name, section, clock, positions)  # type: ignore[arg-type]  # checked by the configuration
                 for kind, name, section in config.collectors()
             ]
@@ -258,6 +261,11 @@ class _Reasons:
     def __call__(self) -> Sequence[str]:
         away = ["the history cannot be written"] if self._processor.store_is_away else []
         return [*sorted(self._not_ready), *away]
+
+
+def _are_behind(collectors: Sequence[Collector]) -> bool:
+    """Whether a source was not looked at yet, or holds what is not read."""
+    return any(not views or any(view.lag_bytes for view in views) for views in (collector.views() for collector in collectors))
 
 
 async def _close(outlets: Mapping[str, Outlet], store: SqlStore) -> None:

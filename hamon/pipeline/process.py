@@ -38,6 +38,10 @@ CATCHING_UP_BYTES = 128 * 1024
 QUIET_SECONDS = 0.25
 GATHER_SECONDS = 0.05
 """While catching up, how long is waited for the other logs of the same time."""
+START_SECONDS = 3.0
+"""At start, how long is waited at most for all logs to be read."""
+SLOW_SECONDS = 3.0
+"""A database that takes longer for a batch counts as away: another program may hold it locked."""
 KNOWN_EVENTS = 500
 """Stored events that are read back at start, to recognise copies of them."""
 HISTORY = timedelta(hours=1)
@@ -122,10 +126,12 @@ class Processor:
         counts: Counts,
         *,
         recorded: Callable[[], None],
+        behind: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`recorded` is called after each transaction that made deliveries."""
+        """`recorded` is called after each transaction that made deliveries; `behind` tells whether a source holds what is not read yet."""
         self._settings, self._store, self._targets, self._clock, self._counts = dict(clusters), store, list(targets), clock, counts
-        self._recorded = recorded
+        self._recorded, self._behind = recorded, behind
+        self._starting_until = 0.0
         self._matcher = Matcher(rules)
         self._inbox: asyncio.Queue[Observation] = asyncio.Queue(INBOX_SIZE)
         self._engines: dict[str, Engine] = {}
@@ -164,8 +170,9 @@ class Processor:
 
     async def run(self) -> None:
         """Process until cancelled. A batch that is being recorded then is finished first."""
-        # What was written while hamon was down is read before time alone decides anything.
-        self._catching_up_until = asyncio.get_running_loop().time() + QUIET_SECONDS
+        # What was written while hamon was down is read, of all nodes together, before time alone decides anything.
+        began = asyncio.get_running_loop().time()
+        self._catching_up_until, self._starting_until = began + QUIET_SECONDS, began + START_SECONDS
         while True:
             batch = await self._next_batch()
             began = asyncio.get_running_loop().time()
@@ -183,18 +190,25 @@ class Processor:
     async def _next_batch(self) -> list[Observation]:
         """Wait for observations, or for the moment when time alone changes something; take what else is there."""
         batch: list[Observation] = []
-        try:
-            async with asyncio.timeout(self._wait_seconds()):
-                batch.append(await self._inbox.get())
-        except TimeoutError:
-            return [Tick(now=self._clock.now())]
+        while not batch:
+            try:
+                async with asyncio.timeout(self._wait_seconds()):
+                    batch.append(await self._inbox.get())
+            except TimeoutError:
+                if not self._is_starting():
+                    return [Tick(now=self._clock.now())]
         size = _size(batch[0])
         loop = asyncio.get_running_loop()
         end = loop.time() + QUIET_SECONDS
         gather = size >= CATCHING_UP_BYTES or loop.time() < self._catching_up_until
-        while size < BATCH_BYTES and (item := await self._take(wait=gather and loop.time() < end)) is not None:
-            batch.append(item)
-            size += _size(item)
+        while size < BATCH_BYTES:
+            starting = self._is_starting()
+            item = await self._take(wait=starting or (gather and loop.time() < end))
+            if item is not None:
+                batch.append(item)
+                size += _size(item)
+            elif not starting:
+                break
         if any(_size(item) >= CATCHING_UP_BYTES for item in batch):
             self._catching_up_until = asyncio.get_running_loop().time() + QUIET_SECONDS
         elif asyncio.get_running_loop().time() >= self._catching_up_until and self._is_due():
@@ -211,6 +225,12 @@ class Processor:
                     return await self._inbox.get()
         return None
 
+    def _is_starting(self) -> bool:
+        """Whether some log was not read to its end yet since the start."""
+        if self._starting_until and (asyncio.get_running_loop().time() >= self._starting_until or not self._behind()):
+            self._starting_until = 0.0
+        return self._starting_until > 0
+
     def _due(self) -> datetime | None:
         return min((due for engine in self._engines.values() if (due := engine.next_due()) is not None), default=None)
 
@@ -223,7 +243,7 @@ class Processor:
         if due is None:
             return None
         quiet = self._catching_up_until - asyncio.get_running_loop().time()
-        return max(0.0, quiet, (due - self._clock.now()).total_seconds())
+        return max(GATHER_SECONDS if self._is_starting() else 0.0, quiet, (due - self._clock.now()).total_seconds())
 
     # -- in a thread
 
@@ -305,6 +325,7 @@ class Processor:
         """Write the batch; while the database does not answer, wait and try again: nothing that was read is dropped."""
         recording = result.recording
         failures = 0
+        slow = asyncio.get_running_loop().call_later(SLOW_SECONDS, self._is_away)
         empty = not (recording.events or recording.transitions or recording.positions)
         while not empty:
             try:
@@ -317,6 +338,7 @@ class Processor:
                 if failures == 1:
                     log.error("the history cannot be written; reading waits until it can", extra={"error": str(err)})
                 await asyncio.sleep(min(10.0, 0.1 * 2 ** min(failures, 8)))
+        slow.cancel()
         if failures:
             log.info("the history is written again", extra={"failures": failures})
         self.store_is_away = False
@@ -326,6 +348,9 @@ class Processor:
         self._counts.recorded(recording.events, recording.transitions)
         if recording.deliveries:
             self._recorded()
+
+    def _is_away(self) -> None:
+        self.store_is_away = True
 
     def _count(self, chunk: LogChunk, scan: Scan) -> None:
         counts = self._counts

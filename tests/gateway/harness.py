@@ -1,13 +1,12 @@
 """Run hamon as a process of its own, write the logs that it reads, and wait for what it makes of them."""
 
 import asyncio
-import gzip
 import os
 import re
 import signal
 import socket
 import sys
-from asyncio.subprocess import DEVNULL, Process
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.message import Message
@@ -89,7 +88,7 @@ class Gateway:
     ) -> None:
         """`logs` are the names of the files that each node has; `more` are further tables, `cluster__web` written for `cluster.web`."""
         self.folder, self.nodes, self.port = folder, tuple(nodes), free_port()
-        self.logs = logs_in or folder / "logs"
+        self.logs, self.names = logs_in or folder / "logs", tuple(logs)
         self.state, self.mbox, self.file = folder / "state", folder / "mail.mbox", folder / "hamon.toml"
         self.log = folder / "hamon.log"
         for node in nodes:
@@ -136,9 +135,13 @@ class Gateway:
         await self.kill()
         await self._client.aclose()
 
+    def configure(self) -> None:
+        """Write the configuration."""
+        self.file.write_text(tables(self.sections), encoding="utf-8")
+
     async def launch(self, **environ: str) -> Process:
         """Start the program as an operator does, without waiting for it."""
-        self.file.write_text(tables(self.sections), encoding="utf-8")
+        self.configure()
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "hamon", "run", "--config", str(self.file)),
@@ -262,19 +265,18 @@ class Gateway:
         finally:
             box.close()
 
-    async def unread_bytes(self) -> int:
-        """Bytes of the logs that are not read yet, as hamon sees it; a file that it does not know counts whole."""
+    async def has_all(self) -> bool:
+        """Whether all that stands in the logs is read and stored."""
+        numbers = await self.metrics()
         sources = {source["path"]: source for source in (await self.json("/api/v1/sources"))["sources"]}
-        files = [path for node in self.nodes for path in (self.logs / node).iterdir() if path.suffix != ".gz"]
-        return sum(sources[str(path)]["lag_bytes"] if str(path) in sources else path.stat().st_size for path in files)
+        written = [path for node in self.nodes for name in self.names if (path := self.logs / node / name).exists()]
+        is_read = all(str(path) in sources and sources[str(path)]["lag_bytes"] == 0 for path in written)
+        lines = sum(source["lines_read"] for source in sources.values())
+        return is_read and lines == sum(value for name, value in numbers.items() if name.startswith("hamon_lines_read_total{"))
 
     async def has_read(self) -> None:
         """Wait until all that was written is read and stored."""
-
-        async def everything() -> bool:
-            return await self.unread_bytes() == 0 and (await self.metrics())["hamon_inbox_observations"] == 0
-
-        await eventually(everything)
+        await eventually(self.has_all)
 
     async def quiet(self, still: float = 1.5) -> None:
         """Wait until all is read and told, and nothing has changed for a moment that is longer than the settle times."""
@@ -288,14 +290,14 @@ class Gateway:
             incidents = await self.incidents()
             pending = sum(value for name, value in (await self.metrics()).items() if name.startswith("hamon_deliveries_pending"))
             seen = (events, incidents, pending, len(self.mails()))
-            if seen != last or pending or await self.unread_bytes():
+            if seen != last or pending or not await self.has_all():
                 last, since = seen, loop.time()
             return loop.time() - since >= still
 
         try:
             await eventually(settled, seconds=LIMIT)
         except AssertionError as err:
-            raise AssertionError(f"never quiet: {last}, {await self.unread_bytes()} bytes unread\n{self.said()[-2000:]}") from err
+            raise AssertionError(f"never quiet: {last}\n{self.said()[-2000:]}") from err
 
 
 def text_of(html: str) -> str:
@@ -327,8 +329,17 @@ def restamped(lines: Iterable[Line], *, speed: float, end: datetime) -> list[tup
     return found
 
 
-def compress(path: Path) -> None:
-    """What logrotate does: the file becomes a gzip file with `.gz` added."""
-    packed = path.with_name(path.name + ".gz")
-    packed.write_bytes(gzip.compress(path.read_bytes()))
-    path.unlink()
+def traditional(at: datetime, node: str, rest: str) -> str:
+    """A line of pm_logconv.out: `Apr 4 06:19:55 n1   error: ...`, with one blank before the day, as the converter writes it."""
+    return f"{at:%b} {at.day} {at:%H:%M:%S} {node} {rest}"
+
+
+async def run_command(*arguments: str, **environ: str) -> tuple[int, str]:
+    """Run `hamon` with these arguments to its end; the exit status, and what it wrote to standard output and error."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "hamon", *arguments), stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, env=environment(**environ)
+    )
+    async with asyncio.timeout(LIMIT):
+        said, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, said.decode()

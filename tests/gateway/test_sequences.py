@@ -5,7 +5,7 @@ The sequences are those that a two-node cluster with pm_logconv-cs 2.6 writes; s
 
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from email.message import Message
 from html import unescape
@@ -14,75 +14,13 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.harness import CLUSTER, Gateway, eventually, now, subject
+from tests.gateway.harness import CLUSTER, Gateway, eventually, now, subject, traditional
+from tests.gateway.sequences import FILE, SERVICE_ON_N1, A, B, C, D, E, Lines
 from tests.notify.mail_server import MailServer
 
 Form = Callable[[datetime, str, str], str]
 
 ALARMING = ("warning", "minor", "major", "critical")
-FILE = "pm_logconv.out"
-
-# Second, node whose converter writes the line, and the line from its priority on.
-Sequence_ = Sequence[tuple[int, str, str]]
-
-A: Sequence_ = (
-    (0, "n1", "  error: Resource prmPg does not work. (rc=7) not running"),
-    (0, "n1", "  error: Start to fail-over."),
-    (0, "n1", "   info: Resource prmPg tries to stop."),
-    (1, "n1", "   info: Resource prmPg stopped. (rc=0) ok"),
-    (1, "n1", "   info: Resource prmEx tries to stop."),
-    (1, "n1", "   info: Resource prmEx stopped. (rc=0) ok"),
-    (1, "n2", "   info: Resource prmEx tries to start."),
-    (2, "n2", "   info: Resource prmEx started. (rc=0) ok"),
-    (2, "n2", "   info: Resource prmPg tries to start."),
-    (3, "n2", "   info: Resource prmPg started. (rc=0) ok"),
-    (4, "n1", "   info: Resource prmEx : Move n1 -> n2"),
-    (4, "n1", "   info: Resource prmPg : Move n1 -> n2"),
-    (4, "n1", "   info: fail-over succeeded."),
-)
-B: Sequence_ = (
-    (0, "n2", "warning: Node n1 is lost"),
-    (0, "n2", "  error: Start to fail-over."),
-    (0, "n2", "   info: Try to STONITH (reboot) n1."),
-    (0, "n2", "   info: Try to execute STONITH device st1-1 on n2 for reboot n1."),
-    (4, "n2", "warning: Failed to execute STONITH device st1-1 for n1."),
-    (4, "n2", "   info: Try to execute STONITH device st1-2 on n2 for reboot n1."),
-    (9, "n2", "   info: Succeeded to execute STONITH device st1-2 for n1."),
-    (9, "n2", "   info: Succeeded to STONITH (reboot) n1 by n2."),
-    (9, "n2", "   info: Resource prmEx tries to start."),
-    (10, "n2", "   info: Resource prmEx started. (rc=0) ok"),
-    (10, "n2", "   info: Resource prmPg tries to start."),
-    (11, "n2", "   info: Resource prmPg started. (rc=0) ok"),
-    (11, "n2", "   info: Resource prmEx : Move n1 -> n2"),
-    (11, "n2", "   info: Resource prmPg : Move n1 -> n2"),
-    (11, "n2", "   info: fail-over succeeded."),
-)
-C: Sequence_ = (
-    (0, "n1", "   info: Resource prmPg tries to stop."),
-    (1, "n1", "   info: Resource prmPg stopped. (rc=0) ok"),
-    (1, "n1", "   info: Resource prmEx tries to stop."),
-    (1, "n1", "   info: Resource prmEx stopped. (rc=0) ok"),
-    (1, "n2", "   info: Resource prmEx tries to start."),
-    (2, "n2", "   info: Resource prmEx started. (rc=0) ok"),
-    (2, "n2", "   info: Resource prmPg tries to start."),
-    (3, "n2", "   info: Resource prmPg started. (rc=0) ok"),
-)
-D: Sequence_ = (
-    (0, "n1", "   info: Pacemaker on n2 is shutting down."),
-    (9, "n1", "warning: Node n2 is lost"),
-)
-SERVICE_ON_N1: Sequence_ = (
-    (0, "n1", "   info: Resource prmEx tries to start."),
-    (1, "n1", "   info: Resource prmEx started. (rc=0) ok"),
-    (1, "n1", "   info: Resource prmPg tries to start."),
-    (2, "n1", "   info: Resource prmPg started. (rc=0) ok"),
-)
-E: Sequence_ = ((0, "n2", "  error: Resource prmPing failed to monitor. (rc=1) unknown error"),)
-
-
-def traditional(at: datetime, node: str, rest: str) -> str:
-    """`Apr 4 06:19:55 n1   error: ...`: one blank before the day, as the converter writes it."""
-    return f"{at:%b} {at.day} {at:%H:%M:%S} {node} {rest}"
 
 
 def with_year(at: datetime, node: str, rest: str) -> str:
@@ -114,7 +52,7 @@ async def gateway(tmp_path: Path, server: MailServer) -> AsyncIterator[Gateway]:
         yield gateway
 
 
-def stamped(form: Form, *sequences: Sequence_) -> list[tuple[str, str]]:
+def stamped(form: Form, *sequences: Lines) -> list[tuple[str, str]]:
     """The sequences one after the other, the last line stamped now: node and line."""
     lines: list[tuple[int, str, str]] = []
     start = 0
@@ -125,7 +63,7 @@ def stamped(form: Form, *sequences: Sequence_) -> list[tuple[str, str]]:
     return [(node, form(end - timedelta(seconds=lines[-1][0] - second), node, rest)) for second, node, rest in lines]
 
 
-async def play(gateway: Gateway, form: Form, *sequences: Sequence_) -> None:
+async def play(gateway: Gateway, form: Form, *sequences: Lines) -> None:
     """Write each line to the file of its node; the next node speaks when the last was heard, as in a cluster that works at its own pace."""
     last = ""
     for node, line in stamped(form, *sequences):
