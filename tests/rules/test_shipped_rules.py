@@ -8,7 +8,7 @@ from itertools import pairwise
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from hamon.classify.match import Matcher, answer, interpret
@@ -19,7 +19,7 @@ from hamon.model.observation import LogChunk, Source
 from hamon.parse.lines import parse_line
 from hamon.parse.stamp import Stamps
 from hamon.rules.check import check
-from hamon.rules.schema import literal_prefix
+from hamon.rules.schema import Rule, literal_prefix
 from tests.cases import SEEN_AT, matcher, rules, scan
 from tests.test_recordings import RECORDINGS, evidence
 
@@ -71,6 +71,21 @@ BEFORE = {"corosync": "  [MAIN  ] ", "pm_logconv": ""}
 def test_the_index_finds_what_trying_every_rule_finds_for_every_example_of_every_daemon(daemon: str) -> None:
     for _, text in TEXTS:
         assert by_index(daemon, text.rstrip()) == tried_one_by_one(daemon, text.rstrip()), text
+
+
+PRINTABLE = st.characters(codec="ascii", min_codepoint=32, max_codepoint=126) | st.just("\t")
+any_match = st.sampled_from(rules().rules).flatmap(
+    lambda rule: st.tuples(st.just(rule), st.from_regex(rule.pattern, alphabet=PRINTABLE).map(str.strip))
+)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(any_match)
+def test_the_index_finds_what_trying_every_rule_finds_for_whatever_a_pattern_matches(made: tuple[Rule, str]) -> None:
+    rule, text = made
+    daemon = "any" if rule.daemon == "*" else rule.daemon
+    assume(text)
+    assert by_index(daemon, text) == tried_one_by_one(daemon, text)
 
 
 @cache
