@@ -111,7 +111,8 @@ def bind(host: str, port: int) -> socket.socket:
             id="address-not-available",
             key="web.listen",
             message=f"cannot listen on {host} port {port}: {reason}",
-            hint="another program may listen there; choose another port, e.g. with HAMON_WEB__LISTEN='\"127.0.0.1:8471\"'",
+            hint="another program may listen there; choose another port in the configuration, by HAMON_WEB__LISTEN=127.0.0.1:8471, "
+            "or in the demonstration by --listen 127.0.0.1:8471 (make run LISTEN=127.0.0.1:8471)",
         )
         raise ConfigError([problem]) from err
     sock.set_inheritable(True)

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from hamon import __version__, config, data
 from hamon import log as logs
-from hamon.app import Gateway, outlets_of, rules_of
+from hamon.app import Gateway, bind, outlets_of, rules_of
 from hamon.classify.match import Matcher, answer
 from hamon.clock import SystemClock
 from hamon.errors import ConfigError, DeliveryError, HamonError
@@ -24,6 +24,7 @@ from hamon.model.observation import Source
 from hamon.rules.check import check
 from hamon.rules.load import load
 from hamon.store import migrate
+from hamon.web.settings import parse_listen
 
 OK, WRONG, REFUSED = 0, 2, 1
 
@@ -69,9 +70,13 @@ def _parser() -> argparse.ArgumentParser:
         help="see hamon at work on a recorded cluster",
         description="Play the recording of a real cluster into real log files, and watch it: pages, mail and metrics.",
     )
-    show.add_argument("--speed", type=_positive, default=4.0, help="times the recording's own pace (default 4)")
-    show.add_argument("--listen", help="HOST:PORT of the pages (default 127.0.0.1:8470)")
-    show.add_argument("--recording", type=Path, help="another recording: a folder with NODE/pacemaker.log and NODE/corosync.log")
+    show.add_argument("--speed", type=_positive, default=4.0, metavar="N", help="times the recording's own pace (default 4)")
+    show.add_argument(
+        "--listen", type=_address, default="127.0.0.1:8470", metavar="HOST:PORT", help="address of the pages (default 127.0.0.1:8470)"
+    )
+    show.add_argument(
+        "--recording", type=Path, metavar="FOLDER", help="another recording: a folder with NODE/pacemaker.log and NODE/corosync.log"
+    )
     show.set_defaults(command=_demo)
 
     analysis = commands.add_parser(
@@ -80,9 +85,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Read recorded evidence and say what happened. Paths may be log files (also .gz .bz2 .xz), folders or tarballs.",
     )
     analysis.add_argument("paths", nargs="+", type=Path, metavar="PATH")
-    analysis.add_argument("--sources", default="log,trap,poll", help="kinds of evidence to use (default log,trap,poll)")
-    analysis.add_argument("--cluster", help="name of the cluster in the answer")
-    analysis.add_argument("--timezone", default="UTC", type=_zone, help="zone of stamps that have none (default UTC)")
+    analysis.add_argument("--sources", default="log,trap,poll", metavar="KINDS", help="kinds of evidence to use (default log,trap,poll)")
+    analysis.add_argument("--cluster", metavar="NAME", help="name of the cluster in the answer")
+    analysis.add_argument("--timezone", default="UTC", type=_zone, metavar="ZONE", help="zone of stamps that have none (default UTC)")
     analysis.add_argument("--year", type=int, help="year of stamps that have none (default: from the evidence)")
     analysis.add_argument("--lang", choices=("en", "ja"), default="en", help="language of the answer (default en)")
     analysis.add_argument("--format", choices=("text", "json"), default="text", help="form of the answer (default text)")
@@ -125,6 +130,14 @@ def _positive(text: str) -> float:
     return value
 
 
+def _address(text: str) -> str:
+    try:
+        parse_listen(text)
+    except ValueError as err:
+        raise argparse.ArgumentTypeError(str(err)) from err
+    return text
+
+
 def _zone(text: str) -> str:
     try:
         return ZoneInfo(text).key
@@ -154,6 +167,8 @@ def _demo(options: argparse.Namespace) -> int:
     if not lines:
         _complain("the recording has no pacemaker.log; name another one with --recording")
         return REFUSED
+    # Before the folder is emptied: another demonstration may be at work there.
+    bind(*parse_listen(options.listen)).close()
     demo.prepare(folder)
     nodes = sorted({line.file.split("/")[0] for line in lines})
     gateway = Gateway(demo.config_for(folder, options.speed, options.listen, nodes), folder)
