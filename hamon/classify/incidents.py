@@ -14,7 +14,7 @@ from hamon.classify.departures import Departures
 from hamon.classify.facts import Facts
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import Action, Mark, Node, PendingLink, Resource, State, Story
-from hamon.classify.stories import DEPARTURES, Book, entry_of, explains
+from hamon.classify.stories import DEPARTURES, Book, entry_of, explains, is_split
 from hamon.model.cluster import ClusterView
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, Incident, IncidentKind, IncidentState, Notice, Outcome, Severity, Transition
@@ -226,6 +226,13 @@ class Engine:
             if story.recovered_at is not None:
                 self._recovered(story, now)
                 return
+        if is_split(story):
+            for name in story.nodes:
+                gone = self._node(name).member is False
+                if gone and story.part_of is None and topology.side(self.state, self.settings, name) == "standby":
+                    self._standby_fault(name, story, now)
+            if story.part_of is not None:
+                return
         if story.kind in _STANDBY_REASONS and node is not None and story.state is IncidentState.OPEN and story.planned is not True:
             where = topology.side(self.state, self.settings, node)
             if where == "standby" and self._may_be_standby_fault(story, node):
@@ -313,10 +320,10 @@ class Engine:
         if event.node is None:
             return
         node = self._node(event.node)
-        self._drop_links(node.name)
-        if node.member is False:
+        cut = self._drop_links(node.name)
+        if node.member is False or self._book.find(IncidentKind.NODE_LOST, node.name) is not None:
             return
-        node.member, node.lost_at, node.since = False, event.at, event.at
+        node.member, node.lost_at, node.since, node.lost_by = False, event.at, event.at, event.reporter
         node.stop_requested_at = None
         story = self._book.open(
             IncidentKind.NODE_LOST,
@@ -328,7 +335,34 @@ class Engine:
             settle=self.settings.settle,
             cause=Cause(kind="node_lost", node=node.name, at=event.at, text=event.raw),
         )
+        other = self.state.nodes.get(event.reporter or "")
+        if other is not None and other.member is False and other.lost_by == node.name:
+            self._split(node, other, cut, event)
         self._join_effect(story, node.name)
+
+    def _split(self, node: Node, other: Node, cut: Sequence[PendingLink], event: Event) -> None:
+        """Two nodes call each other lost: both live, and all their links are cut. Which one stays is decided by fencing."""
+        fenced = [end for end in (node, other) if end.fenced_at is not None]
+        for end in (node, other):
+            end.member = None if len(fenced) != 1 else end not in fenced
+        began = min([pending.down_at for pending in cut], default=min(event.at, other.lost_at or event.at))
+        story = self._book.open(
+            IncidentKind.INTERCONNECT_DEGRADED,
+            f"{_SPLIT} {other.name} {node.name}",
+            Severity.MAJOR,
+            event.at,
+            started_at=began,
+            nodes=sorted((node.name, other.name)),
+            settle=self.settings.settle if fenced else self.settings.membership,
+            cause=Cause(kind="link_down", node=other.name, at=began, text=cut[0].entries[0].raw if cut else event.raw),
+        )
+        story.resources = sorted({f"link {pending.link}" for pending in cut})
+        for loss in self._book.open_stories():
+            if loss.kind is IncidentKind.NODE_LOST and set(loss.nodes) <= {node.name, other.name}:
+                parent = self._book.by_key(loss.part_of)
+                self._book.make_part(loss, parent or story)
+                if parent is not None:
+                    self._book.make_part(story, parent)
 
     def _left(self, event: Event) -> None:
         if event.node is None:
@@ -905,6 +939,7 @@ class Engine:
             )
             story.outcome = Outcome.ONGOING
             story.limit_at = event.at + self.settings.expire
+            story.requester = event.reporter
             self._join_effect(story, event.node)
 
     def _fencing_attempted(self, event: Event) -> None:
@@ -916,7 +951,19 @@ class Engine:
         if event.node is None or str(event.detail.get("action")) == "on":
             return
         node = self._node(event.node)
-        node.fenced_at = event.at
+        manual = bool(event.detail.get("manual"))
+        if not manual:
+            node.fenced_at = event.at
+        if node.member is None and node.lost_by is not None:  # of two that called each other lost this one is down
+            node.member = False
+            self._node(node.lost_by).member = True
+        for vain in self._book.open_stories():
+            if is_split(vain) and node.name in vain.nodes and vain.settle_at is not None:
+                vain.settle_at = min(vain.settle_at, event.at + self.settings.settle)
+            if vain.kind is IncidentKind.FENCING and vain.requester == node.name:
+                self._book.close(vain, event.at, "who asked for it was fenced itself")
+            elif vain.kind is IncidentKind.NODE_LOST and vain.nodes == [node.lost_by]:
+                self._book.close(vain, event.at, "who called it lost was fenced itself")
         story = self._book.find(IncidentKind.FENCING, node.name)
         if story is None:
             story = self._book.open(
@@ -932,16 +979,18 @@ class Engine:
             self._join_effect(story, node.name)
         story.outcome = Outcome.SUCCEEDED
         client = str(event.detail.get("client") or "")
-        if client.startswith("stonith_admin") and not event.detail.get("manual"):
+        if client.startswith("stonith_admin") and not manual:
             story.severity = Severity.WARNING
             self._mark("fencing", event, node=node.name)
-        self._record_fenced(story, node.name)
+        if not manual:
+            self._record_fenced(story, node.name)
         if story.settle_at is None or story.part_of is not None:
             self._book.close(story, event.at, "fenced")
         else:
             self._book.end(story, event.at, "fenced")
         if (failed := self._book.find(IncidentKind.FENCING_FAILED, node.name)) is not None:
-            self._record_fenced(failed, node.name)
+            if not manual:
+                self._record_fenced(failed, node.name)
             self._book.close(failed, event.at, "fencing succeeded at last")
 
     def _record_fenced(self, story: Story, name: str) -> None:
@@ -1068,14 +1117,17 @@ class Engine:
 
     # -- links
 
-    def _drop_links(self, name: str) -> None:
+    def _drop_links(self, name: str) -> list[PendingLink]:
         """A node is gone: its links are down for that reason. A peer known by number only may be this one when there is no third."""
         others = [other for other in self.state.nodes if other != name]
-        self.state.links = [
+        gone = [
             pending
             for pending in self.state.links
-            if name not in pending.pair and not (len(others) <= 1 and any(end.startswith(_NUMBERED) for end in pending.pair))
+            if name in pending.pair or (len(others) <= 1 and any(end.startswith(_NUMBERED) for end in pending.pair))
         ]
+        self.state.links = [pending for pending in self.state.links if pending not in gone]
+        self.state.cut_links = [*gone, *(cut for cut in self.state.cut_links if not gone)][-8:]
+        return list(self.state.cut_links)
 
     def _pair(self, event: Event) -> tuple[str, str] | None:
         mine = event.reporter or event.node
@@ -1284,7 +1336,7 @@ class Engine:
                 cause.detected_at,
                 started_at=cause.started_at,
                 nodes=[name],
-                resources=cause.resources,
+                resources=() if is_split(cause) else cause.resources,
                 settle=self.settings.settle,
             )
             story.redundancy = bool(others)
@@ -1341,6 +1393,7 @@ _HOLDING = frozenset(
 )
 
 
+_SPLIT = "split"
 _NUMBERED = "node "
 """How a node is called whose name is not known."""
 

@@ -20,6 +20,8 @@ class Node:
     name: str
     member: bool | None = None
     lost_at: datetime | None = None
+    lost_by: str | None = None
+    """The node whose log said first that it is lost."""
     stop_requested_at: datetime | None = None
     standby_at: datetime | None = None
     maintenance_at: datetime | None = None
@@ -125,6 +127,8 @@ class Story:
     limit_at: datetime | None = None
     """When an outcome that did not come is declared failed, or what has no recovery signal expires."""
     recovered_at: datetime | None = None
+    requester: str | None = None
+    """The node that asked for a fencing."""
     hinted: bool = False
     """pm_logconv said that this is a fail-over."""
     sequence: int = 0
@@ -177,6 +181,8 @@ class State:
     recent: list[TimelineEntry] = field(default_factory=list)
     """The last notable events, from which a story that opens takes its beginning."""
     links: list[PendingLink] = field(default_factory=list)
+    cut_links: list[PendingLink] = field(default_factory=list)
+    """Links that went down with the last node that was lost."""
     suspects: dict[str, Move] = field(default_factory=dict)
     """Service resources that stopped without a plan that says why: they may be leaving, or just restarting."""
     restarting: dict[str, Move] = field(default_factory=dict)

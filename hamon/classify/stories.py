@@ -226,7 +226,7 @@ class Book:
         names = set(nodes)
         begin = (parent.started_at or parent.detected_at) - self.settings.story_window
         for story in self.state.stories:
-            if story is parent or story.part_of is not None or not explains(parent.kind, story.kind):
+            if story is parent or story.part_of is not None or not (explains(parent.kind, story.kind) or is_split(story)):
                 continue
             if story.started_at is None and story.state is not IncidentState.OPEN:
                 continue
@@ -392,6 +392,11 @@ class Book:
             for story in self.state.stories
             if story.state is IncidentState.OPEN or story.key in keep or (story.resolved_at or now) > limit
         ]
+
+
+def is_split(story: Story) -> bool:
+    """All links between two nodes are cut, so that each calls the other lost: unlike one link, that is part of what it leads to."""
+    return story.kind is IncidentKind.INTERCONNECT_DEGRADED and story.subject.startswith("split ")
 
 
 def explains(effect: IncidentKind, cause: IncidentKind) -> bool:
