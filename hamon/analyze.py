@@ -8,6 +8,7 @@ import lzma
 import re
 import tarfile
 import tempfile
+import zlib
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -38,6 +39,8 @@ MAX_LINE_BYTES = 65536
 _NO_EVIDENCE = re.compile(r"^(truth\.json|fence\.jsonl|cib-.*\.xml|alert_.*|README.*|.*\.md)$")
 _SKIPPED_FOLDERS = frozenset({"pengine", ".git"})
 _COMPRESSED = (".gz", ".bz2", ".xz")
+_COMPRESSIONS = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\x00", lzma.open))
+_UNREADABLE = (OSError, EOFError, lzma.LZMAError, zlib.error, tarfile.TarError)
 
 
 class NothingReadable(HamonError):
@@ -125,9 +128,16 @@ def _files(paths: Sequence[Path], unpacked: Path) -> Iterator[tuple[Path, str]]:
             yield from _folder(path, str(path))
         elif path.is_file() and tarfile.is_tarfile(path):
             target = unpacked / str(number)
-            with tarfile.open(path) as archive:
-                archive.extractall(target, filter="data")
-            yield from _folder(target, str(path))
+            broken = None
+            try:
+                with tarfile.open(path) as archive:
+                    archive.extractall(target, filter="data")
+            except _UNREADABLE as err:
+                broken = err  # what was unpacked before is read all the same
+            if target.is_dir():
+                yield from _folder(target, str(path))
+            if broken is not None:
+                yield path, str(path)
         else:
             yield path, str(path)
 
@@ -147,15 +157,16 @@ def _size(path: Path) -> int:
 
 
 def _open(path: Path) -> IO[bytes]:
-    match path.suffix:
-        case ".gz":
-            return cast(IO[bytes], gzip.open(path, "rb"))
-        case ".bz2":
-            return cast(IO[bytes], bz2.open(path, "rb"))
-        case ".xz":
-            return cast(IO[bytes], lzma.open(path, "rb"))
-        case _:
-            return path.open("rb")
+    """Open a file, decompressing what is compressed; the content tells, not the name."""
+    stream = path.open("rb")
+    magic = stream.read(6) if stream.seekable() else b""
+    if stream.seekable():
+        stream.seek(0)
+    for begin, opened in _COMPRESSIONS:
+        if magic.startswith(begin):
+            stream.close()
+            return cast(IO[bytes], opened(path, "rb"))
+    return stream
 
 
 def _reference(inputs: Iterable[Input]) -> datetime:
@@ -169,7 +180,7 @@ def _reference(inputs: Iterable[Input]) -> datetime:
             with _open(item.path) as stream:
                 last = deque(stream, 1)
             newest = max(newest, float(json.loads(last[0])["t"])) if last else newest
-        except (OSError, EOFError, ValueError, KeyError, TypeError, lzma.LZMAError):
+        except (*_UNREADABLE, ValueError, KeyError, TypeError):
             continue
     if newest:
         return datetime.fromtimestamp(newest, UTC)
@@ -191,7 +202,7 @@ def _read(item: Input, matcher: Matcher, options: Options, reference: datetime) 
             _scan(item, data, matcher, options, reference)
     except FileNotFoundError:
         item.errors.append("no such file")
-    except (OSError, EOFError, lzma.LZMAError) as err:
+    except _UNREADABLE as err:
         item.errors.append(f"cannot be read: {getattr(err, 'strerror', None) or err}")
 
 
@@ -276,10 +287,10 @@ def _scan(item: Input, blocks: Iterator[bytes], matcher: Matcher, options: Optio
         item.records += scan.lines
         item.unrecognised += scan.unrecognised
         item.events += scan.events
+        item.recognised = item.records - item.unrecognised
         item.errors += scan.errors[: 20 - len(item.errors)]
-    item.recognised = item.records - item.unrecognised
-    reporters = {event.reporter for event in item.events}
-    item.node = next(iter(reporters)) if len(reporters) == 1 else None
+        reporters = {event.reporter for event in item.events}
+        item.node = next(iter(reporters)) if len(reporters) == 1 else None
 
 
 # -- order

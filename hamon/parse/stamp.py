@@ -62,4 +62,6 @@ class Stamps:
         return min(candidates, key=lambda candidate: abs(candidate - self._reference))
 
     def _local(self, naive: datetime) -> datetime:
+        if not 1990 <= naive.year <= 2200:
+            raise ValueError(f"no year of a log: {naive.year}")
         return (naive if naive.tzinfo else naive.replace(tzinfo=self._zone)).astimezone(UTC)
