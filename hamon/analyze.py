@@ -2,7 +2,6 @@
 
 import bz2
 import gzip
-import heapq
 import json
 import lzma
 import re
@@ -20,6 +19,7 @@ from zoneinfo import ZoneInfo
 from hamon.classify.facts import Key, fact_key
 from hamon.classify.incidents import Engine
 from hamon.classify.match import Matcher
+from hamon.classify.order import causal_order
 from hamon.classify.settings import ClusterSettings
 from hamon.errors import HamonError
 from hamon.model.event import Event, EventKind
@@ -295,58 +295,6 @@ def _scan(item: Input, blocks: Iterator[bytes], matcher: Matcher, options: Optio
 
 # -- order
 
-# Within one second causes come before what they lead to; the order inside one file is kept.
-_CAUSES_FIRST = {
-    EventKind.STANDBY_ON: 0,
-    EventKind.SHUTDOWN_REQUESTED: 0,
-    EventKind.MOVE_CONSTRAINT_SET: 0,
-    EventKind.TARGET_ROLE_CHANGED: 0,
-    EventKind.MAINTENANCE_ON: 0,
-    EventKind.DAEMON_DIED: 0,
-    EventKind.OPERATION_FAILED: 1,
-    EventKind.LINK_DOWN: 1,
-    EventKind.ATTRIBUTE_CHANGED: 1,
-    EventKind.FAIL_COUNT_CHANGED: 1,
-    EventKind.NODE_LOST: 2,
-    EventKind.PLAN: 3,
-    EventKind.STATE_CHANGED: 3,
-    EventKind.FAILOVER_STARTED: 3,
-    EventKind.RESOURCE_STARTED: 5,
-    EventKind.RESOURCE_PROMOTED: 5,
-}
-
-
-def _rank(event: Event) -> int:
-    """Causes first; that the cluster has nothing more to do comes last."""
-    if event.kind is EventKind.TRANSITION_ENDED or event.detail.get("to") == "S_IDLE":
-        return 6
-    return _CAUSES_FIRST.get(event.kind, 4)
-
-
-def causal_order(files: Sequence[list[Event]]) -> Iterator[Event]:
-    """Merge the events of several files by time; what a file with whole seconds says takes the finer time of its witness."""
-    files = [_by_node(events) for events in _refined(files)]
-    exact = all(event.at.microsecond for events in files for event in events[:1])
-
-    def place(event: Event) -> tuple[datetime, int]:
-        return (event.at if exact else event.at.replace(microsecond=0)), _rank(event)
-
-    heap: list[tuple[tuple[datetime, int], int, int]] = [(place(events[0]), number, 0) for number, events in enumerate(files) if events]
-    heapq.heapify(heap)
-    latest: datetime | None = None
-    while heap:
-        _, number, index = heapq.heappop(heap)
-        event = files[number][index]
-        latest = event.at if latest is None or event.at > latest else latest
-        yield event
-        if index + 1 < len(files[number]):
-            heapq.heappush(heap, (place(files[number][index + 1]), number, index + 1))
-
-
-def _by_node(events: list[Event]) -> list[Event]:
-    """Sort by time, keeping the order of the file where times are equal."""
-    return sorted(events, key=lambda event: event.at)
-
 
 def _refined(files: Sequence[list[Event]]) -> list[list[Event]]:
     """Give events of whole seconds the time of the same event in a log of the same node that has fractions."""
@@ -357,7 +305,7 @@ def _refined(files: Sequence[list[Event]]) -> list[list[Event]]:
             for event in events:
                 fine[event.reporter, event.at.replace(microsecond=0), fact_key(event)].append(event.at)
     if not fine:
-        return list(files)
+        return [sorted(events, key=lambda event: event.at) for events in files]
     given = []
     for events in files:
         if not any(events is other for other in coarse):
@@ -370,7 +318,7 @@ def _refined(files: Sequence[list[Event]]) -> list[list[Event]]:
             times = mine.get((event.reporter, event.at, fact_key(event)))
             refined.append(replace(event, at=times.popleft()) if times else event)
         given.append(refined)
-    return given
+    return [sorted(events, key=lambda event: event.at) for events in given]
 
 
 # -- answers

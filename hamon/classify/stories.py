@@ -237,6 +237,7 @@ class Book:
                 self.make_part(story, parent)
 
     def make_part(self, child: Story, parent: Story) -> None:
+        parent = self.by_key(parent.part_of) or parent  # a part has no parts of its own
         if child is parent or child.part_of == parent.key:
             return
         child.part_of = parent.key

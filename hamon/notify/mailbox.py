@@ -69,7 +69,8 @@ class MailboxNotifier:
             try:
                 box.lock()
                 try:
-                    box.add(message)
+                    # As bytes: given the message, mailbox writes each header in one line, with RFC 2047 words that are too long.
+                    box.add(message.as_bytes(unixfrom=True))
                     box.flush()
                 finally:
                     box.unlock()

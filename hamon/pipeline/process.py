@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from hamon.classify.incidents import Engine
 from hamon.classify.match import Matcher, Scan
+from hamon.classify.order import causal_order
 from hamon.classify.routes import Target, plan
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import VERSION, State
@@ -83,33 +84,19 @@ class _Result:
     views: Mapping[str, ClusterView]
 
 
-_ENDS = frozenset({EventKind.RESOURCE_STOPPED, EventKind.RESOURCE_DEMOTED})
-
-
 class _Merge:
-    """The events of one cluster in one batch, in the order in which they happened; those of one log keep their own order.
-
-    Which log was read first says nothing: where a service starts is often read before where it stopped. Stamps may be whole seconds; of
-    logs that share one, that in which something stops comes first.
-    """
+    """The events of one cluster in one batch, by the log that they are from, and the tick that comes after them."""
 
     def __init__(self) -> None:
-        self._events: list[tuple[datetime, tuple[str, str], Event]] = []
-        self._latest: dict[tuple[str, str], datetime] = {}
-        self._ends: set[tuple[datetime, tuple[str, str]]] = set()
+        self._logs: dict[tuple[str, str], list[Event]] = {}
         self.tick: Tick | None = None
 
     def add(self, log: tuple[str, str], events: Iterable[Event]) -> None:
-        for event in events:
-            at = max(event.at, self._latest.get(log, event.at))
-            self._latest[log] = at
-            self._events.append((at, log, event))
-            if event.kind in _ENDS:
-                self._ends.add((at, log))
+        self._logs.setdefault(log, []).extend(events)
 
     def in_order(self) -> list[Event | Tick]:
-        self._events.sort(key=lambda item: (item[0], item[:2] not in self._ends))
-        ordered: list[Event | Tick] = [event for _, _, event in self._events]
+        logs = list(self._logs.values())
+        ordered: list[Event | Tick] = [*(causal_order(logs) if len(logs) > 1 else logs[0])] if logs else []
         return ordered if self.tick is None else [*ordered, self.tick]
 
 

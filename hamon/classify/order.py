@@ -1,0 +1,59 @@
+"""The order in which the events of several logs happened, as far as their stamps and their meaning tell it.
+
+The order inside a log is kept: it is that in which the node wrote. Between logs the stamps decide; where these share a moment (syslog has
+whole seconds) causes come before what they lead to. Which log was read first says nothing.
+"""
+
+import heapq
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from hamon.model.event import Event, EventKind
+
+# Within one second causes come before what they lead to; the order inside one file is kept.
+_CAUSES_FIRST = {
+    EventKind.STANDBY_ON: 0,
+    EventKind.SHUTDOWN_REQUESTED: 0,
+    EventKind.MOVE_CONSTRAINT_SET: 0,
+    EventKind.TARGET_ROLE_CHANGED: 0,
+    EventKind.MAINTENANCE_ON: 0,
+    EventKind.DAEMON_DIED: 0,
+    EventKind.OPERATION_FAILED: 1,
+    EventKind.LINK_DOWN: 1,
+    EventKind.ATTRIBUTE_CHANGED: 1,
+    EventKind.FAIL_COUNT_CHANGED: 1,
+    EventKind.NODE_LOST: 2,
+    EventKind.PLAN: 3,
+    EventKind.STATE_CHANGED: 3,
+    EventKind.FAILOVER_STARTED: 3,
+    EventKind.RESOURCE_STARTED: 5,
+    EventKind.RESOURCE_PROMOTED: 5,
+}
+
+
+def _rank(event: Event) -> int:
+    """Causes first; that the cluster has nothing more to do comes last."""
+    if event.kind is EventKind.TRANSITION_ENDED or event.detail.get("to") == "S_IDLE":
+        return 6
+    return _CAUSES_FIRST.get(event.kind, 4)
+
+
+def causal_order(logs: Sequence[Sequence[Event]]) -> Iterator[Event]:
+    """Merge the events of several logs. A stamp that goes back within a log counts as the one before it."""
+    exact = all(any(event.at.microsecond for event in events[:50]) for events in logs if events)
+    latest = {number: events[0].at for number, events in enumerate(logs) if events}
+
+    def place(number: int, index: int) -> tuple[datetime, int, int, int]:
+        event = logs[number][index]
+        at = latest[number] = max(latest[number], event.at)
+        return (at if exact else at.replace(microsecond=0)), _rank(event), number, index
+
+    heads = [place(number, 0) for number, events in enumerate(logs) if events]
+    heapq.heapify(heads)
+    while heads:
+        _, _, number, index = heads[0]
+        yield logs[number][index]
+        if index + 1 < len(logs[number]):
+            heapq.heapreplace(heads, place(number, index + 1))
+        else:
+            heapq.heappop(heads)
