@@ -269,3 +269,63 @@ def test_a_story_that_ended_in_the_recording_is_resolved(name: str) -> None:
 
 def is_open_fault(incident: Mapping[str, Any]) -> bool:
     return incident["resolved_at"] is None and incident["severity"] != "info"
+
+
+# -- the judge itself
+
+
+def spoiled(name: str) -> Iterator[tuple[str, Answer]]:
+    """The right answer with one thing wrong at a time."""
+    answer = answer_from(name, "both")
+    for number, incident in enumerate(answer["incidents"]):
+        others = [item for item in answer["incidents"] if item is not incident]
+
+        def instead(*items: Mapping[str, Any], others: list[Any] = others) -> Answer:
+            return {**answer, "incidents": [*others, *items]}
+
+        recorded_only = incident["planned"] is True and incident["kind"] != "switchover"
+        judged = incident["kind"] in ("failover", "switchover", "standby_fault", "interconnect_degraded") and not recorded_only
+        if incident["part_of"] is None and judged:
+            yield f"{number} missing", instead()
+            yield f"{number} twice", instead(incident, {**incident, "key": "another"})
+            yield f"{number} of another kind", instead({**incident, "kind": "cluster_started"})
+        if incident["kind"] in ("failover", "switchover"):
+            yield f"{number} planned the other way", instead({**incident, "planned": not incident["planned"]})
+            yield f"{number} unknown whether planned", instead({**incident, "planned": None})
+            yield f"{number} the other way round", instead({**incident, "from_node": incident["to_node"], "to_node": incident["from_node"]})
+            for outcome in ("failed", "ongoing") if incident["outcome"] == "succeeded" else ("succeeded",):
+                yield f"{number} {outcome}", instead({**incident, "outcome": outcome})
+        if incident["part_of"] is not None:
+            yield f"{number} of an unknown parent", instead({**incident, "part_of": "nobody"})
+        if incident["part_of"] is not None and incident["severity"] != "info":
+            yield f"{number} on its own", instead({**incident, "part_of": None})
+        if incident["fenced"]:
+            unfenced = [{**item, "fenced": []} for item in answer["incidents"]]
+            yield f"{number} not fenced", {**answer, "incidents": unfenced}
+
+
+ALARM = {
+    "key": "more",
+    "kind": "stop_failed",
+    "planned": False,
+    "severity": "critical",
+    "part_of": None,
+    "started_at": None,
+    "nodes": ["pm01"],
+    "from_node": None,
+    "to_node": None,
+    "outcome": "none",
+    "fenced": [],
+}
+
+
+@every_recording
+def test_the_judge_sees_every_wrong_answer(name: str) -> None:
+    assert [what for what, answer in spoiled(name) if not faults(truth_of(name), answer)] == []
+    answer = answer_from(name, "both")
+    first = answer["events"][0]["at"] if answer["events"] else None
+    alarmed = {**answer, "incidents": [*answer["incidents"], {**ALARM, "started_at": first, "detected_at": first}]}
+    if first is not None:
+        assert faults(truth_of(name), alarmed)
+    if truth_of(name)["expected"].get("also"):
+        assert faults(truth_of(name), {**answer, "incidents": [], "events": []})

@@ -233,7 +233,11 @@ def _fencing_failure(phase: Phase) -> list[str]:
         return [f"no failed fencing of {node}"]
     parents = [parent for item in failed if (parent := phase.parent(item)) is not None]
     found = _others(phase, [*failed, *parents])
-    found += [f"a {item['kind']} of another node: {brief(item)}" for item in phase.any("failover") if item["from_node"] != node]
+    moved = "failover" in phase.expected.get("also", ())
+    for item in phase.any("failover"):
+        right = item["from_node"] == node and item["planned"] is False and (item["outcome"] == "succeeded") == moved
+        if not right or (moved and (item["from_node"], item["to_node"]) != phase.ends):
+            found.append(f"not what the failed fencing delayed: {brief(item)}")
     return found
 
 
