@@ -3,6 +3,8 @@
 import asyncio
 import mailbox
 import os
+import re
+from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,18 @@ async def test_messages_are_appended_in_order_and_keep_their_words(tmp_path: Pat
     assert {message.get_payload() for message in box} == {">From here\n>From there\n\n>From me\n"}
     box.close()
     assert not list(tmp_path.glob("*.lock*"))
+
+
+async def test_a_subject_in_japanese_is_read_back_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "mail"
+    words = "[重大] pg: サービス 受注 フェイルオーバ pm01 → pm02（計画外）、停止時間 1.3 秒、冗長性なし: pm01 は引き継ぎ不可"
+    made = notifier(path)
+    await made.send(notification(subject=words))
+    await made.close()
+    content = path.read_bytes()
+    assert content.startswith(b"From hamon@localhost ")
+    assert max(len(word) for word in re.findall(rb"=\?utf-8\?.\?[^?]*\?=", content)) <= 75
+    assert message_from_bytes(content.split(b"\n", 1)[1], policy=policy.default)["Subject"] == words
 
 
 async def test_the_file_belongs_to_its_owner_alone(tmp_path: Path) -> None:
