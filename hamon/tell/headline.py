@@ -13,8 +13,8 @@ HEADLINE_LIMIT = 200
 # What stands before the message in a log line: when, host, daemon, pid, function, level. The timeline keeps the whole line.
 _STAMP = re.compile(
     r"^(?:[A-Z][a-z]{2} +\d{1,2}|\d{4}-\d\d-\d\dT?) ?[\d:.,+Z-]* +"
-    r"(?:\S{1,255} +[\w.-]{1,64} *\[ *\d+\]:?|\[\d+\] +\S{1,255} +[\w.-]{1,64}:?)\s+"
-    r"(?:\(\w[^)]{0,99}\)\s*)?(?:(?:notice|warning|error|info|crit|debug)\b:?\s*)?(?:\[[A-Z]{2,8} *\] *)?"
+    r"(?:\S{1,255} +[\w.-]{1,64}(?:\([^)]{0,99}\))? *\[ *\d+\]:?|\[\d+\] +\S{1,255} +[\w.-]{1,64}:?)\s+"
+    r"(?:\(\w[^)]{0,99}\)\s*)?(?:(?i:notice|warning|error|info|crit|debug)\b:?\s*)?(?:\[[A-Z]{2,8} *\] *)?"
 )
 # What Pacemaker appends for its developers.
 _EXTENDED = re.compile(r"\s?\| .*$", re.DOTALL)

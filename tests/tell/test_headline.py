@@ -139,6 +139,7 @@ def test_the_cause_is_told_without_the_stamp_of_its_line(line: str) -> None:
         ),
         ("Nov 22 10:59:38 [80] pm01 corosync info    [KNET  ] link: host: 2 link: 0 is down", "link: host: 2 link: 0 is down"),
         ("Nov 22 10:59:38 pm01 corosync[80]:   [KNET  ] link: host: 2 link: 0 is down", "link: host: 2 link: 0 is down"),
+        ("Nov 22 14:11:07 pm01 OurArray(prmArr)[123]:  WARNING: disk array on pm01 is degraded", "disk array on pm01 is degraded"),
         ("a | b of a line without a stamp", "a | b of a line without a stamp"),
     ],
 )
