@@ -77,3 +77,17 @@ def test_quiet_logs_say_that_they_were_read(tmp_path: Path) -> None:
     (tmp_path / "ha-log").write_text("Nov 22 10:00:00 pm01 pacemaker-controld[106]:  notice: State transition S_IDLE -> S_POLICY_ENGINE\n")
     quiet = analyze.analyze([tmp_path], load([data.folder("rules")]), analyze.Options(year=2026))
     assert analyze.to_text(quiet, "en", "UTC") == "0 incident(s) in 1 lines of 1 file(s)."
+
+
+def test_what_an_agent_of_ones_own_reports_is_in_its_story(tmp_path: Path) -> None:
+    line = "Nov 22 10:00:00 pm01 diskd(prmDisk)[7]:  WARNING: disk array on pm01 is degraded (path B)\n"
+    (tmp_path / "ha-log").write_text(line)
+    (tmp_path / "own").mkdir()
+    shown = (Path(__file__).parents[1] / "rules" / "README.md").read_text(encoding="utf-8")
+    rule = shown[shown.index("[[rule]]") :].split("```")[0].replace('"OurArray"', '"diskd"')
+    (tmp_path / "own" / "storage.toml").write_text(rule, encoding="utf-8")
+    rules = load([tmp_path / "own", data.folder("rules")])
+    (incident,) = analyze.analyze([tmp_path / "ha-log"], rules, analyze.Options(year=2026)).incidents
+    assert incident.key == "disk_degraded-pm01_path_B-20261122T100000"
+    assert [entry.event for entry in incident.timeline] == [EventKind.DISK_ERROR]
+    assert tell.cause_text(incident, "en") == "disk check failing – disk error: path B on pm01"

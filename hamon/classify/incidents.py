@@ -1102,12 +1102,12 @@ class Engine:
             del self.state.attributes[key]
 
     def _network_unreachable(self, event: Event) -> None:
-        target = str(event.detail.get("target"))
+        target = str(event.detail.get("target") or "target")
         self._degraded(event, f"ping {target}", IncidentKind.CONNECTIVITY_DEGRADED, bad=True)
         self._without_recovery_signal(IncidentKind.CONNECTIVITY_DEGRADED, f"{event.node}/ping {target}", event.at)
 
     def _disk_error(self, event: Event) -> None:
-        attribute = str(event.detail.get("attribute"))
+        attribute = str(event.detail.get("attribute") or event.detail.get("device") or "disk")
         self._degraded(event, attribute, IncidentKind.DISK_DEGRADED, bad=True)
         self._without_recovery_signal(IncidentKind.DISK_DEGRADED, f"{event.node}/{attribute}", event.at)
 

@@ -414,7 +414,7 @@ def concerns(story: Story, entry: TimelineEntry) -> bool:
             return True
         places = (story.from_node, story.to_node, *story.nodes)
         return entry.resource is None and entry.node is not None and entry.node in places and entry.event not in _BACKGROUND
-    if entry.resource is not None:
+    if entry.resource is not None and _IS_ABOUT.get(story.kind) is not entry.event:
         return entry.node in story.nodes and story.kind in (IncidentKind.STANDBY_FAULT, IncidentKind.NODE_LOST)
     return entry.node in story.nodes and entry.event not in _BACKGROUND
 
@@ -422,6 +422,10 @@ def concerns(story: Story, entry: TimelineEntry) -> bool:
 # What ended before a story began is no part of it.
 _RECOVERIES = frozenset({EventKind.LINK_UP, EventKind.QUORUM_ACQUIRED, EventKind.SOURCE_BACK})
 _BACKGROUND = frozenset({EventKind.DAEMON_STARTED, EventKind.DAEMON_STOPPED, EventKind.MEMBERSHIP_CHANGED, EventKind.TRANSITION_ENDED})
+
+
+# What an agent reports for a node, under the name of its resource.
+_IS_ABOUT = {IncidentKind.DISK_DEGRADED: EventKind.DISK_ERROR, IncidentKind.CONNECTIVITY_DEGRADED: EventKind.NETWORK_UNREACHABLE}
 
 
 def _append(story: Story, entry: TimelineEntry) -> bool:
