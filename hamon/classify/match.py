@@ -13,7 +13,7 @@ from hamon.classify.read import READINGS, Reading, Value, without_instance
 from hamon.errors import ParseError, RuleError
 from hamon.model.event import Event, EventKind
 from hamon.model.observation import LogChunk, Source
-from hamon.parse.lines import SEVERE, Head, LogLine, head, parse_line, short_cut
+from hamon.parse.lines import SEVERE, SYSLOG, Head, LogLine, head, parse_line, short_cut, without_level
 from hamon.parse.stamp import Stamps
 from hamon.rules.check import Answer
 from hamon.rules.schema import Rule, RuleSet
@@ -253,7 +253,10 @@ class Matcher:
         cache, word = (self._tags, words[4] if len(words) > 4 else b"") if traditional else (self._iso_tags, words[2])
         shift = 0 if traditional else -2
         tag = self._tag(words)
-        tag.plain = not (words[3 + shift][:1] == b"[" or word.startswith(b"corosync"))
+        place = tag.head
+        # Pacemaker's own lines in syslog all have a level; those of other programs that rules know may begin with the text.
+        other = tag.known and place is not None and place.form == SYSLOG and not place.daemon.startswith("pacemaker")
+        tag.plain = not (words[3 + shift][:1] == b"[" or word.startswith(b"corosync") or other)
         cache[word] = tag
         return tag
 
@@ -265,6 +268,7 @@ class Matcher:
         if place is None:
             scan.unrecognised += 1
             return
+        place = without_level(place, words)
         scan.unmatched[place.daemon] = scan.unmatched.get(place.daemon, 0) + 1
         plan = tag.daemon.plan(words, place.text_word)
         severe = tag.known and 0 <= place.level_word < len(words) and words[place.level_word] in _SEVERE_WORDS
@@ -287,7 +291,7 @@ class Matcher:
         """The rules that are tried on a line, in order."""
         words = line.split(None, 11)
         tag = self._tag(words)
-        plan = tag.daemon.plan(words, tag.head.text_word) if tag.head is not None else None
+        plan = tag.daemon.plan(words, without_level(tag.head, words).text_word) if tag.head is not None else None
         return [rule for rule in plan.rules if rule.needle is None or rule.needle in line] if plan is not None else []
 
     def _tag(self, words: list[bytes]) -> _Tag:

@@ -172,7 +172,16 @@ class Book:
 
     def take_the_beginning(self, story: Story) -> None:
         """Put what happened just before into the timeline, as far as it concerns the story."""
-        window = (story.started_at or story.detected_at) - timedelta(seconds=15 if story.kind in DEPARTURES else 3)
+        began = story.started_at or story.detected_at
+        if story.kind in DEPARTURES:
+            # A lost token comes before its lost node by about as much as people wait for the membership to decide.
+            window = began - 1.25 * (self.settings.membership + self.settings.settle)
+            ends = [
+                other.service_restored_at for other in self.state.stories if other is not story and other.service_restored_at is not None
+            ]
+            window = max([window, *(end for end in ends if end < began)])
+        else:
+            window = began - timedelta(seconds=3)
         for entry in self.state.recent:
             if entry.at >= window and entry.event not in _RECOVERIES and concerns(story, entry) and entry not in story.timeline:
                 _append(story, entry)
@@ -420,7 +429,7 @@ def concerns(story: Story, entry: TimelineEntry) -> bool:
 
 
 # What ended before a story began is no part of it.
-_RECOVERIES = frozenset({EventKind.LINK_UP, EventKind.QUORUM_ACQUIRED, EventKind.SOURCE_BACK})
+_RECOVERIES = frozenset({EventKind.LINK_UP, EventKind.QUORUM_ACQUIRED, EventKind.SOURCE_BACK, EventKind.OPERATION_SUCCEEDED})
 _BACKGROUND = frozenset({EventKind.DAEMON_STARTED, EventKind.DAEMON_STOPPED, EventKind.MEMBERSHIP_CHANGED, EventKind.TRANSITION_ENDED})
 
 

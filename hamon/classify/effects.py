@@ -1,0 +1,119 @@
+"""What a fault means: which story explains it, and whether a standby node can no longer take over."""
+
+from datetime import datetime
+
+from hamon.classify import topology
+from hamon.classify.departures import Departures
+from hamon.classify.settings import ClusterSettings
+from hamon.classify.state import State, Story
+from hamon.classify.stories import DEPARTURES, Book, explains, is_split
+from hamon.model.event import Event
+from hamon.model.incident import Cause, IncidentKind, IncidentState, Notice, Severity
+
+_HOLDING = frozenset(
+    {
+        IncidentKind.NODE_LOST,
+        IncidentKind.FENCING_FAILED,
+        IncidentKind.CONNECTIVITY_DEGRADED,
+        IncidentKind.DISK_DEGRADED,
+        IncidentKind.REPLICATION_DEGRADED,
+        IncidentKind.RESOURCE_FAILURE,
+    }
+)
+
+
+class Effects:
+    """What a fault means: which story explains it, and whether a standby node can no longer take over."""
+
+    def __init__(self, state: State, settings: ClusterSettings, book: Book, departures: Departures) -> None:
+        self.state, self.settings, self._book = state, settings, book
+        self._departures = departures
+
+    def _open_effect(self, name: str) -> Story | None:
+        """The story that explains what happens to this node now: its service departs, or its standby is gone."""
+        for story in self._book.open_stories():
+            if story.kind in DEPARTURES and story.part_of is None and story.from_node == name:
+                return story
+        return self._book.find(IncidentKind.STANDBY_FAULT, name)
+
+    def _lost(self, story: Story, name: str) -> Story | None:
+        """What a lost node is fenced for, or why it is not fenced: one story, also where nobody knows what the node did."""
+        if story.kind is IncidentKind.FENCING_FAILED:
+            self._book.adopt(story, [name])
+        found = (self._book.find(kind, name) for kind in (IncidentKind.FENCING_FAILED, IncidentKind.NODE_LOST))
+        return next((known for known in found if known is not None and explains(known.kind, story.kind)), None)
+
+    def join_effect(self, story: Story, name: str) -> None:
+        """A cause that comes after its effect opened becomes a part of it."""
+        effect = self._open_effect(name) or self._lost(story, name)
+        if effect is None or story.part_of is not None:
+            return
+        if effect.kind is IncidentKind.STANDBY_FAULT and effect.planned:
+            return
+        self._book.make_part(story, effect)
+        if effect.kind in DEPARTURES and effect.service_restored_at is None:
+            self._departures.weigh(effect, story.detected_at)
+
+    def standby_fault(self, name: str, cause: Story, now: datetime) -> None:
+        """A node that could take over no longer can."""
+        story = self._book.find(IncidentKind.STANDBY_FAULT, name)
+        if story is not None and story.planned:
+            self._book.close(story, now, "a fault came on top of planned work")
+            story = None
+        if story is None:
+            serving = topology.active_somewhere(self.state, self.settings)
+            others = [other for other in topology.candidates(self.state, serving) if not topology.hindrances(self.state, other)]
+            story = self._book.open(
+                IncidentKind.STANDBY_FAULT,
+                name,
+                Severity.MINOR if others else Severity.MAJOR,
+                cause.detected_at,
+                started_at=cause.started_at,
+                nodes=[name],
+                resources=() if is_split(cause) else cause.resources,
+                settle=self.settings.settle,
+            )
+            story.redundancy = bool(others)
+        self._book.adopt(story, [name])
+        story.reasons = topology.hindrances(self.state, name)
+        if not story.told:
+            self._book.tell(story, Notice.OPENING)
+
+    def planned_standby(self, name: str, event: Event) -> None:
+        """A standby node is taken out on purpose: recorded, not told."""
+        if topology.side(self.state, self.settings, name) != "standby" or self._open_effect(name) is not None:
+            return
+        story = self._book.open(
+            IncidentKind.STANDBY_FAULT,
+            name,
+            Severity.INFO,
+            event.at,
+            started_at=event.at,
+            nodes=[name],
+            planned=True,
+            settle=self.settings.settle,
+            cause=Cause(kind=event.kind, node=name, at=event.at, text=event.raw),
+        )
+        story.reasons = topology.hindrances(self.state, name)
+
+    def protect_standby(self, at: datetime) -> None:
+        """Standby faults end when the node could take over again."""
+        for story in self._book.open_stories():
+            if story.kind is not IncidentKind.STANDBY_FAULT:
+                continue
+            reasons = topology.hindrances(self.state, story.subject)
+            waiting = any(
+                other.part_of == story.key and other.state is IncidentState.OPEN and other.kind in _HOLDING for other in self.state.stories
+            )
+            if reasons or waiting:
+                if reasons != story.reasons:
+                    story.reasons = reasons
+                    self._book.changed(story, "other reasons")
+                continue
+            story.redundancy, story.redundancy_restored_at, story.reasons = True, at, []
+            self._book.close(story, at, "the node can take over again")
+
+    def may_be_standby_fault(self, story: Story, node: str) -> bool:
+        if story.kind is not IncidentKind.FAILCOUNT_THRESHOLD or story.started_at is not None:
+            return bool(topology.hindrances(self.state, node)) or story.kind is IncidentKind.FENCING_FAILED
+        return False

@@ -1,0 +1,156 @@
+"""Fencing: asked for, tried, done, failed."""
+
+from collections.abc import Callable, Mapping
+
+from hamon.classify import topology
+from hamon.classify.departures import Departures
+from hamon.classify.effects import Effects
+from hamon.classify.marks import Marks
+from hamon.classify.operations import Operations
+from hamon.classify.settings import ClusterSettings
+from hamon.classify.state import State, Story
+from hamon.classify.stories import DEPARTURES, Book, is_split
+from hamon.model.event import Event, EventKind
+from hamon.model.incident import Cause, IncidentKind, Outcome, Severity
+
+
+class Fencing:
+    """Fencing: asked for, tried, done, failed."""
+
+    def __init__(
+        self,
+        state: State,
+        settings: ClusterSettings,
+        book: Book,
+        departures: Departures,
+        effects: Effects,
+        marks: Marks,
+        operations: Operations,
+    ) -> None:
+        self.state, self.settings, self._book = state, settings, book
+        self._departures = departures
+        self._effects = effects
+        self._marks = marks
+        self._operations = operations
+
+    def handlers(self) -> Mapping[EventKind, Callable[[Event], None]]:
+        """Which event is handled by what."""
+        return {
+            EventKind.NODE_UNCLEAN: self.node_unclean,
+            EventKind.FENCING_REQUESTED: self.fencing_requested,
+            EventKind.FENCING_ATTEMPTED: self.fencing_attempted,
+            EventKind.FENCING_DONE: self.fencing_done,
+            EventKind.FENCING_FAILED: self.fencing_failed,
+        }
+
+    def fencing_requested(self, event: Event) -> None:
+        self._operations.carry_out(event.at)
+        if event.node is None or str(event.detail.get("action")) == "on":
+            return
+        topology.node(self.state, event.node)
+        if self._book.find(IncidentKind.FENCING, event.node) is None:
+            story = self._book.open(
+                IncidentKind.FENCING,
+                event.node,
+                Severity.MAJOR,
+                event.at,
+                started_at=event.at,
+                nodes=[event.node],
+                settle=self.settings.settle,
+                cause=Cause(kind="fencing", node=event.node, at=event.at, text=event.raw),
+            )
+            story.outcome = Outcome.ONGOING
+            story.limit_at = event.at + self.settings.expire
+            story.requester = event.reporter
+            self._effects.join_effect(story, event.node)
+
+    def fencing_attempted(self, event: Event) -> None:
+        device = event.detail.get("device")
+        if device is not None:
+            topology.resource(self.state, str(device), self.settings).device = True
+
+    def fencing_done(self, event: Event) -> None:
+        if event.node is None or str(event.detail.get("action")) == "on":
+            return
+        node = topology.node(self.state, event.node)
+        manual = bool(event.detail.get("manual"))
+        if not manual:
+            node.fenced_at = event.at
+        if node.member is None and node.lost_by is not None:  # of two that called each other lost this one is down
+            node.member = False
+            topology.node(self.state, node.lost_by).member = True
+        for vain in self._book.open_stories():
+            if is_split(vain) and node.name in vain.nodes and vain.settle_at is not None:
+                vain.settle_at = min(vain.settle_at, event.at + self.settings.settle)
+            if vain.kind is IncidentKind.FENCING and vain.requester == node.name:
+                self._book.close(vain, event.at, "who asked for it was fenced itself")
+            elif vain.kind is IncidentKind.NODE_LOST and vain.nodes == [node.lost_by]:
+                self._book.close(vain, event.at, "who called it lost was fenced itself")
+        story = self._book.find(IncidentKind.FENCING, node.name)
+        if story is None:
+            story = self._book.open(
+                IncidentKind.FENCING,
+                node.name,
+                Severity.MAJOR,
+                event.at,
+                started_at=event.at,
+                nodes=[node.name],
+                settle=self.settings.settle,
+                cause=Cause(kind="fencing", node=node.name, at=event.at, text=event.raw),
+            )
+            self._effects.join_effect(story, node.name)
+        story.outcome = Outcome.SUCCEEDED
+        client = str(event.detail.get("client") or "")
+        if client.startswith("stonith_admin") and not manual:
+            story.severity = Severity.WARNING
+            self._marks.mark("fencing", event, node=node.name)
+        if not manual:
+            self._record_fenced(story, node.name)
+        if story.settle_at is None or story.part_of is not None:
+            self._book.close(story, event.at, "fenced")
+        else:
+            self._book.end(story, event.at, "fenced")
+        if (failed := self._book.find(IncidentKind.FENCING_FAILED, node.name)) is not None:
+            if not manual:
+                self._record_fenced(failed, node.name)
+            self._book.close(failed, event.at, "fencing succeeded at last")
+
+    def _record_fenced(self, story: Story, name: str) -> None:
+        seen: Story | None = story
+        while seen is not None:
+            if name not in seen.fenced:
+                seen.fenced.append(name)
+                self._book.changed(seen, "fenced")
+            seen = self._book.by_key(seen.part_of) if seen.part_of else None
+
+    def fencing_failed(self, event: Event) -> None:
+        if event.node is None:
+            return
+        node = topology.node(self.state, event.node)
+        if (fencing := self._book.find(IncidentKind.FENCING, node.name)) is not None:
+            fencing.outcome = Outcome.FAILED
+            self._book.close(fencing, event.at, "fencing failed")
+        story = self._book.find(IncidentKind.FENCING_FAILED, node.name)
+        if story is None:
+            story = self._book.open(
+                IncidentKind.FENCING_FAILED,
+                node.name,
+                Severity.CRITICAL,
+                event.at,
+                started_at=event.at,
+                nodes=[node.name],
+                settle=self.settings.settle,
+                cause=Cause(kind="fencing_failed", node=node.name, at=event.at, text=str(event.detail.get("reason") or event.raw)),
+            )
+            story.outcome = Outcome.ONGOING
+            self._effects.join_effect(story, node.name)
+        if event.detail.get("final"):
+            story.outcome = Outcome.FAILED
+            self._book.changed(story, "gave up")
+            parent = self._book.by_key(story.part_of) if story.part_of else None
+            if parent is not None and parent.kind in DEPARTURES and parent.outcome is Outcome.ONGOING:
+                self._departures.limit(parent, event.at)
+
+    def node_unclean(self, event: Event) -> None:
+        if event.node is not None and event.detail.get("can_fence") is False:
+            self.fencing_failed(event)

@@ -1,0 +1,334 @@
+"""Nodes that come and go, their links, the DC, quorum, and daemons."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from hamon.classify import topology
+from hamon.classify.departures import Departures
+from hamon.classify.effects import Effects
+from hamon.classify.operations import _FAILURES
+from hamon.classify.settings import ClusterSettings
+from hamon.classify.state import Node, PendingLink, State, Story
+from hamon.classify.stories import Book, entry_of
+from hamon.model.event import Event, EventKind
+from hamon.model.incident import Cause, IncidentKind, IncidentState, Notice, Severity
+
+_SPLIT = "split"
+
+_NUMBERED = "node "
+"""How a node is called whose name is not known."""
+
+
+def _link_subject(link: str, pair: tuple[str, str]) -> str:
+    return f"{link} {pair[0]} {pair[1]}"
+
+
+def _same_pair(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    return one == other or (
+        bool(set(one) & set(other)) and ("?" in (*one, *other) or any(end.startswith(_NUMBERED) for end in (*one, *other)))
+    )
+
+
+def _ends(story: Story) -> tuple[str, str]:
+    return (story.nodes[0], story.nodes[1])
+
+
+def _better(one: tuple[str, str], other: tuple[str, str]) -> tuple[str, str]:
+    """The pair with the more names known."""
+    unknown = [sum(end.startswith(_NUMBERED) or end == "?" for end in pair) for pair in (one, other)]
+    return other if unknown[1] < unknown[0] else one
+
+
+class Membership:
+    """Nodes that come and go, their links, the DC, quorum, and daemons."""
+
+    def __init__(self, state: State, settings: ClusterSettings, book: Book, departures: Departures, effects: Effects) -> None:
+        self.state, self.settings, self._book = state, settings, book
+        self._departures = departures
+        self._effects = effects
+
+    def handlers(self) -> Mapping[EventKind, Callable[[Event], None]]:
+        """Which event is handled by what."""
+        return {
+            EventKind.NODE_LOST: self.node_lost,
+            EventKind.NODE_LEFT: self.left,
+            EventKind.NODE_JOINED: self.node_joined,
+            EventKind.SERVICE_STACK_STARTED: self.stack_started,
+            EventKind.DC_CHANGED: self.dc_changed,
+            EventKind.QUORUM_LOST: self.quorum_lost,
+            EventKind.QUORUM_ACQUIRED: self.quorum_acquired,
+            EventKind.LINK_DOWN: self.link_down,
+            EventKind.LINK_UP: self.link_up,
+            EventKind.DAEMON_DIED: self.daemon_died,
+            EventKind.DAEMON_RESPAWNED: self.daemon_respawned,
+            EventKind.DAEMON_GAVE_UP: self.daemon_died,
+        }
+
+    def node_lost(self, event: Event) -> None:
+        if event.node is None:
+            return
+        node = topology.node(self.state, event.node)
+        cut = self._drop_links(node.name)
+        if node.member is False or self._book.find(IncidentKind.NODE_LOST, node.name) is not None:
+            return
+        node.member, node.lost_at, node.since, node.lost_by = False, event.at, event.at, event.reporter
+        node.stop_requested_at = None
+        story = self._book.open(
+            IncidentKind.NODE_LOST,
+            node.name,
+            Severity.MAJOR,
+            event.at,
+            started_at=event.at,
+            nodes=[node.name],
+            settle=self.settings.settle,
+            cause=Cause(kind="node_lost", node=node.name, at=event.at, text=event.raw),
+        )
+        other = self.state.nodes.get(event.reporter or "")
+        if other is not None and other.member is False and other.lost_by == node.name:
+            self._split(node, other, cut, event)
+        self._effects.join_effect(story, node.name)
+
+    def _split(self, node: Node, other: Node, cut: Sequence[PendingLink], event: Event) -> None:
+        """Two nodes call each other lost: both live, and all their links are cut. Which one stays is decided by fencing."""
+        fenced = [end for end in (node, other) if end.fenced_at is not None]
+        for end in (node, other):
+            end.member = None if len(fenced) != 1 else end not in fenced
+        began = min([pending.down_at for pending in cut], default=min(event.at, other.lost_at or event.at))
+        story = self._book.open(
+            IncidentKind.INTERCONNECT_DEGRADED,
+            f"{_SPLIT} {other.name} {node.name}",
+            Severity.MAJOR,
+            event.at,
+            started_at=began,
+            nodes=sorted((node.name, other.name)),
+            settle=self.settings.settle if fenced else self.settings.membership,
+            cause=Cause(kind="link_down", node=other.name, at=began, text=cut[0].entries[0].raw if cut else event.raw),
+        )
+        story.resources = sorted({f"link {pending.link}" for pending in cut})
+        for loss in self._book.open_stories():
+            if loss.kind is IncidentKind.NODE_LOST and set(loss.nodes) <= {node.name, other.name}:
+                parent = self._book.by_key(loss.part_of)
+                self._book.make_part(loss, parent or story)
+                if parent is not None:
+                    self._book.make_part(story, parent)
+
+    def left(self, event: Event) -> None:
+        if event.node is None:
+            return
+        node = topology.node(self.state, event.node)
+        if node.member is False:
+            return
+        node.member, node.since = False, event.at
+        self._drop_links(node.name)
+        for item in self.state.resources.values():
+            if topology.is_service(item, self.settings, self.state) and node.name in topology.active_nodes(item):
+                continue  # its departure is told by what happens to the resource
+            item.roles.pop(node.name, None)
+        self._effects.planned_standby(node.name, event)
+
+    def node_joined(self, event: Event) -> None:
+        if event.node is None:
+            return
+        node = topology.node(self.state, event.node)
+        was_out = node.member is False
+        node.member = True
+        if node.since is None or was_out:
+            node.since = event.at
+        if not was_out:
+            return
+        node.lost_at = node.fenced_at = node.stop_requested_at = None
+        node.failed.clear()
+        node.barred.clear()
+        node.fail_counts.clear()
+        node.degraded.clear()
+        for mark in self.state.marks:
+            if mark.kind == "shutdown" and mark.node == node.name and mark.ended_at is None:
+                mark.ended_at = event.at
+        for item in self.state.resources.values():
+            if item.roles.get(node.name) and not self._departures.running(item.id):
+                item.roles.pop(node.name, None)
+        for kind in (IncidentKind.NODE_LOST, IncidentKind.FENCING_FAILED, IncidentKind.CONNECTIVITY_DEGRADED, IncidentKind.DISK_DEGRADED):
+            for story in self._book.open_stories():
+                if story.kind is kind and node.name in story.nodes:
+                    self._book.close(story, event.at, "the node joined again")
+        for story in self._book.open_stories():
+            if story.kind in _FAILURES and node.name in story.nodes:
+                self._book.close(story, event.at, "the node joined again")
+
+    def stack_started(self, event: Event) -> None:
+        if event.node is not None:
+            topology.node(self.state, event.node).stack_started_at = event.at
+
+    def dc_changed(self, event: Event) -> None:
+        if event.node is not None:
+            self.state.dc = event.node
+            topology.node(self.state, event.node)
+        elif event.detail.get("old") == self.state.dc:
+            self.state.dc = None
+
+    def quorum_lost(self, event: Event) -> None:
+        self.state.has_quorum = False
+        started = topology.node(self.state, event.node).stack_started_at if event.node is not None else None
+        if started is not None and event.at - started <= self.settings.story_window:
+            return  # a node that boots has no quorum yet
+        if self._book.find(IncidentKind.QUORUM_LOST, "") is None and self.state.dc is not None:
+            story = self._book.open(
+                IncidentKind.QUORUM_LOST,
+                "",
+                Severity.CRITICAL,
+                event.at,
+                started_at=event.at,
+                nodes=[event.node] if event.node else [],
+                settle=self.settings.membership,
+                cause=Cause(kind="quorum_lost", node=event.node, at=event.at, text=event.raw),
+            )
+            self._book.add(story, event)
+
+    def quorum_acquired(self, event: Event) -> None:
+        self.state.has_quorum = True
+        if (story := self._book.find(IncidentKind.QUORUM_LOST, "")) is not None:
+            self._book.close(story, event.at, "quorum acquired")
+
+    def _drop_links(self, name: str) -> list[PendingLink]:
+        """A node is gone: its links are down for that reason. A peer known by number only may be this one when there is no third."""
+        others = [other for other in self.state.nodes if other != name]
+        gone = [
+            pending
+            for pending in self.state.links
+            if name in pending.pair or (len(others) <= 1 and any(end.startswith(_NUMBERED) for end in pending.pair))
+        ]
+        self.state.links = [pending for pending in self.state.links if pending not in gone]
+        self.state.cut_links = [*gone, *(cut for cut in self.state.cut_links if not gone)][-8:]
+        return list(self.state.cut_links)
+
+    def _pair(self, event: Event) -> tuple[str, str] | None:
+        mine = event.reporter or event.node
+        if mine is None:
+            return None
+        peer = event.detail.get("peer")
+        if peer is None and event.detail.get("peer_id") is not None:
+            number = str(event.detail["peer_id"])
+            others = [name for name in self.state.nodes if name != mine]
+            peer = self.state.node_ids.get(number)
+            if peer is None and len(others) == 1:
+                peer = self.state.node_ids[number] = others[0]
+            peer = peer or f"{_NUMBERED}{number}"
+        if peer is None:
+            others = [name for name in self.state.nodes if name != mine]
+            peer = others[0] if len(others) == 1 else "?"
+        first, second = sorted((mine, str(peer)))
+        return first, second
+
+    def link_down(self, event: Event) -> None:
+        if event.detail.get("link") is None:
+            return
+        if event.reporter is not None:
+            topology.node(self.state, event.reporter)
+        pair = self._pair(event)
+        if pair is None:
+            return
+        for name in pair:
+            known = self.state.nodes.get(name)
+            if known is not None and (known.member is False or known.stop_requested_at is not None):
+                return
+        link = str(event.detail["link"])
+        if (story := self._link_story(link, pair)) is not None:
+            story.nodes = list(_better(_ends(story), pair))
+            return
+        for pending in self.state.links:
+            if pending.link == link and _same_pair(pending.pair, pair):
+                pending.pair = _better(pending.pair, pair)
+                pending.entries.append(entry_of(event))
+                return
+        self.state.links.append(PendingLink(link, pair, event.at, event.at + self.settings.membership, [entry_of(event)]))
+
+    def link_up(self, event: Event) -> None:
+        if event.detail.get("link") is None or (pair := self._pair(event)) is None:
+            return
+        link = str(event.detail["link"])
+        for pending in list(self.state.links):
+            if pending.link == link and _same_pair(pending.pair, pair):
+                self.state.links.remove(pending)
+                self.link_fault(pending)
+        for story in self._book.open_stories():
+            if story is self._link_story(link, pair):
+                self._book.add(story, event)
+                self._book.close(story, event.at, "the link is up again")
+                if not story.told:
+                    self._book.tell(story, Notice.OPENING)
+
+    def _link_story(self, link: str, pair: tuple[str, str]) -> Story | None:
+        for story in self._book.open_stories():
+            if story.kind is IncidentKind.INTERCONNECT_DEGRADED and story.subject.split()[0] == link and _same_pair(_ends(story), pair):
+                return story
+        return None
+
+    def link_fault(self, pending: PendingLink) -> None:
+        """A link is down and its peer is still a member."""
+        if self._link_story(pending.link or "", pending.pair) is not None:
+            return
+        subject = _link_subject(pending.link or "", pending.pair)
+        story = self._book.open(
+            IncidentKind.INTERCONNECT_DEGRADED,
+            subject,
+            Severity.MAJOR,
+            pending.down_at,
+            started_at=pending.down_at,
+            nodes=pending.pair,
+            cause=Cause(kind="link_down", node=pending.pair[0], at=pending.down_at, text=pending.entries[0].raw),
+        )
+        story.resources = [f"link {pending.link}"]
+        for entry in pending.entries:
+            story.timeline.append(entry)
+            if entry.source not in story.sources:
+                story.sources.append(entry.source)
+
+    def daemon_died(self, event: Event) -> None:
+        if event.node is None:
+            return
+        node = topology.node(self.state, event.node)
+        if node.stop_requested_at is not None and event.detail.get("signal") is None and event.detail.get("rc") in (0, None):
+            return
+        grave = event.kind is EventKind.DAEMON_GAVE_UP or event.detail.get("effect") in ("fatal", "panic")
+        story = self._book.find(IncidentKind.DAEMON_FAILED, node.name)
+        if story is None:
+            story = self._book.open(
+                IncidentKind.DAEMON_FAILED,
+                node.name,
+                Severity.MAJOR if grave else Severity.WARNING,
+                event.at,
+                started_at=event.at,
+                nodes=[node.name],
+                resources=[str(event.detail.get("daemon"))],
+                settle=self.settings.settle,
+                cause=Cause(kind="daemon_failed", node=node.name, resource=str(event.detail.get("daemon")), at=event.at, text=event.raw),
+            )
+            self._effects.join_effect(story, node.name)
+        elif grave and story.severity is Severity.WARNING:
+            story.severity = Severity.MAJOR
+            self._book.changed(story, "grave")
+            if story.told:
+                self._book.tell(story, Notice.UPDATE)
+        story.recovered_at = None
+        story.limit_at = event.at + self.settings.expire
+
+    def daemon_respawned(self, event: Event) -> None:
+        if event.node is not None and (story := self._book.find(IncidentKind.DAEMON_FAILED, event.node)) is not None:
+            story.recovered_at = event.at
+            story.limit_at = event.at + self.settings.stable
+
+    def daemon_or_node(self, name: str) -> None:
+        """A daemon died and its node was lost for it: a moment's loss is part of the daemon's failure, a lasting one explains it."""
+        found = {
+            story.kind: story
+            for story in self.state.stories
+            if story.kind in (IncidentKind.NODE_LOST, IncidentKind.DAEMON_FAILED) and name in story.nodes and story.part_of is None
+        }
+        if len(found) < 2:
+            return
+        lost, died = found[IncidentKind.NODE_LOST], found[IncidentKind.DAEMON_FAILED]
+        if abs(lost.detected_at - died.detected_at) > self.settings.story_window:
+            return
+        if lost.state is IncidentState.OPEN:
+            self._book.make_part(died, lost)
+        else:
+            self._book.make_part(lost, died)

@@ -1,0 +1,402 @@
+"""Plans and operations of resources: what runs where, what failed, what recovered, and what may no longer run."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from hamon.classify import topology
+from hamon.classify.departures import Departures
+from hamon.classify.effects import Effects
+from hamon.classify.settings import ClusterSettings
+from hamon.classify.state import Action, Node, Resource, State, Story
+from hamon.classify.stories import Book
+from hamon.model.event import Event, EventKind
+from hamon.model.incident import Cause, IncidentKind, Notice, Outcome, Severity
+
+_FAILURES = frozenset({IncidentKind.RESOURCE_FAILURE, IncidentKind.STOP_FAILED, IncidentKind.FENCE_DEVICE_FAILED})
+
+
+class Operations:
+    """Plans and operations of resources: what runs where, what failed, what recovered, and what may no longer run."""
+
+    def __init__(self, state: State, settings: ClusterSettings, book: Book, departures: Departures, effects: Effects) -> None:
+        self.state, self.settings, self._book = state, settings, book
+        self._departures = departures
+        self._effects = effects
+
+    def handlers(self) -> Mapping[EventKind, Callable[[Event], None]]:
+        """Which event is handled by what."""
+        return {
+            EventKind.STATE_CHANGED: self.state_changed,
+            EventKind.PLAN: self.plan,
+            EventKind.OPERATION_STARTED: self.operation_started,
+            EventKind.OPERATION_SUCCEEDED: self.operation_succeeded,
+            EventKind.OPERATION_FAILED: self.operation_failed,
+            EventKind.RESOURCE_STARTED: self.resource_started,
+            EventKind.RESOURCE_MIGRATED: self.resource_started,
+            EventKind.RESOURCE_STOPPED: self.resource_stopped,
+            EventKind.RESOURCE_PROMOTED: self.resource_promoted,
+            EventKind.RESOURCE_DEMOTED: self.resource_demoted,
+            EventKind.RESOURCE_UNMANAGED: self.resource_unmanaged,
+            EventKind.FAIL_COUNT_CHANGED: self.fail_count_changed,
+            EventKind.THRESHOLD_REACHED: self.threshold_reached,
+            EventKind.CLEANUP: self.cleanup,
+            EventKind.FAILOVER_STARTED: self.failover_started,
+            EventKind.FAILOVER_DONE: self.failover_done,
+            EventKind.FAILOVER_FAILED_HINT: self.failover_failed,
+            EventKind.FAILOVER_SUMMARY: self.failover_summary,
+        }
+
+    def plan(self, event: Event) -> None:
+        state, detail = self.state, event.detail
+        action = str(detail.get("action"))
+        if action == "End":
+            state.draft_closed = True
+            return
+        if state.draft_closed:
+            state.draft, state.draft_closed = [], False
+        if event.resource is None:
+            return
+        item = topology.resource(state, event.resource, self.settings)
+        text = {key: None if detail.get(key) is None else str(detail[key]) for key in ("from", "to", "from_role", "to_role")}
+        if detail.get("instance") is not None:
+            item.clone = True
+        promoted = topology.PROMOTED in (text["from_role"], text["to_role"])
+        if promoted or "Unpromoted" in (text["from_role"], text["to_role"]):
+            item.clone = item.promotable = True
+        if detail.get("blocked"):
+            self._blocked(event)
+        if action == "Leave":
+            self._leave(item, text["to"], text["to_role"])
+            return
+        # Where it is before the plan: learned only where nothing better is known.
+        if text["from"] is not None and action != "Start" and text["from_role"] != "Stopped":
+            topology.node(self.state, text["from"])
+            item.roles.setdefault(text["from"], text["from_role"] or "Started")
+        if text["to"] is not None:
+            topology.node(self.state, text["to"])
+        state.draft.append(
+            Action(
+                action=action,
+                resource=item.id,
+                from_node=text["from"],
+                to_node=text["to"]
+                if text["to_role"] != "Stopped" and (not item.promotable or text["to_role"] == topology.PROMOTED)
+                else None,
+                promoted=promoted and item.promotable,
+                clone=item.clone,
+                blocked=bool(detail.get("blocked")),
+            )
+        )
+
+    def _leave(self, item: Resource, node: str | None, role: str | None) -> None:
+        if node is None:
+            if role == "Stopped" and not item.clone:
+                item.roles.clear()
+            return
+        known = topology.node(self.state, node)
+        if known.member is False:
+            return
+        if known.member is None:
+            known.member = True
+        if not item.clone and self._departures.running(item.id) is None:
+            item.roles.clear()
+        item.roles[node] = role or "Started"
+
+    def _blocked(self, event: Event) -> None:
+        if event.resource is None:
+            return
+        node = str(event.detail.get("from") or event.detail.get("to") or "")
+        subject = f"{node}/{event.resource}"
+        if self._book.find(IncidentKind.RESOURCE_BLOCKED, subject) is None:
+            item = topology.resource(self.state, event.resource, self.settings)
+            self._book.open(
+                IncidentKind.RESOURCE_BLOCKED,
+                subject,
+                Severity.CRITICAL if topology.is_service(item, self.settings, self.state) else Severity.MAJOR,
+                event.at,
+                started_at=event.at,
+                nodes=[node] if node else [],
+                resources=[event.resource],
+                settle=self.settings.settle,
+                cause=Cause(kind="resource_blocked", node=node or None, resource=event.resource, at=event.at, text=event.raw),
+            )
+
+    def carry_out(self, at: datetime) -> None:
+        """The plan that was written last begins to be carried out."""
+        state = self.state
+        if not state.draft_closed:
+            return
+        actions, state.draft, state.draft_closed = state.draft, [], False
+        state.is_idle = False
+        state.plan = actions
+        self._departures.plan_is_carried_out(actions, at)
+
+    def state_changed(self, event: Event) -> None:
+        if event.detail.get("from") == "S_IDLE":
+            self.state.is_idle = False
+        if event.detail.get("to") == "S_TRANSITION_ENGINE":
+            self.carry_out(event.at)
+        elif event.detail.get("to") == "S_IDLE" and event.detail.get("from") == "S_TRANSITION_ENGINE":
+            self._idle(event.at)
+        if event.detail.get("from") == "S_ELECTION" and event.detail.get("to") == "S_INTEGRATION" and event.node is not None:
+            self.state.dc = event.node
+
+    def _idle(self, at: datetime) -> None:
+        self.carry_out(at)
+        self.state.plan = []
+        self.state.is_idle = True
+        self._departures.idle(at)
+
+    def operation_started(self, event: Event) -> None:
+        if event.node is not None:
+            topology.node(self.state, event.node)
+        self.carry_out(event.at)
+
+    def _works(self, event: Event) -> None:
+        """An operation of a resource succeeded on a node: earlier failures there are over."""
+        if event.resource is None or event.node is None:
+            return
+        node = topology.node(self.state, event.node)
+        if node.member is None:
+            node.member = True
+        node.failed.pop(event.resource, None)
+        for story in self._book.open_stories():
+            if story.kind in _FAILURES and event.resource in story.resources and event.node in story.nodes:
+                story.recovered_at = event.at
+                if story.part_of is not None:
+                    self._book.close(story, event.at, "it works again")
+                elif story.settle_at is None:
+                    self.recovered(story, event.at)
+
+    def recovered(self, story: Story, now: datetime) -> None:
+        """A failure that stood alone was repaired on the same node."""
+        if story.kind is IncidentKind.RESOURCE_FAILURE:
+            story.kind = IncidentKind.LOCAL_RECOVERY
+            story.outcome = Outcome.SUCCEEDED
+            story.service_restored_at = story.recovered_at
+        told = story.told
+        self._book.end(story, story.recovered_at or now, "it works again")
+        if story.severity is not Severity.INFO:
+            self._book.tell(story, Notice.CLOSING if told else Notice.OPENING)
+
+    def operation_succeeded(self, event: Event) -> None:
+        if event.detail.get("operation") == "monitor" and event.resource is not None and event.node is not None:
+            item = topology.resource(self.state, event.resource, self.settings)
+            if event.detail.get("rc") in (8, 191):
+                item.clone = item.promotable = True
+                item.roles[event.node] = topology.PROMOTED
+            elif not item.promotable:
+                item.roles.setdefault(event.node, "Started")
+            self._works(event)
+
+    def operation_failed(self, event: Event) -> None:
+        if event.resource is None or event.node is None:
+            return
+        resource, name = event.resource, event.node
+        item = topology.resource(self.state, resource, self.settings)
+        node = topology.node(self.state, name)
+        operation = str(event.detail.get("operation"))
+        node.failed[resource] = event.at
+        if operation in ("start", "promote"):
+            self._departures.failed_on(resource, name)
+        planned = True if self.state.maintenance_at or node.maintenance_at else None
+        kind, subject, severity = IncidentKind.RESOURCE_FAILURE, f"{name}/{resource}", Severity.WARNING
+        if item.device:
+            kind, subject, severity = IncidentKind.FENCE_DEVICE_FAILED, resource, Severity.MAJOR
+        elif operation == "stop":
+            kind, severity = IncidentKind.STOP_FAILED, Severity.CRITICAL
+        story = self._book.find(kind, subject)
+        if story is None:
+            text = str(event.detail.get("reason") or event.raw)
+            story = self._book.open(
+                kind,
+                subject,
+                severity,
+                event.at,
+                started_at=event.at,
+                nodes=[name],
+                resources=[resource],
+                planned=planned,
+                settle=self.settings.settle,
+                cause=Cause(kind="resource_failure", node=name, resource=resource, at=event.at, text=text),
+            )
+            story.limit_at = event.at + self.settings.expire
+            self._effects.join_effect(story, name)
+        story.recovered_at = None
+
+    def resource_started(self, event: Event) -> None:
+        if event.resource is None or event.node is None:
+            return
+        item = topology.resource(self.state, event.resource, self.settings)
+        node = topology.node(self.state, event.node)
+        if node.member is None:
+            node.member = True
+        before = topology.active_nodes(item)
+        alive = [name for name in item.roles if name != node.name and topology.node(self.state, name).member is not False]
+        configured = any(item.id in members for members in self.settings.services.values())
+        if alive and not configured and item.id not in self.state.suspects and self._departures.running(item.id) is None:
+            item.clone = True  # it runs on two living nodes
+        if not item.clone:
+            item.roles.clear()
+        item.roles[node.name] = "Unpromoted" if item.promotable else "Started"
+        if topology.is_service(item, self.settings, self.state) and not item.promotable:
+            self._departures.started(item.id, node.name, event.at, promoted=False, before=before)
+        self._works(event)
+
+    def resource_promoted(self, event: Event) -> None:
+        if event.resource is None or event.node is None:
+            return
+        item = topology.resource(self.state, event.resource, self.settings)
+        topology.node(self.state, event.node)
+        before = topology.active_nodes(item)
+        item.clone = item.promotable = True
+        for name in before:
+            if name != event.node:
+                item.roles[name] = "Unpromoted"
+                if topology.node(self.state, name).member is False:
+                    item.roles.pop(name)
+        item.roles[event.node] = topology.PROMOTED
+        if topology.is_service(item, self.settings, self.state):
+            self._departures.started(item.id, event.node, event.at, promoted=True, before=before)
+        self._works(event)
+
+    def resource_stopped(self, event: Event) -> None:
+        if event.resource is None or event.node is None:
+            return
+        item = topology.resource(self.state, event.resource, self.settings)
+        topology.node(self.state, event.node)
+        served = event.node in topology.active_nodes(item) or not item.promotable
+        item.roles.pop(event.node, None)
+        if topology.is_service(item, self.settings, self.state) and served and not item.promotable:
+            self._departures.stopped(item.id, event.node, event.at, expected_back=self._comes_back(item.id, event.node))
+        for story in self._book.open_stories():
+            if story.kind is IncidentKind.STOP_FAILED and item.id in story.resources and event.node in story.nodes:
+                self._book.close(story, event.at, "it stopped")
+                break
+
+    def resource_demoted(self, event: Event) -> None:
+        if event.resource is None or event.node is None:
+            return
+        item = topology.resource(self.state, event.resource, self.settings)
+        item.clone = item.promotable = True
+        item.roles[event.node] = "Unpromoted"
+        if topology.is_service(item, self.settings, self.state):
+            self._departures.stopped(item.id, event.node, event.at, expected_back=self._comes_back(item.id, event.node))
+
+    def _comes_back(self, resource: str, node: str) -> bool:
+        """The plan in hand restarts it where it is."""
+        return any(
+            action.resource == resource and action.to_node == node and action.action in ("Restart", "Recover", "Reload", "Re-promote")
+            for action in (*self.state.plan, *self.state.draft)
+        )
+
+    def resource_unmanaged(self, event: Event) -> None:
+        if self.state.maintenance_at is not None:
+            return
+        subject = event.resource or ""
+        if self._book.find(IncidentKind.RESOURCE_UNMANAGED, subject) is None:
+            story = self._book.open(
+                IncidentKind.RESOURCE_UNMANAGED,
+                subject,
+                Severity.WARNING,
+                event.at,
+                started_at=event.at,
+                resources=[event.resource] if event.resource else [],
+                settle=self.settings.settle,
+                cause=Cause(kind="resource_unmanaged", resource=event.resource, at=event.at, text=event.raw),
+            )
+            story.limit_at = event.at + self.settings.expire
+
+    def fail_count_changed(self, event: Event) -> None:
+        if event.node is None or event.resource is None or "value" not in event.detail:
+            return
+        node = topology.node(self.state, event.node)
+        value = event.detail["value"]
+        if value is not None and str(value) != "0":
+            node.fail_counts[event.resource] = str(value)
+            return
+        if node.fail_counts.pop(event.resource, None) is not None or event.detail.get("old") is not None:
+            self._forgiven(node, event.resource, event.at)
+
+    def _forgiven(self, node: Node, resource: str, at: datetime) -> None:
+        """A fail count was cleared: the resource may run here again. Thresholds name the clone, so the last one clears all."""
+        node.failed.pop(resource, None)
+        node.barred.pop(resource, None)
+        if not node.fail_counts:
+            node.barred.clear()
+        for story in self._book.open_stories():
+            concerned = node.name in story.nodes and (resource in story.resources or not node.fail_counts)
+            if concerned and (story.kind in _FAILURES or story.kind is IncidentKind.FAILCOUNT_THRESHOLD):
+                self._book.close(story, at, "the failure was cleaned up")
+
+    def threshold_reached(self, event: Event) -> None:
+        if event.node is None or event.resource is None:
+            return
+        node = topology.node(self.state, event.node)
+        new = event.resource not in node.barred
+        node.barred.setdefault(event.resource, event.at)
+        if not new:
+            return
+        seen = any(
+            story.kind in _FAILURES and node.name in story.nodes and event.at - story.detected_at <= self.settings.story_window
+            for story in self.state.stories
+        )
+        story = self._book.open(
+            IncidentKind.FAILCOUNT_THRESHOLD,
+            f"{node.name}/{event.resource}",
+            Severity.MINOR,
+            event.at,
+            started_at=event.at if seen else None,
+            nodes=[node.name],
+            resources=[event.resource],
+            settle=self.settings.settle,
+            cause=Cause(kind="failcount_threshold", node=node.name, resource=event.resource, at=event.at, text=event.raw),
+        )
+        if seen:
+            failure = next(
+                (story for story in self.state.stories if story.kind in _FAILURES and node.name in story.nodes and story is not None), None
+            )
+            if failure is not None and failure.part_of is not None:
+                parent = self._book.by_key(failure.part_of)
+                if parent is not None:
+                    self._book.make_part(story, parent)
+            elif failure is not None:
+                self._book.make_part(story, failure)
+
+    def cleanup(self, event: Event) -> None:
+        if event.node is not None and event.resource is not None:
+            self._forgiven(topology.node(self.state, event.node), event.resource, event.at)
+
+    def still_in_hand(self, story: Story, now: datetime) -> bool:
+        """The cluster is about to restart the resource where it failed: wait for how that ends."""
+        if story.recovered_at is not None or now - story.detected_at > self.settings.story_window:
+            return False
+        node = story.nodes[0] if story.nodes else None
+        return any(
+            action.resource in story.resources and node is not None and action.to_node == node and action.action != "Leave"
+            for action in (*self.state.plan, *self.state.draft)
+        )
+
+    def failover_started(self, event: Event) -> None:
+        self._departures.hint(event.at, event.reporter)
+
+    def failover_done(self, event: Event) -> None:
+        self._departures.hinted_end(True, event.at)
+
+    def failover_failed(self, event: Event) -> None:
+        self._departures.hinted_end(False, event.at)
+
+    def failover_summary(self, event: Event) -> None:
+        if event.resource is None:
+            return
+        item = topology.resource(self.state, event.resource, self.settings)
+        detail = event.detail
+        source = None if detail.get("from") is None else str(detail["from"])
+        target = None if detail.get("to") is None else str(detail["to"])
+        for name in (source, target):
+            if name is not None:
+                topology.node(self.state, name)
+        if target is not None:
+            item.roles.clear()
+            item.roles[target] = "Started"
+        self._departures.summary(item.id, source, target, event.at)

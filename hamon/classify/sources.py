@@ -1,0 +1,41 @@
+"""Sources of evidence that go and come back."""
+
+from collections.abc import Callable, Mapping
+
+from hamon.classify.settings import ClusterSettings
+from hamon.classify.state import State
+from hamon.classify.stories import Book
+from hamon.model.event import Event, EventKind
+from hamon.model.incident import Cause, IncidentKind, Severity
+
+
+class Sources:
+    """Sources of evidence that go and come back."""
+
+    def __init__(self, state: State, settings: ClusterSettings, book: Book) -> None:
+        self.state, self.settings, self._book = state, settings, book
+
+    def handlers(self) -> Mapping[EventKind, Callable[[Event], None]]:
+        """Which event is handled by what."""
+        return {
+            EventKind.SOURCE_LOST: self.source_lost,
+            EventKind.SOURCE_BACK: self.source_back,
+        }
+
+    def source_lost(self, event: Event) -> None:
+        subject = f"{event.collector} {event.detail.get('path')}"
+        if self._book.find(IncidentKind.MONITORING_LOST, subject) is None:
+            self._book.open(
+                IncidentKind.MONITORING_LOST,
+                subject,
+                Severity.WARNING,
+                event.at,
+                started_at=event.at,
+                nodes=[event.node] if event.node else [],
+                resources=[str(event.detail.get("path"))],
+                cause=Cause(kind="source_lost", node=event.node, at=event.at, text=str(event.detail.get("reason"))),
+            )
+
+    def source_back(self, event: Event) -> None:
+        if (story := self._book.find(IncidentKind.MONITORING_LOST, f"{event.collector} {event.detail.get('path')}")) is not None:
+            self._book.close(story, event.at, "the source gives data again")
