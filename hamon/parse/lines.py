@@ -13,7 +13,7 @@ that lines nobody asks for cost almost nothing.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from hamon.errors import ParseError
@@ -61,7 +61,7 @@ _FORMS = tuple(
         r"(?P<host>\S+)\s+(?P<level>[A-Za-z]+):\s(?P<text>.*)",
     )
 )
-_DETAIL, _DETAIL_1, _COROSYNC, _SYSLOG_COROSYNC, _SYSLOG_LOGCONV, _SYSLOG, _LOGCONV = range(len(_FORMS))
+_DETAIL, _DETAIL_1, _COROSYNC, _SYSLOG_COROSYNC, _SYSLOG_LOGCONV, SYSLOG, _LOGCONV = range(len(_FORMS))
 _IN_ORDER = tuple(range(len(_FORMS)))
 _ORDERS = tuple((first, *(form for form in _IN_ORDER if form != first)) for first in _IN_ORDER)
 _LOGCONV_WORDS = frozenset(_LEVEL_NAMES)
@@ -139,6 +139,14 @@ class Head:
     """The daemon's name as the tag has it."""
 
 
+def without_level(place: Head, words: list[bytes]) -> Head:
+    """The same for this line: where syslog has no level before the text, the text begins in its place."""
+    at = place.level_word
+    if place.form != SYSLOG or at >= len(words) or words[at].decode("ascii", "replace") in _LEVEL_WORDS:
+        return place
+    return replace(place, level_word=-1, text_word=at)
+
+
 _PLAIN_TAG = re.compile(rb"^([\w.+/-]+)(?:\(([^)]*)\))?(?:\[\d+\])?:$")
 
 
@@ -174,4 +182,4 @@ def head(words: list[bytes]) -> Head | None:
             level, subsystem = subsystem, subsystem + 1
         closed = len(words) > subsystem and words[subsystem].endswith(b"]")
         return Head("corosync", level, subsystem + (1 if closed else 2), _SYSLOG_COROSYNC)
-    return Head(current_name(name), 5 + shift, 6 + shift, _SYSLOG_LOGCONV if name == LOGCONV else _SYSLOG, name)
+    return Head(current_name(name), 5 + shift, 6 + shift, _SYSLOG_LOGCONV if name == LOGCONV else SYSLOG, name)

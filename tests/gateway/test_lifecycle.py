@@ -139,7 +139,7 @@ async def test_sighup_takes_good_rules_and_refuses_wrong_ones(tmp_path: Path) ->
 
         async def stored(word: str) -> list[str]:
             """Which lines gave an event by the own rule, after a further line with `word` was read."""
-            gateway.write("n1", f"{now():%b %d %H:%M:%S} n1 ourapp[1]: notice: licence db {word}")
+            gateway.write("n1", f"{now():%b %d %H:%M:%S} n1 ourapp[1]: licence db {word}")
             await gateway.has_read()
             return [event["raw"].split()[-1] for event in await gateway.events() if event["rule"] == "own-rule"]
 
