@@ -401,6 +401,7 @@ class Departures:
             and story.started_at is not None
             and story.started_at >= earliest
             and story.started_at <= at
+            and not (story.resolved_at is not None and story.resolved_at < (begin or at) - self.settings.settle)
         ]
 
     def weigh(self, story: Story, at: datetime) -> None:

@@ -194,11 +194,15 @@ class Membership:
         gone = [
             pending
             for pending in self.state.links
-            if name in pending.pair or (len(others) <= 1 and any(end.startswith(_NUMBERED) for end in pending.pair))
+            if name in self._by_name(pending.pair) or (len(others) <= 1 and any(end.startswith(_NUMBERED) for end in pending.pair))
         ]
         self.state.links = [pending for pending in self.state.links if pending not in gone]
         self.state.cut_links = [*gone, *(cut for cut in self.state.cut_links if not gone)][-8:]
         return list(self.state.cut_links)
+
+    def _by_name(self, pair: tuple[str, str]) -> list[str]:
+        """The ends of a link, by name where the number is known by now."""
+        return [self.state.node_ids.get(end.removeprefix(_NUMBERED), end) if end.startswith(_NUMBERED) else end for end in pair]
 
     def _pair(self, event: Event) -> tuple[str, str] | None:
         mine = event.reporter or event.node

@@ -240,8 +240,10 @@ class Book:
             if story.started_at is None and story.state is not IncidentState.OPEN:
                 continue
             when = story.started_at or story.detected_at
-            if when < begin:
+            if when < begin or story.planned:
                 continue
+            if story.resolved_at is not None and story.resolved_at < parent.detected_at - self.settings.settle:
+                continue  # over before the effect began: no cause of it
             if any_node or names & set(story.nodes):
                 self.make_part(story, parent)
 
