@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from hamon.analyze import NothingReadable, Options, analyze, causal_order, to_json, to_text
+from hamon.analyze import NothingReadable, Options, analyze, to_json, to_text
+from hamon.classify.order import causal_order
 from hamon.cli import main
 from hamon.model.event import Event, EventKind
 from hamon.model.observation import Source
