@@ -85,6 +85,7 @@ class Cluster:
 
 
 UP = """
+09:00:00 pm01 corosync: Members[2]: 1 2
 09:00:00 pm01 controld: Set DC to pm01 (3.16.1)
 09:00:00 pm01 controld: Node pm01 state is now member
 09:00:00 pm01 controld: Node pm02 state is now member

@@ -500,3 +500,63 @@ def test_a_ban_that_is_forgotten_is_remembered() -> None:
     assert [entry.event for entry in left.timeline] == ["move_constraint_set"]
     cluster.log("10:40:00 pm01 based: -- /cib/configuration/constraints/rsc_location[@id='cli-ban-grpPg-on-pm01']")
     assert cluster.main[0].state is IncidentState.RESOLVED
+
+
+def test_a_failure_just_after_standby_ended_is_a_failover_not_a_return() -> None:
+    cluster = running().log("10:00:00 pm01 attrd: Setting standby[pm01]: (unset) -> true")
+    cluster.log(moves("pm01", "pm02", "10:00:01") + moved("pm01", "pm02", "10:00:04")).until("10:00:20")
+    cluster.log("""
+    10:00:30 pm01 attrd: Setting standby[pm01]: true -> (unset)
+    10:00:40 pm02 controld: Result of monitor operation for prmPg on pm02: not running
+    10:00:40 pm02 attrd: Setting fail-count-prmPg#monitor_10000[pm02]: (unset) -> 1
+    """)
+    cluster.log(moves("pm02", "pm01", "10:00:41") + moved("pm02", "pm01", "10:00:44")).until("10:02:00")
+    (failover,) = cluster.main
+    assert (failover.kind, failover.planned) == (IncidentKind.FAILOVER, False)
+    assert (failover.from_node, failover.to_node) == ("pm02", "pm01")
+
+
+def test_after_a_switchover_by_standby_nothing_is_protected_until_standby_ends() -> None:
+    cluster = running().log("10:00:00 pm01 attrd: Setting standby[pm01]: (unset) -> true")
+    cluster.log(moves("pm01", "pm02", "10:00:01") + moved("pm01", "pm02", "10:00:04")).until("10:00:20")
+    (switchover,) = [item for item in cluster.incidents if item.kind is IncidentKind.SWITCHOVER]
+    assert (switchover.redundancy, switchover.reasons, switchover.state) == (False, ("standby pm01",), IncidentState.OPEN)
+    (service,) = cluster.engine.view().services
+    assert (service.active_node, service.able_to_take_over) == ("pm02", ())
+    cluster.log("10:30:00 pm01 attrd: Setting standby[pm01]: true -> (unset)")
+    (switchover,) = [item for item in cluster.incidents if item.kind is IncidentKind.SWITCHOVER]
+    assert (switchover.redundancy, switchover.redundancy_restored_at) == (True, at("10:30:00"))
+    assert switchover.state is IncidentState.RESOLVED
+    assert cluster.engine.view().services[0].able_to_take_over == ("pm01",)
+
+
+def test_connectivity_that_is_worse_than_it_was_is_degraded_although_not_gone() -> None:
+    cluster = running().log("10:00:00 pm01 attrd: Setting default_ping_set[pm02]: 100 -> 50").until("10:00:10")
+    (fault,) = cluster.main
+    assert (fault.kind, fault.nodes) == (IncidentKind.STANDBY_FAULT, ("pm02",))
+    assert cluster.parts_of(fault) == ["connectivity_degraded"]
+    cluster.log("10:05:00 pm01 attrd: Setting default_ping_set[pm02]: 50 -> 100")
+    assert {item.state for item in cluster.incidents} == {IncidentState.RESOLVED}
+
+
+def test_a_start_that_fails_on_the_way_fails_the_failover_as_soon_as_the_cluster_rests() -> None:
+    cluster = running().log(FAILS + moves("pm01", "pm02", "10:00:01"))
+    cluster.log("""
+    10:00:03 pm01 controld: Result of stop operation for prmPg on pm01: ok
+    10:00:03 pm01 controld: Result of stop operation for prmEx on pm01: ok
+    10:00:05 pm02 controld: Result of start operation for prmEx on pm02: error
+    10:00:05 pm02 controld: Result of start operation for prmPg on pm02: error
+    10:00:06 pm01 controld: State transition S_TRANSITION_ENGINE -> S_IDLE
+    """)
+    (down,) = cluster.main
+    assert (down.outcome, down.severity, down.planned) == (Outcome.FAILED, Severity.CRITICAL, False)
+
+
+def test_a_mark_that_ended_long_before_plans_no_stop_of_now() -> None:
+    cluster = running().log("""
+    09:30:00 pm01 attrd: Setting standby[pm01]: (unset) -> true
+    09:31:00 pm01 attrd: Setting standby[pm01]: true -> (unset)
+    """)
+    cluster.log(moves("pm01", "pm02", "10:00:01"))
+    (opened,) = [item for item in cluster.incidents if item.kind in ("failover", "switchover")]
+    assert (opened.kind, opened.planned) == (IncidentKind.FAILOVER, None)
