@@ -396,6 +396,7 @@ class Departures:
             for story in self.state.stories
             if story.kind in _FAULTS
             and story.planned is not True
+            and not story.vain
             and source is not None
             and source in story.nodes
             and story.started_at is not None

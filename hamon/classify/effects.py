@@ -54,6 +54,24 @@ class Effects:
         if effect.kind in DEPARTURES and effect.service_restored_at is None:
             self._departures.weigh(effect, story.detected_at)
 
+    def join_ended(self, story: Story, name: str) -> None:
+        """Join a departure from this node also when it has ended meanwhile: what is left on the node follows from it."""
+        for effect in reversed(self.state.stories):
+            recent = story.detected_at - (effect.started_at or effect.detected_at) <= self.settings.story_window
+            if effect.kind in DEPARTURES and effect.part_of is None and effect.from_node == name and recent:
+                self._book.make_part(story, effect)
+                return
+
+    def vain_claims(self, name: str, at: datetime, reason: str) -> None:
+        """A node that was cut off called others lost: they are not."""
+        wronged = {third.name for third in self.state.nodes.values() if third.lost_by == name}
+        for third in wronged:
+            topology.node(self.state, third).member = True
+        for story in self._book.open_stories():
+            if story.kind is IncidentKind.NODE_LOST and wronged.issuperset(story.nodes):
+                story.vain = True
+                self._book.close(story, at, reason)
+
     def standby_fault(self, name: str, cause: Story, now: datetime) -> None:
         """A node that could take over no longer can."""
         story = self._book.find(IncidentKind.STANDBY_FAULT, name)

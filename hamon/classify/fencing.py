@@ -79,13 +79,12 @@ class Fencing:
         if node.member is None and node.lost_by is not None:  # of two that called each other lost this one is down
             node.member = False
             topology.node(self.state, node.lost_by).member = True
+        self._effects.vain_claims(node.name, event.at, "who called it lost was fenced itself")
         for vain in self._book.open_stories():
             if is_split(vain) and node.name in vain.nodes and vain.settle_at is not None:
                 vain.settle_at = min(vain.settle_at, event.at + self.settings.settle)
             if vain.kind is IncidentKind.FENCING and vain.requester == node.name:
                 self._book.close(vain, event.at, "who asked for it was fenced itself")
-            elif vain.kind is IncidentKind.NODE_LOST and vain.nodes == [node.lost_by]:
-                self._book.close(vain, event.at, "who called it lost was fenced itself")
         story = self._book.find(IncidentKind.FENCING, node.name)
         if story is None:
             story = self._book.open(

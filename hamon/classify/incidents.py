@@ -230,8 +230,14 @@ class Engine:
         """Replace node numbers by names, and let the state decide between kinds that one line can mean."""
         detail = event.detail
         numbers = str(detail.get("node_ids") or detail.get("node_id") or "").split()
+        topology.id_seen(self.state, " ".join(numbers))
         if event.node is None and len(numbers) == 1:
-            if (name := self._name(numbers[0])) is not None:
+            name = topology.named(self.state, numbers[0])
+            if name is None and event.kind is EventKind.NODE_LOST:
+                name = self._just_lost(event.at)
+                if name is not None:
+                    self.state.node_ids[numbers[0]] = name
+            if name is not None:
                 event = replace(event, node=name)
             else:
                 self.state.unnamed[event.kind] = numbers[0]
@@ -246,11 +252,12 @@ class Engine:
                 event = replace(event, kind=EventKind.NODE_LEFT)
         return event
 
-    def _name(self, number: str) -> str | None:
-        """The name of a corosync node id: configured, learned, or, of two nodes, the one whose id is not known yet."""
-        known = self.state.node_ids.get(number)
-        if known is None and len(self.state.nodes) == 2 and len(self.state.node_ids) == 1:
-            known = next((name for name in self.state.nodes if name not in self.state.node_ids.values()), None)
-            if known is not None:
-                self.state.node_ids[number] = known
-        return known
+    def _just_lost(self, at: datetime) -> str | None:
+        """The node that was just lost by name, when there is only one whose id is not known: Corosync calls it by number."""
+        known = set(self.state.node_ids.values())
+        found = [
+            node.name
+            for node in self.state.nodes.values()
+            if node.lost_at is not None and abs(at - node.lost_at) <= self.settings.settle and node.name not in known
+        ]
+        return found[0] if len(found) == 1 else None

@@ -57,6 +57,7 @@ class Membership:
             EventKind.QUORUM_LOST: self.quorum_lost,
             EventKind.QUORUM_ACQUIRED: self.quorum_acquired,
             EventKind.LINK_DOWN: self.link_down,
+            EventKind.MEMBERSHIP_CHANGED: self.membership_changed,
             EventKind.LINK_UP: self.link_up,
             EventKind.DAEMON_DIED: self.daemon_died,
             EventKind.DAEMON_RESPAWNED: self.daemon_respawned,
@@ -70,6 +71,9 @@ class Membership:
         cut = self._drop_links(node.name)
         if node.member is False or self._book.find(IncidentKind.NODE_LOST, node.name) is not None:
             return
+        other = self.state.nodes.get(event.reporter or "")
+        if other is not None and other.member is False and other.lost_by != node.name:
+            return  # who says so is lost itself, as a third node has seen
         node.member, node.lost_at, node.since, node.lost_by = False, event.at, event.at, event.reporter
         node.stop_requested_at = None
         story = self._book.open(
@@ -82,8 +86,7 @@ class Membership:
             settle=self.settings.settle,
             cause=Cause(kind="node_lost", node=node.name, at=event.at, text=event.raw),
         )
-        other = self.state.nodes.get(event.reporter or "")
-        if other is not None and other.member is False and other.lost_by == node.name:
+        if other is not None and other.member is False:
             self._split(node, other, cut, event)
         self._effects.join_effect(story, node.name)
 
@@ -104,8 +107,12 @@ class Membership:
             cause=Cause(kind="link_down", node=other.name, at=began, text=cut[0].entries[0].raw if cut else event.raw),
         )
         story.resources = sorted({f"link {pending.link}" for pending in cut})
+        apart = {node.name, other.name}
+        apart |= {third.name for third in self.state.nodes.values() if third.lost_by in apart and third.member is False}
+        for name in apart - {node.name, other.name}:
+            self.state.nodes[name].member = None
         for loss in self._book.open_stories():
-            if loss.kind is IncidentKind.NODE_LOST and set(loss.nodes) <= {node.name, other.name}:
+            if loss.kind is IncidentKind.NODE_LOST and set(loss.nodes) <= apart:
                 parent = self._book.by_key(loss.part_of)
                 self._book.make_part(loss, parent or story)
                 if parent is not None:
@@ -129,7 +136,7 @@ class Membership:
         if event.node is None:
             return
         node = topology.node(self.state, event.node)
-        was_out = node.member is False
+        was_out = node.member is False or (node.member is None and node.lost_at is not None)
         node.member = True
         if node.since is None or was_out:
             node.since = event.at
@@ -167,6 +174,8 @@ class Membership:
 
     def quorum_lost(self, event: Event) -> None:
         self.state.has_quorum = False
+        if event.node is not None:
+            self._effects.vain_claims(event.node, event.at, "who called it lost has no quorum")
         started = topology.node(self.state, event.node).stack_started_at if event.node is not None else None
         if started is not None and event.at - started <= self.settings.story_window:
             return  # a node that boots has no quorum yet
@@ -200,6 +209,10 @@ class Membership:
         self.state.cut_links = [*gone, *(cut for cut in self.state.cut_links if not gone)][-8:]
         return list(self.state.cut_links)
 
+    def membership_changed(self, event: Event) -> None:
+        for field in ("members", "joined", "left"):
+            topology.id_seen(self.state, str(event.detail.get(field) or ""))
+
     def _by_name(self, pair: tuple[str, str]) -> list[str]:
         """The ends of a link, by name where the number is known by now."""
         return [self.state.node_ids.get(end.removeprefix(_NUMBERED), end) if end.startswith(_NUMBERED) else end for end in pair]
@@ -211,11 +224,8 @@ class Membership:
         peer = event.detail.get("peer")
         if peer is None and event.detail.get("peer_id") is not None:
             number = str(event.detail["peer_id"])
-            others = [name for name in self.state.nodes if name != mine]
-            peer = self.state.node_ids.get(number)
-            if peer is None and len(others) == 1:
-                peer = self.state.node_ids[number] = others[0]
-            peer = peer or f"{_NUMBERED}{number}"
+            topology.id_seen(self.state, number)
+            peer = topology.named(self.state, number, mine) or f"{_NUMBERED}{number}"
         if peer is None:
             others = [name for name in self.state.nodes if name != mine]
             peer = others[0] if len(others) == 1 else "?"

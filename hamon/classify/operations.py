@@ -109,7 +109,7 @@ class Operations:
         subject = f"{node}/{event.resource}"
         if self._book.find(IncidentKind.RESOURCE_BLOCKED, subject) is None:
             item = topology.resource(self.state, event.resource, self.settings)
-            self._book.open(
+            story = self._book.open(
                 IncidentKind.RESOURCE_BLOCKED,
                 subject,
                 Severity.CRITICAL if topology.is_service(item, self.settings, self.state) else Severity.MAJOR,
@@ -120,6 +120,9 @@ class Operations:
                 settle=self.settings.settle,
                 cause=Cause(kind="resource_blocked", node=node or None, resource=event.resource, at=event.at, text=event.raw),
             )
+            self._effects.join_effect(story, node)
+            if story.part_of is None and node:
+                self._effects.join_ended(story, node)
 
     def carry_out(self, at: datetime) -> None:
         """The plan that was written last begins to be carried out."""

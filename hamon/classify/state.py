@@ -129,6 +129,8 @@ class Story:
     recovered_at: datetime | None = None
     requester: str | None = None
     """The node that asked for a fencing."""
+    vain: bool = False
+    """It did not happen: who said so was itself cut off."""
     hinted: bool = False
     """pm_logconv said that this is a fail-over."""
     sequence: int = 0
@@ -158,6 +160,8 @@ class State:
     nodes: dict[str, Node] = field(default_factory=dict)
     node_ids: dict[str, str] = field(default_factory=dict)
     """Corosync node id -> name: configured, or learned."""
+    ids_seen: list[str] = field(default_factory=list)
+    """All corosync node ids that were mentioned: that tells how many nodes there are."""
     unnamed: dict[str, str] = field(default_factory=dict)
     """Event kind -> node id that an event named by number only; the next of this kind that names a node tells which it is."""
     resources: dict[str, Resource] = field(default_factory=dict)

@@ -27,6 +27,27 @@ def node(state: State, name: str) -> Node:
     return known
 
 
+def id_seen(state: State, numbers: str) -> None:
+    """Remember corosync node ids that a line mentions."""
+    state.ids_seen += [number for number in numbers.split() if number not in state.ids_seen]
+
+
+def named(state: State, number: str, beside: str | None = None) -> str | None:
+    """The name of a corosync node id: configured or learned. Where there are but two, it follows from what the other one is.
+
+    `beside` is a node that this is not: the one that speaks of it as its peer.
+    """
+    known = state.node_ids.get(number)
+    if known is not None or len(state.nodes) != 2 or len(state.ids_seen) != 2:
+        return known
+    taken = {beside, *state.node_ids.values()} - {None}
+    rest = [name for name in state.nodes if name not in taken]
+    if len(rest) == 1 and len(taken) == 1:
+        state.node_ids[number] = rest[0]
+        return rest[0]
+    return None
+
+
 def is_service(item: Resource, settings: ClusterSettings, state: State) -> bool:
     """Whether users need it: a configured member; else any primitive that is no fence device, and of clones only the promotable.
 
