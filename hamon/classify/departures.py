@@ -200,7 +200,9 @@ class Departures:
         """A service resource stopped. In a departure that is a step of it; elsewhere it may be the first sign of one."""
         for story in self.book.open_stories():
             move = story.moves.get(resource)
-            if move is not None and move.done_at is None and move.from_node in (node, None):
+            if move is not None and move.done_at is None:
+                if move.from_node not in (node, None):
+                    return  # what a failed start left behind is cleaned up on the way
                 move.from_node = node
                 move.stopped_at = move.stopped_at or at
                 story.down_since = min(story.down_since or at, at)
@@ -222,6 +224,8 @@ class Departures:
             move = story.moves.get(resource)
             if move is not None and move.done_at is None:
                 move.done_at, move.done_node, move.failed = at, node, False
+                self.state.suspects.pop(resource, None)
+                self.state.suspects_at.pop(resource, None)
                 self._name_ends(story)
                 self._judge_outcome(story, at)
                 if self.state.is_idle:
@@ -263,7 +267,7 @@ class Departures:
         for story in self.book.open_stories():
             move = story.moves.get(resource)
             if move is not None and move.done_at is None and move.from_node != node:
-                move.failed = True
+                move.failed = story.stumbled = True
                 return True
         return False
 
@@ -418,7 +422,8 @@ class Departures:
         faults = self._faults(story.from_node, end, begin)
         marks = self.marks(story, end)
         planned: bool | None
-        planned = False if faults or story.hinted else True if marks else None
+        # An operation that fails on the way makes a fail-over of planned work.
+        planned = False if faults or story.hinted or (marks and story.stumbled) else True if marks else None
         story.planned = planned
         self._set_kind(story)
         if planned is False and story.kind is IncidentKind.FAILOVER and story.settle_at is not None and story.to_node is not None:

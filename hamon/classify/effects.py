@@ -69,7 +69,10 @@ class Effects:
             topology.node(self.state, third).member = True
         for story in self._book.open_stories():
             if story.kind is IncidentKind.NODE_LOST and wronged.issuperset(story.nodes):
-                story.vain = True
+                story.vain, story.severity = True, Severity.INFO
+                split = next((cut for cut in self._book.open_stories() if is_split(cut) and name in cut.nodes), None)
+                if (effect := split or self._open_effect(name)) is not None and story.part_of is None:
+                    self._book.make_part(story, self._book.by_key(effect.part_of) or effect)
                 self._book.close(story, at, reason)
 
     def standby_fault(self, name: str, cause: Story, now: datetime) -> None:

@@ -91,6 +91,9 @@ class Engine:
             event = self._exact(item)
             if self._facts.first(event) is not None:
                 events.append(replace(event, witness=True))
+                if event.kind is EventKind.NODE_LOST:
+                    self._membership.confirmed(event)
+                    transitions += self._book.transitions(self._now(event.at))
                 continue
             events.append(event)
             if (handler := self._handlers.get(event.kind)) is not None:

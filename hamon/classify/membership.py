@@ -8,7 +8,7 @@ from hamon.classify.effects import Effects
 from hamon.classify.operations import _FAILURES
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import Node, PendingLink, State, Story
-from hamon.classify.stories import Book, entry_of
+from hamon.classify.stories import Book, entry_of, is_split
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, IncidentKind, IncidentState, Notice, Severity
 
@@ -72,9 +72,11 @@ class Membership:
         if node.member is False or self._book.find(IncidentKind.NODE_LOST, node.name) is not None:
             return
         other = self.state.nodes.get(event.reporter or "")
-        if other is not None and other.member is False and other.lost_by != node.name:
-            return  # who says so is lost itself, as a third node has seen
+        if other is not None and (len(other.lost_for) > 1 or (other.member is False and other.lost_by != node.name)):
+            self._split(topology.node(self.state, other.lost_by or node.name), other, cut, event, undecided=False)
+            return  # who says so is lost itself, as others have seen
         node.member, node.lost_at, node.since, node.lost_by = False, event.at, event.at, event.reporter
+        node.lost_for = [event.reporter] if event.reporter else []
         node.stop_requested_at = None
         story = self._book.open(
             IncidentKind.NODE_LOST,
@@ -87,13 +89,23 @@ class Membership:
             cause=Cause(kind="node_lost", node=node.name, at=event.at, text=event.raw),
         )
         if other is not None and other.member is False:
-            self._split(node, other, cut, event)
+            self._split(node, other, cut, event, undecided=True)
         self._effects.join_effect(story, node.name)
 
-    def _split(self, node: Node, other: Node, cut: Sequence[PendingLink], event: Event) -> None:
-        """Two nodes call each other lost: both live, and all their links are cut. Which one stays is decided by fencing."""
+    def confirmed(self, event: Event) -> None:
+        """Another node says too that a node is lost: what the lost one says of others counts no more."""
+        node = self.state.nodes.get(event.node or "")
+        if node is not None and node.lost_by is not None and event.reporter is not None and event.reporter not in node.lost_for:
+            node.lost_for.append(event.reporter)
+            if len(node.lost_for) > 1:
+                self._effects.vain_claims(node.name, event.at, "who called it lost is lost itself, as others say")
+
+    def _split(self, node: Node, other: Node, cut: Sequence[PendingLink], event: Event, *, undecided: bool) -> None:
+        """Two nodes call each other lost: both live, and all their links are cut. Which one stays is decided by fencing, or by others."""
+        if any(is_split(story) and other.name in story.nodes for story in self._book.open_stories()):
+            return
         fenced = [end for end in (node, other) if end.fenced_at is not None]
-        for end in (node, other):
+        for end in (node, other) if undecided else ():
             end.member = None if len(fenced) != 1 else end not in fenced
         began = min([pending.down_at for pending in cut], default=min(event.at, other.lost_at or event.at))
         story = self._book.open(
@@ -109,7 +121,7 @@ class Membership:
         story.resources = sorted({f"link {pending.link}" for pending in cut})
         apart = {node.name, other.name}
         apart |= {third.name for third in self.state.nodes.values() if third.lost_by in apart and third.member is False}
-        for name in apart - {node.name, other.name}:
+        for name in apart - {node.name, other.name} if undecided else ():
             self.state.nodes[name].member = None
         for loss in self._book.open_stories():
             if loss.kind is IncidentKind.NODE_LOST and set(loss.nodes) <= apart:
@@ -142,7 +154,8 @@ class Membership:
             node.since = event.at
         if not was_out:
             return
-        node.lost_at = node.fenced_at = node.stop_requested_at = None
+        node.lost_at = node.fenced_at = node.stop_requested_at = node.lost_by = None
+        node.lost_for.clear()
         node.failed.clear()
         node.barred.clear()
         node.fail_counts.clear()
@@ -280,6 +293,9 @@ class Membership:
         """A link is down and its peer is still a member."""
         if self._link_story(pending.link or "", pending.pair) is not None:
             return
+        ends = (self.state.nodes.get(name) for name in self._by_name(pending.pair))
+        if any(end is not None and end.member is False for end in ends):
+            return  # its peer was lost; that this is its number was learned later
         subject = _link_subject(pending.link or "", pending.pair)
         story = self._book.open(
             IncidentKind.INTERCONNECT_DEGRADED,

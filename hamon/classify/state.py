@@ -22,6 +22,8 @@ class Node:
     lost_at: datetime | None = None
     lost_by: str | None = None
     """The node whose log said first that it is lost."""
+    lost_for: list[str] = field(default_factory=list)
+    """All nodes that said so. Two of them outweigh what it says itself."""
     stop_requested_at: datetime | None = None
     standby_at: datetime | None = None
     maintenance_at: datetime | None = None
@@ -133,6 +135,8 @@ class Story:
     """It did not happen: who said so was itself cut off."""
     hinted: bool = False
     """pm_logconv said that this is a fail-over."""
+    stumbled: bool = False
+    """A start or promotion failed on the way."""
     sequence: int = 0
     recorded: bool = False
     pending_notice: Notice | None = None
