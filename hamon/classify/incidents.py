@@ -27,6 +27,7 @@ from hamon.model.incident import Incident, IncidentKind, IncidentState, Notice, 
 from hamon.model.observation import Tick
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
+_FORGET_EVERY = timedelta(seconds=30)
 
 _PREPARING = frozenset(
     {EventKind.PLAN, EventKind.STATE_CHANGED, EventKind.OPERATION_STARTED, EventKind.TRANSITION_ENDED, EventKind.OLD_FAILURE}
@@ -63,7 +64,6 @@ class Engine:
         self.state = state or State()
         self.state.node_ids.update(settings.node_ids)
         self._facts = Facts()
-        self._forget_above = 8
         self._soonest = min(settings.settle, settings.grace, settings.membership, settings.failover_limit)
         for event in known:
             self._facts.first(event)
@@ -153,9 +153,9 @@ class Engine:
             state.nothing_before = due or _NEVER
         state.now = max(now, state.now or now)
         self._forget_recent(now)
-        if len(state.stories) > self._forget_above:
+        if state.forgot_at is None or now - state.forgot_at >= _FORGET_EVERY:
+            state.forgot_at = now
             self._book.forget(now)
-            self._forget_above = max(8, 2 * len(state.stories))
         return given
 
     def _forget_recent(self, now: datetime) -> None:

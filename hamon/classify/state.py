@@ -198,5 +198,7 @@ class State:
     returning: dict[str, str] = field(default_factory=dict)
     """Service resource that goes back by itself after a departure -> key of that departure."""
     suspects_at: dict[str, datetime] = field(default_factory=dict)
+    forgot_at: datetime | None = None
+    """When stories that are over were last dropped."""
     last_event_at: datetime | None = None
     opened: int = 0
