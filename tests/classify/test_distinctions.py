@@ -560,3 +560,34 @@ def test_a_mark_that_ended_long_before_plans_no_stop_of_now() -> None:
     cluster.log(moves("pm01", "pm02", "10:00:01"))
     (opened,) = [item for item in cluster.incidents if item.kind in ("failover", "switchover")]
     assert (opened.kind, opened.planned) == (IncidentKind.FAILOVER, None)
+
+
+def test_a_switchover_whose_start_fails_and_that_comes_back_is_one_outage_that_nobody_planned() -> None:
+    cluster = running().log(BANNED + moves("pm01", "pm02", "10:00:01"))
+    cluster.log("""
+    10:00:03 pm01 controld: Result of stop operation for prmPg on pm01: ok
+    10:00:03 pm01 controld: Result of stop operation for prmEx on pm01: ok
+    10:00:05 pm02 controld: Result of start operation for prmEx on pm02: error
+    10:00:06 pm01 schedulerd: Actions: Recover    prmEx             (                pm02 -> pm01 )
+    10:00:06 pm01 schedulerd: Actions: Start      prmPg             (                pm01 )
+    10:00:06 pm01 schedulerd: Calculated transition 10, saving inputs in /var/lib/pacemaker/pengine/pe-input-10.bz2
+    10:00:06 pm01 controld: State transition S_POLICY_ENGINE -> S_TRANSITION_ENGINE
+    10:00:07 pm02 controld: Result of stop operation for prmEx on pm02: ok
+    10:00:08 pm01 controld: Result of start operation for prmEx on pm01: ok
+    10:00:08 pm01 controld: Result of start operation for prmPg on pm01: ok
+    10:00:08 pm01 controld: State transition S_TRANSITION_ENGINE -> S_IDLE
+    """).until("10:02:00")
+    (outage,) = [item for item in cluster.incidents if item.kind in ("failover", "switchover", "service_down")]
+    assert (outage.kind, outage.planned, outage.outcome) == (IncidentKind.SERVICE_DOWN, False, Outcome.SUCCEEDED)
+    assert (outage.from_node, outage.to_node, outage.service_down_seconds) == ("pm01", None, 5.0)
+
+
+def test_a_move_to_a_third_node_is_no_return() -> None:
+    cluster = running().log("""
+    09:10:00 pm01 controld: Node pm03 state is now member
+    10:00:00 pm01 attrd: Setting standby[pm01]: (unset) -> true
+    """)
+    cluster.log(moves("pm01", "pm02", "10:00:01") + moved("pm01", "pm02", "10:00:04")).until("10:00:20")
+    cluster.log("10:00:30 pm01 attrd: Setting standby[pm01]: true -> (unset)")
+    cluster.log(moves("pm02", "pm03", "10:00:31") + moved("pm02", "pm03", "10:00:34")).until("10:02:00")
+    assert [(item.kind, item.planned, item.to_node) for item in cluster.main] == [("failover", None, "pm03")]
