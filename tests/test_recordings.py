@@ -67,7 +67,7 @@ every_witness = pytest.mark.parametrize("witnesses", WITNESSES)
 
 
 def test_all_recordings_are_here() -> None:
-    assert len(NAMES) == 33
+    assert len(NAMES) >= 33
 
 
 @every_witness
