@@ -72,7 +72,8 @@ class Phase:
 
     @property
     def ends(self) -> tuple[str | None, str | None]:
-        return self.expected.get("active_before"), self.expected.get("active_after")
+        # Where only the promoted instance moved, from and to are those of the instance.
+        return self.expected.get("active_before"), self.expected.get("promoted_after", self.expected.get("active_after"))
 
     def main(self, *kinds: str) -> list[Incident]:
         return [incident for incident in mains(self.incidents) if incident["kind"] in kinds]
@@ -184,7 +185,8 @@ def _service_down(phase: Phase) -> list[str]:
 
 def _failover_failed(phase: Phase) -> list[str]:
     main = [item for item in phase.main("service_down", "failover") if item["kind"] == "service_down" or item["outcome"] == "failed"]
-    return _others(phase, main) if main else ["no failed fail-over"]
+    moved_before = phase.main("failover") if "failover" in phase.expected.get("also", ()) else []
+    return _others(phase, [*main, *moved_before]) if main else ["no failed fail-over"]
 
 
 def _planned_switchover(phase: Phase) -> list[str]:
@@ -275,6 +277,7 @@ _JUDGES: Mapping[str, Callable[[Phase], list[str]]] = {
 _ALSO_INCIDENTS: Mapping[str, tuple[str, ...]] = {
     "failover": ("failover",),
     "fencing": ("fencing",),
+    "interconnect_fault": ("interconnect_degraded",),
     "node_failure": ("node_lost",),
     "process_failure": ("daemon_failed",),
     "resource_failure": ("resource_failure", "local_recovery"),
@@ -285,6 +288,7 @@ _ALSO_EVENTS: Mapping[str, tuple[str, ...]] = {
     "configuration_change": ("config_changed", "move_constraint_set", "target_role_changed"),
     "cleanup": ("cleanup",),
     "node_join": ("node_joined",),
+    "quorum_loss": ("quorum_lost",),
     "node_leave": ("node_left",),
     "cluster_start": ("service_stack_started",),
     "planned_stop": ("shutdown_requested", "node_left"),

@@ -105,6 +105,7 @@ class Fencing:
             self._marks.mark("fencing", event, node=node.name)
         if not manual:
             self._record_fenced(story, node.name)
+        self._book.add(story, event)
         if story.settle_at is None or story.part_of is not None:
             self._book.close(story, event.at, "fenced")
         else:
