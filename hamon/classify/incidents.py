@@ -145,7 +145,9 @@ class Engine:
         state = self.state
         given: list[Transition] = []
         if state.nothing_before is None or now >= state.nothing_before:
-            while (due := self.next_due()) is not None and due <= now:
+            before: datetime | None = None
+            while (due := self.next_due()) is not None and due <= now and due != before:
+                before = due
                 state.now = max(due, state.now or due)
                 self._forget_recent(due)
                 self._due(due)

@@ -14,7 +14,7 @@ from typing import Protocol, assert_never
 
 from pydantic import TypeAdapter, ValidationError
 
-from hamon.classify.incidents import Engine
+from hamon.classify.incidents import Advance, Engine
 from hamon.classify.match import Matcher, Scan
 from hamon.classify.order import causal_order
 from hamon.classify.routes import Target, plan
@@ -122,6 +122,7 @@ class Processor:
         self._matcher = Matcher(rules)
         self._inbox: asyncio.Queue[Observation] = asyncio.Queue(INBOX_SIZE)
         self._engines: dict[str, Engine] = {}
+        self._last_states: dict[str, bytes] = {}
         self._told: dict[tuple[str, str], set[str]] = {}
         self._views: dict[str, ClusterView] = {}
         self._catching_up_until = 0.0
@@ -148,6 +149,7 @@ class Processor:
             if not collectors_known:
                 engine.silent_before = self._clock.now() - HISTORY
             self._engines[name] = engine
+            self._last_states[name] = _STATE.dump_json(engine.state)
             self._views[name] = engine.view()
         for incident in await self._store.incidents(IncidentFilter(open_only=True, include_parts=True, limit=10_000)):
             deliveries = await self._store.deliveries(incident.cluster, incident.key)
@@ -260,12 +262,12 @@ class Processor:
         states: dict[str, bytes] = {}
         views: dict[str, ClusterView] = {}
         for name, given in items.items():
-            engine = self._engines[name]
-            advance = engine.advance(given.in_order())
+            advance = self._advance(name, given.in_order())
             events += advance.events
             transitions += advance.transitions
             if advance.events or advance.transitions:
-                states[name] = _STATE.dump_json(engine.state)
+                engine = self._engines[name]
+                states[name] = self._last_states[name] = _STATE.dump_json(engine.state)
                 views[name] = engine.view()
         deliveries = self._plan(transitions)
         return _Result(
@@ -273,6 +275,37 @@ class Processor:
             tuple(scans),
             views,
         )
+
+    def _advance(self, name: str, items: Sequence[Event | Tick]) -> Advance:
+        """Fold a batch into a cluster's state; after a defect go back to the state before, and take the events one by one."""
+        try:
+            return self._engines[name].advance(items)
+        except Exception:
+            self._counts.defect()
+            log.exception("defect while judging events; they are taken one by one", extra={"cluster": name})
+        events: list[Event] = []
+        transitions: list[Transition] = []
+        good = self._last_states[name]
+        self._engines[name] = self._engine(name, good, ())
+        for item in items:
+            try:
+                advance = self._engines[name].advance([item])
+            except Exception:
+                self._counts.defect()
+                log.error("an event meets a defect of hamon: it is kept, and judged no further", extra={"cluster": name, "event": item})
+                self._engines[name] = self._engine(name, good, events)
+                if isinstance(item, Event):
+                    events.append(item)
+            else:
+                events += advance.events
+                transitions += advance.transitions
+                good = _STATE.dump_json(self._engines[name].state)
+        return Advance(events=events, transitions=transitions)
+
+    def _engine(self, name: str, state: bytes, known: Sequence[Event]) -> Engine:
+        engine = Engine(self._settings[name], _STATE.validate_json(state), known)
+        engine.silent_before = self._engines[name].silent_before
+        return engine
 
     def _scan(self, chunk: LogChunk) -> Scan:
         """Match one chunk; a defect is logged and counted, and the lines are taken one by one, so that it stops nothing else."""

@@ -1,0 +1,79 @@
+"""The processing loop meets a defect: nothing else is stopped, and nothing is lost."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from hamon import data
+from hamon.classify.incidents import Advance, Engine
+from hamon.classify.settings import ClusterSettings
+from hamon.metrics import Metrics
+from hamon.model.event import Event, EventKind
+from hamon.model.observation import LogChunk, Tick
+from hamon.pipeline import Processor
+from hamon.ports import EventFilter, IncidentFilter
+from hamon.rules.load import load
+from hamon.store import migrate
+from hamon.store.store import SqlStore
+from tests.fakes import FakeClock
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+LOG = b"""\
+Nov 22 11:59:50 n1   info: Resource prmPg started. (rc=0) ok
+Nov 22 11:59:51 n1  error: Disk connection to /dev/sdb is ERROR. (attr_name=diskcheck_status)
+Nov 22 11:59:52 n2 warning: Node n1 is lost
+Nov 22 11:59:52 n2  error: Start to fail-over.
+Nov 22 11:59:53 n2   info: Resource prmPg started. (rc=0) ok
+"""
+
+
+class Stumbling(Engine):
+    """An engine with a defect: it cannot take disk errors, and has already changed its state when that shows."""
+
+    def advance(self, items: Sequence[Event | Tick]) -> Advance:
+        advance = super().advance(items)
+        if any(isinstance(item, Event) and item.kind is EventKind.DISK_ERROR for item in items):
+            raise ZeroDivisionError
+        return advance
+
+
+class OneStumbles(Processor):
+    async def restore(self) -> None:  # type: ignore[override]  # the positions are not needed here
+        await super().restore()
+        self._engines = {name: Stumbling(engine.settings, engine.state) for name, engine in self._engines.items()}
+
+    def _engine(self, name: str, state: bytes, known: Sequence[Event]) -> Engine:
+        plain = super()._engine(name, state, known)
+        return Stumbling(plain.settings, plain.state, known)
+
+
+async def test_a_defect_met_by_one_event_leaves_the_others_their_incident(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'hamon.db'}"
+    migrate.upgrade(url)
+    clock = FakeClock(NOW)
+    store = SqlStore(url, clock=clock)
+    registry = CollectorRegistry()
+    processor = OneStumbles(
+        {"web01": ClusterSettings(name="web01", services={"db": ("prmPg",)})},
+        load([data.folder("rules")]),
+        store,
+        [],
+        clock,
+        Metrics(registry, "test"),
+        recorded=lambda: None,
+    )
+    try:
+        await processor.restore()
+        chunk = LogChunk(cluster="web01", collector="n2", path="/log", data=LOG, offset=0, received_at=NOW)
+        await processor._record(processor._digest([chunk, Tick(now=NOW + timedelta(seconds=1))]))
+        stored = [item.event.kind for item in await store.events(EventFilter(limit=10))]
+        assert sorted(stored) == sorted(
+            [EventKind.RESOURCE_STARTED, EventKind.DISK_ERROR, EventKind.NODE_LOST, EventKind.FAILOVER_STARTED, EventKind.RESOURCE_STARTED]
+        )
+        incidents = await store.incidents(IncidentFilter())
+        assert [(item.kind, item.from_node, item.to_node) for item in incidents] == [("failover", "n1", "n2")]
+        assert registry.get_sample_value("hamon_defects_total") == 2.0
+    finally:
+        await store.close()
