@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from glob import glob
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 
 def need(program: str) -> str:
     """Return the path of `program`; skip the test when it is not installed, fail it when CI=true."""
-    folders = [os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin", *sorted(glob("/usr/lib/postgresql/*/bin"), reverse=True)]
+    own = os.path.dirname(sys.executable)  # what pip installed beside the Python that runs the tests
+    folders = [os.environ.get("PATH", os.defpath), own, "/usr/sbin", "/sbin", *sorted(glob("/usr/lib/postgresql/*/bin"), reverse=True)]
     found = shutil.which(program, path=os.pathsep.join(folders))
     if found is None:
         reason = f"the program {program} is not installed"

@@ -71,8 +71,9 @@ def postgresql_server() -> Iterator[PostgresqlServer]:
         server = PostgresqlServer(folder)
         server.start()
         try:
-            migrate.upgrade(server.new_database())
-            server.execute("ALTER DATABASE test1 RENAME TO migrated")
+            first = server.new_database()
+            migrate.upgrade(first)
+            server.execute(f"ALTER DATABASE {first.rpartition('/')[2]} RENAME TO migrated")
             yield server
         finally:
             server.stop()

@@ -8,7 +8,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hamon.collect.files import DamagedFile, Identity, open_log
 from hamon.collect.lines import Cut
@@ -18,6 +18,9 @@ from hamon.model.observation import ReadPosition
 
 log = logging.getLogger(__name__)
 
+COPY_WAIT_SECONDS = 3.0
+"""How long the copy of a truncated file is waited for before what came after the truncation is read."""
+COPY_LOOK_SECONDS = 0.2
 _LINGER_SECONDS = 60.0
 """A finished file stays open so long for late lines; the last one stays open until the next rotation."""
 
@@ -75,6 +78,7 @@ class LogStream:
         self._last_mtime_ns = -1
         self._refused: set[Identity] = set()
         self._moved: list[ReadPosition] = []
+        self._moved_until: datetime | None = None
         self.has_more = False
         """Whether `read` should be called again at once."""
 
@@ -131,7 +135,8 @@ class LogStream:
         is_first, self._starts_afresh = self._starts_afresh, False
         done = resume_offsets(candidates, positions, self._peek, all_of_them=is_first or bool(self._moved))
         offsets = self._offsets(candidates, done, wanted, is_known=bool(positions), is_first=is_first)
-        offsets |= self._after_truncation(candidates, done)
+        moved = resume_offsets(candidates, self._moved, self._peek, all_of_them=True)
+        offsets |= self._after_truncation(candidates, done, moved)
         parts = [part for part in self._reading if part.identity not in {candidate.identity for candidate in candidates}]
         mark = None
         self.is_alias = False
@@ -139,11 +144,16 @@ class LogStream:
             known = open_parts.get(candidate.identity)
             if known in self._reading:
                 parts.append(known)
+            elif candidate.is_current and self._copy_may_come(candidates, moved, now):
+                continue
             elif known is None and candidate.identity in offsets and (new := self._open(candidate, offsets[candidate.identity], now)):
                 parts.append(new)
                 if from_end and is_first and not positions and candidate.is_current:
                     new.offset = _last_line_end(new, self._line_limit)
                     mark = self._piece(new, Cut(data=b"", taken=0))
+        if self._moved and (any(part.identity in moved for part in parts) or not self._copy_may_come(candidates, {}, now)):
+            self._moved.clear()
+            self._moved_until = None
         self._reading = parts
         self._last_mtime_ns = max([self._last_mtime_ns, *(candidate.mtime_ns for candidate in candidates)])
         return mark
@@ -166,15 +176,24 @@ class LogStream:
                 offsets[candidate.identity] = done[candidate.identity]
         return offsets
 
-    def _after_truncation(self, candidates: list[Candidate], done: dict[Identity, int]) -> dict[Identity, int]:
-        """What was copied away before a truncation is read on in the copy, then what came after it, also in the same file."""
-        moved = resume_offsets(candidates, self._moved, self._peek, all_of_them=True)
+    def _after_truncation(self, candidates: list[Candidate], done: dict[Identity, int], moved: dict[Identity, int]) -> dict[Identity, int]:
+        """What was copied away before a truncation is read on in the copy (`moved`), then what came after it, also in the same file."""
         first = next((place for place, candidate in enumerate(candidates) if candidate.identity in moved), len(candidates))
         offsets = {candidate.identity: 0 for candidate in candidates[first:] if candidate.identity not in done}
         truncated = {(position.device, position.inode) for position in self._moved}
         offsets |= {candidate.identity: 0 for candidate in candidates if candidate.identity in truncated}
-        self._moved.clear()
         return offsets | moved
+
+    def _copy_may_come(self, candidates: list[Candidate], moved: dict[Identity, int], now: datetime) -> bool:
+        """Whether to wait for the copy of what was truncated: a rotation that compresses it at once may be under way.
+
+        Only where there are copies at all, and not for long: without one, what was not read is gone.
+        """
+        if not self._moved or moved or all(candidate.is_current for candidate in candidates):
+            return False
+        if self._moved_until is None:
+            self._moved_until = now + timedelta(seconds=COPY_WAIT_SECONDS)
+        return now < self._moved_until
 
     def _peek(self, candidate: Candidate) -> bytes:
         try:
@@ -305,6 +324,8 @@ class LogStream:
 
     def wait_seconds(self, now: datetime) -> float | None:
         """When to read again although nothing happens: a finished file is being waited for."""
+        if self._moved:
+            return COPY_LOOK_SECONDS
         waits = [
             part.patience_seconds - part.quiet_for(now)
             for part in (*self._lingering, *self._reading)

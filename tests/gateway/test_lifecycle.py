@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.conftest import PostgresqlServer
 from tests.gateway.harness import CLUSTER, Gateway, eventually, free_port, now, run_command, subject, traditional
 from tests.gateway.sequences import FILE, A
 from tests.notify.mail_server import MailServer
+from tests.postgresql import PostgresqlServer
 
 SERVICES = {"shop": ["prmEx", "prmPg"]}
 TIMES = {"grace_seconds": 20.0}

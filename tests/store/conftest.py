@@ -8,9 +8,9 @@ import pytest
 from hamon.store import migrate
 from hamon.store.store import SqlStore
 from tests.fakes import FakeClock
-from tests.postgresql import PASSWORD, PostgresqlServer, postgresql_server
+from tests.postgresql import PASSWORD, PostgresqlServer
 
-__all__ = ["PASSWORD", "PostgresqlServer", "postgresql_server"]
+__all__ = ["PASSWORD", "PostgresqlServer"]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
