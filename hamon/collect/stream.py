@@ -144,14 +144,14 @@ class LogStream:
             known = open_parts.get(candidate.identity)
             if known in self._reading:
                 parts.append(known)
-            elif candidate.is_current and self._copy_may_come(candidates, moved, now):
+            elif candidate.is_current and self._moved and self._copy_may_come(candidates, parts, moved, now):
                 continue
             elif known is None and candidate.identity in offsets and (new := self._open(candidate, offsets[candidate.identity], now)):
                 parts.append(new)
                 if from_end and is_first and not positions and candidate.is_current:
                     new.offset = _last_line_end(new, self._line_limit)
                     mark = self._piece(new, Cut(data=b"", taken=0))
-        if self._moved and (any(part.identity in moved for part in parts) or not self._copy_may_come(candidates, {}, now)):
+        if self._moved and not self._copy_may_come(candidates, parts, moved, now):
             self._moved.clear()
             self._moved_until = None
         self._reading = parts
@@ -184,12 +184,12 @@ class LogStream:
         offsets |= {candidate.identity: 0 for candidate in candidates if candidate.identity in truncated}
         return offsets | moved
 
-    def _copy_may_come(self, candidates: list[Candidate], moved: dict[Identity, int], now: datetime) -> bool:
-        """Whether to wait for the copy of what was truncated: a rotation that compresses it at once may be under way.
+    def _copy_may_come(self, candidates: list[Candidate], parts: list[Part], moved: dict[Identity, int], now: datetime) -> bool:
+        """Whether to wait for the copy of what was truncated: not found, or gone again, since a rotation compresses it just now.
 
         Only where there are copies at all, and not for long: without one, what was not read is gone.
         """
-        if not self._moved or moved or all(candidate.is_current for candidate in candidates):
+        if any(part.identity in moved for part in parts) or all(candidate.is_current for candidate in candidates):
             return False
         if self._moved_until is None:
             self._moved_until = now + timedelta(seconds=COPY_WAIT_SECONDS)
