@@ -31,3 +31,14 @@ def test_what_was_done_is_what_is_said(name: str, witnesses: str) -> None:
     for incident in answer["incidents"]:
         assert incident["planned"] is not True or incident["kind"] != "failover"
         assert incident["sources"] == ["log"] or incident["timeline"] == []
+
+
+@pytest.mark.parametrize("witnesses", WITNESSES)
+@pytest.mark.parametrize("name", ["active_crash", "split_standby_wins", "stop_failure"])
+def test_a_service_is_not_protected_while_the_node_that_it_left_is_fenced(name: str, witnesses: str) -> None:
+    paths = [path for pattern in WITNESSES[witnesses] for path in sorted((FURTHER / name).glob(pattern))]
+    found = analyze(paths, load([data.folder("rules")]), Options(sources=frozenset({Source.LOG}), year=2026))
+    main = next(incident for incident in found.incidents if incident.part_of is None and incident.from_node is not None)
+    assert main.redundancy is False
+    assert main.redundancy_restored_at is None
+    assert main.reasons[0] == f"node_fenced {main.from_node}"

@@ -76,7 +76,7 @@ class Fencing:
         manual = bool(event.detail.get("manual"))
         if not manual:
             node.fenced_at = event.at
-        if node.member is None and node.lost_by is not None:  # of two that called each other lost this one is down
+        if node.member is not False and node.lost_by is not None:  # of two that called each other lost this one is down
             node.member = False
             topology.node(self.state, node.lost_by).member = True
         self._effects.vain_claims(node.name, event.at, "who called it lost was fenced itself")
