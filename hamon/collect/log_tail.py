@@ -17,7 +17,7 @@ from hamon.model.cluster import SourceView
 from hamon.model.observation import LogChunk, ReadPosition
 from hamon.ports import Inbox
 
-_BURST_SECONDS = 0.004
+_BURST_SECONDS = 0.002
 """Lines that follow so fast are gathered for as long; a line that comes alone is read at once."""
 
 __all__ = ["LogTail", "LogTailConfig"]

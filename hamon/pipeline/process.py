@@ -32,7 +32,7 @@ from hamon.rules.schema import RuleSet
 
 log = logging.getLogger(__name__)
 
-INBOX_SIZE = 64
+INBOX_SIZE = 16
 BATCH_BYTES = 2 * 1024 * 1024
 CATCHING_UP_BYTES = 128 * 1024
 """A chunk as large as this means that a file is being caught up with: its lines tell what time it is, not the clock."""
