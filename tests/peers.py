@@ -4,8 +4,16 @@ import os
 import shutil
 import sys
 from glob import glob
+from typing import NoReturn
 
 import pytest
+
+
+def missing(reason: str) -> NoReturn:
+    """Skip the test for `reason`; fail it when CI=true."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 def need(program: str) -> str:
@@ -14,8 +22,5 @@ def need(program: str) -> str:
     folders = [os.environ.get("PATH", os.defpath), own, "/usr/sbin", "/sbin", *sorted(glob("/usr/lib/postgresql/*/bin"), reverse=True)]
     found = shutil.which(program, path=os.pathsep.join(folders))
     if found is None:
-        reason = f"the program {program} is not installed"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        missing(f"the program {program} is not installed")
     return found

@@ -201,4 +201,3 @@ class State:
     forgot_at: datetime | None = None
     """When stories that are over were last dropped."""
     last_event_at: datetime | None = None
-    opened: int = 0

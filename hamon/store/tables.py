@@ -3,7 +3,7 @@
 Laws of the columns:
 
 - A time is a BIGINT, microseconds since 1970 in UTC. Both databases compare and index it natively, no driver has to parse or
-  format it (a third of the cost of an event row when it was tried as text), and PostgreSQL's time zone setting cannot touch it.
+  format it, and PostgreSQL's time zone setting cannot touch it.
 - Text went through `records.text`, so NUL and lone surrogates, which a log line may hold and a database refuses, survive.
 - What is indexed and may come from a log line (`node`, `key`, `id`) went through `records.name`: it has a bounded length, because
   PostgreSQL refuses index entries above 2.7 kB, and one hostile line must not stop the recording for ever.

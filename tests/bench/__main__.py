@@ -5,7 +5,6 @@ import asyncio
 import gc
 import os
 import resource
-import shutil
 import signal
 import statistics
 import subprocess
@@ -284,7 +283,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     say(f"resident memory after {options.million:,} lines", f"{memory:.0f} MiB", target="120 MiB")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"(this process: {peak:.0f} MiB at most; {os.cpu_count()} cores; load {os.getloadavg()[0]:.1f}; Python {sys.version.split()[0]})")
-    shutil.rmtree(Path(tempfile.gettempdir()) / "hamon-bench", ignore_errors=True)
 
 
 if __name__ == "__main__":

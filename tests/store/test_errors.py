@@ -26,6 +26,7 @@ from hamon.ports import EventFilter, Recording
 from hamon.store import migrate
 from hamon.store.database import Role, connect, explained, parse_url, time_limit
 from hamon.store.store import SqlStore, StoreConfig
+from tests.peers import missing
 from tests.store.conftest import PASSWORD, PostgresqlServer
 from tests.store.samples import delivery, event, position, step
 
@@ -157,7 +158,7 @@ def small_disk() -> Iterator[Path]:
     )
     try:
         if not mounted:
-            pytest.skip("a small file system needs the right to mount one")
+            missing("a small file system needs the right to mount one")
         yield folder
     finally:
         if mounted:
