@@ -128,6 +128,7 @@ class Gateway:
         self.ready = asyncio.Event()
         self._not_ready = {"starting"}
         self._stop = asyncio.Event()
+        self._reread = asyncio.Event()
 
     def stop(self) -> None:
         self._stop.set()
@@ -182,12 +183,13 @@ class Gateway:
         store: SqlStore,
     ) -> None:
         loop = asyncio.get_running_loop()
-        with self._signals(loop, processor):
+        with self._signals(loop):
             tasks: dict[str, asyncio.Task[Any]] = {
                 "web": loop.create_task(server.serve(sockets=[sock])),
                 "processor": loop.create_task(processor.run()),
                 "deliverer": loop.create_task(deliverer.run()),
                 "retention": loop.create_task(self._prune(store)),
+                "rules": loop.create_task(self._reload(processor)),
             }
             for number, collector in enumerate(collectors):
                 tasks[f"collector {number}"] = loop.create_task(collector.run(processor))
@@ -202,7 +204,7 @@ class Gateway:
             log.info("hamon stops")
             stopping.cancel()
             server.should_exit = True
-            names = [name for name in tasks if name.startswith("collector")] + ["processor", "deliverer", "retention"]
+            names = [name for name in tasks if name.startswith("collector")] + ["processor", "deliverer", "retention", "rules"]
             for name in names:
                 tasks[name].cancel()
             _, late = await asyncio.wait(tasks.values(), timeout=STOP_SECONDS)
@@ -214,8 +216,8 @@ class Gateway:
                     raise error
 
     @contextlib.contextmanager
-    def _signals(self, loop: asyncio.AbstractEventLoop, processor: Processor) -> Iterator[None]:
-        handled = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: lambda: self._reload(processor)}
+    def _signals(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+        handled = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self._reread.set}
         try:
             for number, handler in handled.items():
                 loop.add_signal_handler(number, handler)
@@ -228,15 +230,18 @@ class Gateway:
             for number in handled:
                 loop.remove_signal_handler(number)
 
-    def _reload(self, processor: Processor) -> None:
-        """SIGHUP: read the rules again; wrong ones are refused and the old set stays in force."""
-        try:
-            rules = rules_of(self.config)
-            processor.use(rules)
-        except RuleError as err:
-            log.error("the rules are refused; the old ones stay in force", extra={"error": str(err)})
-            return
-        log.info("the rules were read again", extra={"rules": len(rules)})
+    async def _reload(self, processor: Processor) -> None:
+        """At each SIGHUP, read the rules again; wrong ones are refused and the old set stays in force."""
+        while True:
+            await self._reread.wait()
+            self._reread.clear()
+            try:
+                rules = await asyncio.to_thread(rules_of, self.config)
+                processor.use(rules)
+            except RuleError as err:
+                log.error("the rules are refused; the old ones stay in force", extra={"error": str(err)})
+            else:
+                log.info("the rules were read again", extra={"rules": len(rules)})
 
     async def _prune(self, store: SqlStore) -> None:
         """Delete old history from time to time."""
