@@ -1,8 +1,417 @@
-"""What hamon knows of a cluster now, for pages, metrics and `status`. Derived from the evidence; unknown stays None."""
+"""A cluster: its status as one poll showed it, and what hamon knows of it now. Unknown stays None.
+
+The status records follow the words of the `crm_mon` schema; older spellings are translated by the parser. Tuples keep the order of the
+source, so that equal input gives equal records.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+
+class Role(StrEnum):
+    """Role of a resource instance, in today's words. The `-ing` ones are transitional: an operation is under way."""
+
+    STOPPED = "Stopped"
+    STARTED = "Started"
+    UNPROMOTED = "Unpromoted"
+    PROMOTED = "Promoted"
+    STARTING = "Starting"
+    STOPPING = "Stopping"
+    PROMOTING = "Promoting"
+    DEMOTING = "Demoting"
+    MIGRATING = "Migrating"
+    UNKNOWN = "Unknown"
+
+    @property
+    def is_transitional(self) -> bool:
+        return self in _TRANSITIONAL
+
+
+_TRANSITIONAL = frozenset({Role.STARTING, Role.STOPPING, Role.PROMOTING, Role.DEMOTING, Role.MIGRATING})
+
+
+class NodeType(StrEnum):
+    MEMBER = "member"
+    REMOTE = "remote"
+    """A remote node, or a guest node when `hosted_by` names the resource that it runs in."""
+    PING = "ping"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeStatus:
+    """One `nodes/node` element. `id` is the Corosync node id as text, or the name of a remote node."""
+
+    name: str
+    id: str
+    online: bool = False
+    standby: bool = False
+    standby_on_fail: bool = False
+    maintenance: bool = False
+    pending: bool = False
+    unclean: bool = False
+    shutdown: bool = False
+    expected_up: bool = False
+    is_dc: bool = False
+    type: NodeType = NodeType.MEMBER
+    resources_running: int | None = None
+    health: str | None = None
+    feature_set: str | None = None
+    hosted_by: str | None = None
+    """Guest and bundle nodes: the resource that hosts them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Where an instance is active. `cached` False: that node is not online, so the place is old knowledge."""
+
+    node: str
+    node_id: str = ""
+    cached: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceStatus:
+    """One `resource` element: a primitive, or one instance of a cloned one (`id` without `:N`, which stands in `instance`)."""
+
+    id: str
+    agent: str
+    role: Role
+    active: bool = False
+    orphaned: bool = False
+    blocked: bool = False
+    managed: bool = True
+    maintenance: bool = False
+    failed: bool = False
+    failure_ignored: bool = False
+    instance: str | None = None
+    target_role: Role | None = None
+    pending: str | None = None
+    locked_to: str | None = None
+    description: str | None = None
+    nodes: tuple[Placement, ...] = ()
+
+    @property
+    def is_fence_device(self) -> bool:
+        return self.agent.startswith("stonith:")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupStatus:
+    """A group, or one instance of a cloned group (`instance` then is its number)."""
+
+    id: str
+    members: tuple[InstanceStatus, ...] = ()
+    managed: bool = True
+    disabled: bool = False
+    maintenance: bool = False
+    instance: str | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloneStatus:
+    """A clone of a primitive (`instances`) or of a group (`groups`)."""
+
+    id: str
+    promotable: bool = False
+    unique: bool = False
+    managed: bool = True
+    disabled: bool = False
+    maintenance: bool = False
+    failed: bool = False
+    failure_ignored: bool = False
+    target_role: Role | None = None
+    description: str | None = None
+    instances: tuple[InstanceStatus, ...] = ()
+    groups: tuple[GroupStatus, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaStatus:
+    """One replica of a bundle: IP address, container, remote connection and the service in it, as far as each is there."""
+
+    id: str
+    resources: tuple[InstanceStatus, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleStatus:
+    id: str
+    type: str
+    image: str
+    unique: bool = False
+    managed: bool = True
+    maintenance: bool = False
+    failed: bool = False
+    description: str | None = None
+    replicas: tuple[ReplicaStatus, ...] = ()
+
+
+ResourceStatus = InstanceStatus | GroupStatus | CloneStatus | BundleStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttributeStatus:
+    """A node attribute. `expected`: of ping attributes, the value when all targets answer."""
+
+    node: str
+    name: str
+    value: str
+    expected: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationStatus:
+    """One recorded operation. Times as in the document where they could not be read stand in `last_change_text`; durations in seconds."""
+
+    call: int | None
+    task: str
+    rc: int | None
+    rc_text: str = ""
+    interval_seconds: float = 0.0
+    last_change_at: datetime | None = None
+    last_change_text: str = ""
+    last_run_text: str = ""
+    execution_seconds: float | None = None
+    queue_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryStatus:
+    """What is recorded of one resource on one node. 1000000 is INFINITY: as a threshold never, as a count always."""
+
+    node: str
+    resource: str
+    orphaned: bool = False
+    migration_threshold: int = 1_000_000
+    fail_count: int = 0
+    last_failure_at: datetime | None = None
+    last_failure_text: str = ""
+    operations: tuple[OperationStatus, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureStatus:
+    """A failed action that is recorded until it is cleaned up: history, not present state."""
+
+    operation_key: str
+    resource: str
+    task: str
+    node: str
+    rc: int | None
+    rc_text: str = ""
+    reason: str = ""
+    status: str = ""
+    call: int | None = None
+    interval_seconds: float = 0.0
+    last_change_at: datetime | None = None
+    last_change_text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FencingStatus:
+    """One entry of the fencing history, newest first. `status`: success, failed or pending."""
+
+    action: str
+    target: str
+    status: str
+    client: str = ""
+    origin: str = ""
+    delegate: str | None = None
+    reason: str = ""
+    extended_status: str = ""
+    completed_at: datetime | None = None
+    completed_text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BanStatus:
+    """A location preference below zero."""
+
+    id: str
+    resource: str
+    node: str
+    weight: int
+    promoted_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketStatus:
+    id: str
+    granted: bool
+    standby: bool = False
+    last_granted_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionsStatus:
+    """Cluster options, None where the release does not tell. `other`: those without a field of their own, by name."""
+
+    fencing_enabled: bool | None = None
+    symmetric: bool | None = None
+    no_quorum_policy: str | None = None
+    maintenance_mode: bool | None = None
+    stop_all_resources: bool | None = None
+    fencing_timeout_seconds: float | None = None
+    priority_fencing_delay_seconds: float | None = None
+    other: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigurationChange:
+    """The last change of the configuration, and who made it."""
+
+    at: datetime | None = None
+    at_text: str = ""
+    user: str = ""
+    client: str = ""
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkStatus:
+    """A Corosync link (3.x: to one peer; 2.x ring: `peer` None) as the polled node sees it."""
+
+    link: str
+    address: str = ""
+    peer: str | None = None
+    """Name of the peer where it is known, else its node id."""
+    peer_id: str | None = None
+    connected: bool = True
+    enabled: bool = True
+    is_local: bool = False
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuorumNode:
+    """One row of the membership in `corosync-quorumtool`."""
+
+    node_id: str
+    name: str
+    votes: int | None = None
+    qdevice: str = ""
+    is_local: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuorumStatus:
+    quorate: bool
+    expected_votes: int | None = None
+    highest_expected: int | None = None
+    total_votes: int | None = None
+    quorum: int | None = None
+    ring_id: str = ""
+    nodes: tuple[QuorumNode, ...] = ()
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SbdDevice:
+    """A configured SBD device. `status`: healthy or unhealthy. `timeouts`: seconds by name (watchdog, msgwait, allocate, loop)."""
+
+    path: str
+    status: str
+    timeouts: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrbdPeer:
+    name: str
+    connection: str
+    role: str
+    disk_states: tuple[tuple[int, str], ...] = ()
+    """Volume and state of the peer's disk."""
+    percent_in_sync: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrbdVolume:
+    number: int
+    disk_state: str
+    quorum: bool | None = None
+    written: int | None = None
+    read: int | None = None
+    al_writes: int | None = None
+    bm_writes: int | None = None
+    upper_pending: int | None = None
+    lower_pending: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrbdStatus:
+    """One DRBD resource on the polled node."""
+
+    name: str
+    role: str
+    volumes: tuple[DrbdVolume, ...] = ()
+    peers: tuple[DrbdPeer, ...] = ()
+    split_brain: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constraint:
+    """A location, colocation or order constraint, or a ticket, as `cibadmin -Q` gives it. Attributes as in the CIB, rules as their text."""
+
+    id: str
+    kind: str
+    attributes: tuple[tuple[str, str], ...] = ()
+    rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CibStatus:
+    """What of the CIB is kept, without secrets: versions, constraints, options, alerts."""
+
+    admin_epoch: int = 0
+    epoch: int = 0
+    num_updates: int = 0
+    written_at: datetime | None = None
+    constraints: tuple[Constraint, ...] = ()
+    options: tuple[tuple[str, str], ...] = ()
+    alerts: tuple[tuple[str, str], ...] = ()
+    """Path of the agent and its recipient, without values that may be secret."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterStatus:
+    """What one poll showed. `at`: when it was asked; `reporter`: the node that answered, where it is known.
+
+    `dc` None: none is known, so quorum and more are not either (such a status decides nothing). The parts beside `crm_mon` are None
+    where they were not asked or gave no answer.
+    """
+
+    at: datetime
+    reporter: str | None = None
+    pacemakerd_state: str | None = None
+    stack: str | None = None
+    version: str | None = None
+    """Of the DC."""
+    dc: str | None = None
+    has_quorum: bool | None = None
+    mixed_versions: bool | None = None
+    nodes_configured: int | None = None
+    resources_configured: int | None = None
+    resources_disabled: int | None = None
+    resources_blocked: int | None = None
+    last_update_at: datetime | None = None
+    last_change: ConfigurationChange | None = None
+    options: OptionsStatus = OptionsStatus()
+    nodes: tuple[NodeStatus, ...] = ()
+    resources: tuple[ResourceStatus, ...] = ()
+    attributes: tuple[AttributeStatus, ...] = ()
+    history: tuple[HistoryStatus, ...] = ()
+    failures: tuple[FailureStatus, ...] = ()
+    fencing: tuple[FencingStatus, ...] = ()
+    bans: tuple[BanStatus, ...] = ()
+    tickets: tuple[TicketStatus, ...] = ()
+    quorum: QuorumStatus | None = None
+    links: tuple[LinkStatus, ...] | None = None
+    sbd: tuple[SbdDevice, ...] | None = None
+    drbd: tuple[DrbdStatus, ...] | None = None
+    cib: CibStatus | None = None
 
 
 class NodeState(StrEnum):

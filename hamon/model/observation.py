@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from hamon.model.cluster import ClusterStatus
+
 
 class Source(StrEnum):
     """The kind of evidence."""
@@ -75,6 +77,19 @@ class SourceBack:
     path: str
     at: datetime
     node: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One poll that gave an answer. `digest` names its content: equal digests, equal status but for the time (SHA-256 in hex)."""
+
+    cluster: str
+    collector: str
+    status: ClusterStatus
+    digest: str
+    received_at: datetime
+    path: str = ""
+    """Which command gave it (its name in the configuration), or the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
