@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from hamon.model.cluster import ClusterStatus
 
@@ -90,6 +91,84 @@ class Snapshot:
     received_at: datetime
     path: str = ""
     """Which command gave it (its name in the configuration), or the file."""
+
+
+class SnmpVersion(StrEnum):
+    V1 = "1"
+    V2C = "2c"
+    V3 = "3"
+
+
+class VarType(StrEnum):
+    """The types of RFC 2578 that a varbind can carry, and the exceptions of RFC 3416."""
+
+    INTEGER = "INTEGER"
+    OCTET_STRING = "OCTET STRING"
+    NULL = "NULL"
+    OBJECT_IDENTIFIER = "OBJECT IDENTIFIER"
+    IP_ADDRESS = "IpAddress"
+    COUNTER32 = "Counter32"
+    GAUGE32 = "Gauge32"
+    TIME_TICKS = "TimeTicks"
+    OPAQUE = "Opaque"
+    COUNTER64 = "Counter64"
+    NO_SUCH_OBJECT = "noSuchObject"
+    NO_SUCH_INSTANCE = "noSuchInstance"
+    END_OF_MIB_VIEW = "endOfMibView"
+
+
+class VarBind(NamedTuple):
+    """One variable of a trap; a tuple, because dozens are made for each of thousands of traps a second.
+
+    `oid` is dotted without a leading dot. `value`: int for numbers, str for OBJECT IDENTIFIER and IpAddress, bytes for OCTET STRING and
+    Opaque (never decoded here), None for NULL and the exceptions.
+    """
+
+    oid: str
+    type: VarType
+    value: int | bytes | str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trap:
+    """One notification as it came, its sender known and allowed.
+
+    `source` is the address that it came from, which may be a relay: which node it is about, the varbinds say. `credential` is the name of
+    the community or user in the configuration, never its secret. `notification` is snmpTrapOID (for v1 as RFC 3584 maps it).
+    `varbinds` is the payload, in order, without sysUpTime.0 and snmpTrapOID.0. `pdu` holds the octets of the PDU as they came, for who
+    relays it; it holds no community (the value of a snmpTrapCommunity.0 is blanked). `request_id` is None for v1.
+    """
+
+    cluster: str
+    collector: str
+    received_at: datetime
+    source: str
+    version: SnmpVersion
+    credential: str
+    notification: str
+    varbinds: tuple[VarBind, ...]
+    inform: bool = False
+    request_id: int | None = None
+    uptime: int | None = None
+    """sysUpTime of the sender, in hundredths of a second; None where the trap lacks it."""
+    enterprise: str | None = None
+    """Of a v1 trap."""
+    agent_address: str | None = None
+    """Of a v1 trap."""
+    engine_id: str = ""
+    """The authoritative engine of a v3 message, in hex."""
+    irregular: bool = False
+    """sysUpTime.0 and snmpTrapOID.0 were not the first two varbinds."""
+    pdu: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrapBatch:
+    """Traps of one cluster and collector, in the order in which they came. They have no position: once recorded they are safe, or lost."""
+
+    cluster: str
+    collector: str
+    traps: tuple[Trap, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
