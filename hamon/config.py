@@ -30,6 +30,7 @@ from hamon.errors import ConfigError, Problem
 from hamon.model.incident import IncidentKind
 from hamon.notify import NOTIFIERS
 from hamon.section import DUPLICATE_SECRET, Section
+from hamon.snmp import SnmpConfig
 from hamon.store.store import StoreConfig
 from hamon.web.settings import WebConfig
 
@@ -125,6 +126,8 @@ class Config(Section):
     """hamon's own log."""
     rules: RulesConfig = Field(default_factory=RulesConfig)
     """Rules of your own."""
+    snmp: SnmpConfig = Field(default_factory=SnmpConfig)
+    """SNMP: who this gateway is to receivers of its traps."""
     cluster: dict[Name, ClusterConfig] = Field(default_factory=dict)
     """The clusters by name."""
     collect: dict[str, dict[Name, Section]] = Field(default_factory=dict)
