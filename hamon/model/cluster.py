@@ -184,6 +184,8 @@ class HistoryStatus:
 
     node: str
     resource: str
+    instance: str | None = None
+    """Of a unique clone: its number."""
     orphaned: bool = False
     migration_threshold: int = 1_000_000
     fail_count: int = 0
@@ -201,6 +203,7 @@ class FailureStatus:
     task: str
     node: str
     rc: int | None
+    instance: str | None = None
     rc_text: str = ""
     reason: str = ""
     status: str = ""
@@ -208,6 +211,8 @@ class FailureStatus:
     interval_seconds: float = 0.0
     last_change_at: datetime | None = None
     last_change_text: str = ""
+    execution_seconds: float | None = None
+    queue_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +248,7 @@ class TicketStatus:
     granted: bool
     standby: bool = False
     last_granted_at: datetime | None = None
+    last_granted_text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -405,8 +411,12 @@ class ClusterStatus:
     history: tuple[HistoryStatus, ...] = ()
     failures: tuple[FailureStatus, ...] = ()
     fencing: tuple[FencingStatus, ...] = ()
+    fencing_code: int | None = None
+    """Exit code of the query for the fencing history: 0 good; another: `fencing` is not known. None: not told."""
     bans: tuple[BanStatus, ...] = ()
     tickets: tuple[TicketStatus, ...] = ()
+    errors: tuple[str, ...] = ()
+    """What `crm_mon` complained of although it gave data."""
     quorum: QuorumStatus | None = None
     links: tuple[LinkStatus, ...] | None = None
     sbd: tuple[SbdDevice, ...] | None = None

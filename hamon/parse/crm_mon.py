@@ -1,0 +1,580 @@
+"""`crm_mon` as XML to the status of the cluster: both frames, `pacemaker-result` (`--output-as=xml`) and `crm_mon` (`--as-xml`).
+
+Read from the API schemas 2.0 to 2.42 (Pacemaker 2.0.3 to 3.0.2) and, for `--as-xml`, from output of 1.1 and 2.1. Each attribute is used or
+stands in `IGNORED` with the reason; elements and attributes that no schema knows are passed over.
+
+The reasons of a ParseError begin with stable words: `not connected`, `no data`, `insufficient privileges`, `truncated`, `not XML`,
+`refused`, `grouped by node`, `exit status N`.
+"""
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from hashlib import blake2b
+from xml.etree.ElementTree import Element, XMLParser
+from xml.etree.ElementTree import ParseError as XmlError
+from zoneinfo import ZoneInfo
+
+from hamon.errors import ParseError
+from hamon.model.cluster import (
+    AttributeStatus,
+    BanStatus,
+    BundleStatus,
+    CloneStatus,
+    ClusterStatus,
+    ConfigurationChange,
+    FailureStatus,
+    FencingStatus,
+    GroupStatus,
+    HistoryStatus,
+    InstanceStatus,
+    NodeStatus,
+    NodeType,
+    OperationStatus,
+    OptionsStatus,
+    Placement,
+    ReplicaStatus,
+    ResourceStatus,
+    Role,
+    TicketStatus,
+)
+
+MAX_BYTES = 64 * 1024 * 1024
+MAX_ELEMENTS = 1_000_000
+"""A cluster of 32 nodes and 500 resources has 2 MB and 10,000 elements."""
+
+INFINITY = 1_000_000
+
+IGNORED: dict[str, dict[str, str]] = {
+    "pacemaker-result": {
+        "api-version": "form of the document; what it changes is told by the elements themselves",
+        "request": "the command, which the caller knows",
+    },
+    "crm_mon": {"version": "of the crm_mon that was run; the version of the DC is what counts"},
+    "pacemakerd": {"sys_from": "always pacemakerd", "last_updated": "changes by time alone"},
+    "current_dc": {"id": "the node of that name has it"},
+    "nodes_configured": {"expected_votes": "of stacks before Corosync 2, mostly `unknown`; corosync-quorumtool tells the votes"},
+    "resource": {
+        "nodes_running_on": "the number of its node elements",
+        "provisional": "scheduler's internals, 1.1 with details",
+        "runnable": "scheduler's internals, 1.1 with details",
+        "priority": "scheduler's internals, 1.1 with details",
+        "variant": "scheduler's internals, 1.1 with details",
+    },
+    "group": {"number_resources": "the number of its resource elements"},
+    "ban": {"master_only": "the old name of promoted-only, read where that is missing"},
+    "status": {"message": "the words of the code"},
+}
+"""Element -> attribute -> why it is not read."""
+
+IGNORED_ELEMENTS: dict[str, str] = {
+    "xml": "the definition of a resource, shown in a debugging mode only",
+    "constraints": "inside a ticket: cibadmin gives all constraints",
+}
+
+_ROLES = {role.value.lower(): role for role in Role} | {"master": Role.PROMOTED, "slave": Role.UNPROMOTED}
+_MONTHS = {
+    name: number for number, name in enumerate(("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), 1)
+}
+_CTIME = re.compile(r"(?:[A-Z][a-z]{2} )?([A-Z][a-z]{2}) +(\d{1,2}) (\d\d):(\d\d):(\d\d) (\d{4})(?: ?(Z|[+-]\d\d:?\d\d))?$")
+_ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))? ?(Z|[+-]\d\d:?\d\d)?$")
+_INTERVAL = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|min|h|us)?$")
+_SECONDS = {None: 0.001, "ms": 0.001, "us": 0.000001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_OPERATION = re.compile(r"(?P<resource>.+?)_(?P<task>migrate_to|migrate_from|last_failure|[A-Za-z-]+)_(?P<interval>\d+)$")
+_NOT_CONNECTED = re.compile(r"not available on this node|[Cc]onnection to cluster failed|[Nn]ot connected|[Cc]ould not connect")
+_NO_CHARACTER = re.compile(r"&#(?:x0*(?:[0-8bcefBCEF]|1[0-9a-fA-F])|0*(?:[0-8]|1[124-9]|2\d|3[01]));|[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_ROOT = re.compile(rb"<(?:pacemaker-result|crm_mon)[\s>/]")
+_WORDS = {4: "insufficient privileges", 102: "not connected"}
+
+
+def parse(data: bytes, *, at: datetime, reporter: str | None = None, timezone: str = "UTC") -> ClusterStatus:
+    """Read one answer. `timezone`: of the node that gave it, for times without a zone. Raises ParseError."""
+    root = _tree(data)
+    by_name = {child.tag: child for child in root}
+    errors = _check(root, by_name, data)
+    summary = _summary(by_name.get("summary", _NONE), at=at, reporter=reporter, timezone=timezone)
+    fencing = by_name.get("fence_history", _NONE)
+    return replace(
+        summary,
+        pacemakerd_state=by_name.get("pacemakerd", _NONE).get("state") or summary.pacemakerd_state,
+        nodes=tuple([_node(item, data) for item in by_name.get("nodes", _NONE) if item.tag == "node"]),
+        resources=_resources(by_name.get("resources", _NONE)),
+        attributes=_attributes(by_name.get("node_attributes", _NONE)),
+        history=_history(by_name.get("node_history", _NONE), timezone),
+        failures=tuple([_failure(item, timezone) for item in by_name.get("failures", _NONE) if item.tag == "failure"]),
+        fencing=tuple([_fence_event(item, timezone) for item in fencing if item.tag == "fence_event"]),
+        fencing_code=_optional(fencing.get("status")),
+        bans=tuple([_ban(item) for item in by_name.get("bans", _NONE) if item.tag == "ban"]),
+        tickets=tuple([_ticket(item, timezone) for item in by_name.get("tickets", _NONE) if item.tag == "ticket"]),
+        errors=errors,
+    )
+
+
+def digest(data: bytes) -> str:
+    """A fingerprint of an answer that leaves out what changes by time alone, to recognise an unchanged state before it is parsed.
+
+    These are the time of the answer, which node gave it, and what the command line was.
+    """
+    mark = blake2b(digest_size=16)
+    view = memoryview(data)
+    position = 0
+    for opening, closing in _TIMELY:
+        begin = data.find(opening, position)
+        end = data.find(closing, begin + len(opening)) if begin >= 0 else -1
+        if end >= 0:
+            mark.update(view[position:begin])
+            position = end
+    mark.update(view[position:])
+    return mark.hexdigest()
+
+
+_TIMELY = ((b' request="', b'"'), (b' last_updated="', b'"'), (b"<last_update ", b">"))
+"""In the order in which they stand."""
+_NONE = Element("none")
+
+
+# --- the frame
+
+
+def _tree(data: bytes) -> Element:
+    if not data.strip():
+        raise ParseError("no data: the command printed nothing", data)
+    if len(data) > MAX_BYTES:
+        raise ParseError(f"refused: {len(data)} bytes, at most {MAX_BYTES} are read", data[:1000])
+    # A document type may define entities that grow without end. It is read as UTF-8 whatever it declares: no encoding hides these bytes.
+    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
+        raise ParseError("refused: a document type declaration, which crm_mon never writes", data[:1000])
+    if data.count(b"<") > 2 * MAX_ELEMENTS:
+        raise ParseError(f"refused: more than {MAX_ELEMENTS} elements", data[:1000])
+    found = _ROOT.search(data)
+    if found is None:
+        text = data[:500].decode("utf-8", "replace").strip()
+        word = "not connected" if _NOT_CONNECTED.search(text) else "not XML of crm_mon"
+        raise ParseError(f"{word}: {text.splitlines()[0][:200]}", data[:1000])
+    document = data[found.start() :]  # what a login script of the node may have said before is passed over
+    try:
+        return _feed(document)
+    except XmlError as err:
+        # Output of a resource agent may hold bytes that are no UTF-8 or no characters of XML: one exit reason must not blind us.
+        text = document.decode("utf-8", "replace")
+        mended = _NO_CHARACTER.sub("\ufffd", text).encode()
+        if mended == document:
+            raise _broken(err, data) from err
+        try:
+            return _feed(mended)
+        except XmlError as again:
+            raise _broken(again, data) from again
+
+
+def _feed(document: bytes) -> Element:
+    parser = XMLParser(encoding="utf-8")
+    parser.feed(document)
+    return parser.close()
+
+
+def _broken(err: XmlError, data: bytes) -> ParseError:
+    line, column = err.position
+    # 3: no element found, 5: unclosed token, 6: partial character: the input ends too early
+    word = "truncated" if err.code in (3, 5, 6) else "not XML"
+    return ParseError(f"{word}: {err.msg.split(':')[0]} in line {line}, column {column}, of {len(data)} bytes", data[-1000:])
+
+
+def _check(root: Element, by_name: dict[str, Element], data: bytes) -> tuple[str, ...]:
+    """Raise ParseError when the document holds no state; give what the command complained of."""
+    status = by_name.get("status", _NONE)
+    errors = tuple([" ".join((item.text or "").split()) for item in status.iter("error")])
+    text = f": {'; '.join(errors)}" if errors else ""
+    code = _number(status.get("code", "0"))
+    if code:
+        word = _WORDS.get(code, f"exit status {code}")
+        raise ParseError(f"{word}{text or ': ' + status.get('message', '')}", data[:1000])
+    gone = by_name.get("crm-mon-disconnected")
+    if gone is not None:
+        state = gone.get("pacemakerd-state")
+        said = gone.get("description", "disconnected") + (f", pacemakerd state {state}" if state else "")
+        raise ParseError(f"not connected: {said}", data[:1000])
+    if "nodes" not in by_name and "summary" not in by_name:
+        daemon = by_name.get("pacemakerd")
+        if daemon is not None and daemon.get("state"):
+            text = f": pacemakerd state {daemon.get('state')}{text.replace(':', ',', 1)}"
+        raise ParseError(f"no data{text or ': an empty document, as when the cluster is not running'}", data[:1000])
+    return errors
+
+
+# --- the summary
+
+
+def _summary(element: Element, *, at: datetime, reporter: str | None, timezone: str) -> ClusterStatus:
+    """What the summary tells; any of its parts may be missing."""
+    part = {child.tag: child for child in element}
+    stack, dc, update = part.get("stack", _NONE), part.get("current_dc", _NONE), part.get("last_update", _NONE)
+    present = dc.get("present") == "true"
+    resources = part.get("resources_configured", _NONE)
+    change = part.get("last_change")
+    return ClusterStatus(
+        at=at,
+        reporter=reporter or update.get("origin") or None,
+        pacemakerd_state=stack.get("pacemakerd-state"),
+        stack=stack.get("type"),
+        version=dc.get("version") if present else None,
+        dc=dc.get("name") if present else None,
+        has_quorum=_truth(dc.get("with_quorum")) if present else None,
+        mixed_versions=_truth(dc.get("mixed_version")) if present else None,
+        nodes_configured=_optional(part.get("nodes_configured", _NONE).get("number")),
+        resources_configured=_optional(resources.get("number")),
+        resources_disabled=_optional(resources.get("disabled")),
+        resources_blocked=_optional(resources.get("blocked")),
+        last_update_at=_time(update.get("time", ""), timezone),
+        last_change=None if change is None else _change(change, timezone),
+        options=_options(dict(part.get("cluster_options", _NONE).attrib)),
+    )
+
+
+def _change(element: Element, timezone: str) -> ConfigurationChange:
+    get = element.get
+    text = get("time", "")
+    return ConfigurationChange(
+        at=_time(text, timezone), at_text=text, user=get("user", ""), client=get("client", ""), origin=get("origin", "")
+    )
+
+
+def _options(given: dict[str, str]) -> OptionsStatus:
+    """Take the options out of `given`; 3.0.2 has new names for those of fencing, beside the old ones."""
+    old_enabled, old_timeout = given.pop("stonith-enabled", None), given.pop("stonith-timeout-ms", None)
+    enabled, timeout = given.pop("fencing-enabled", old_enabled), given.pop("fencing-timeout-ms", old_timeout)
+    policy, delay = given.pop("no-quorum-policy", None), given.pop("priority-fencing-delay-ms", None)
+    return OptionsStatus(
+        fencing_enabled=_truth(enabled),
+        symmetric=_truth(given.pop("symmetric-cluster", None)),
+        no_quorum_policy="fence" if policy == "suicide" else policy,
+        maintenance_mode=_truth(given.pop("maintenance-mode", None)),
+        stop_all_resources=_truth(given.pop("stop-all-resources", None)),
+        fencing_timeout_seconds=None if timeout is None else _seconds(timeout),
+        priority_fencing_delay_seconds=None if delay is None else _seconds(delay),
+        other=tuple(given.items()),
+    )
+
+
+# --- nodes and resources
+
+
+def _node(element: Element, data: bytes) -> NodeStatus:
+    if len(element):
+        raise ParseError("grouped by node: run crm_mon without -n (--group-by-node)", data[:1000])
+    get = element.get
+    kind = get("type", "unknown")
+    running = get("resources_running")
+    return NodeStatus(
+        name=get("name", ""),
+        id=get("id", ""),
+        online=get("online") == "true",
+        standby=get("standby") == "true",
+        standby_on_fail=get("standby_onfail") == "true",
+        maintenance=get("maintenance") == "true",
+        pending=get("pending") == "true",
+        unclean=get("unclean") == "true",
+        shutdown=get("shutdown") == "true",
+        expected_up=get("expected_up") == "true",
+        is_dc=get("is_dc") == "true",
+        type=NodeType(kind) if kind in _NODE_TYPES else NodeType.UNKNOWN,
+        resources_running=None if running is None else _number(running),
+        health=get("health"),
+        feature_set=get("feature_set"),
+        hosted_by=get("id_as_resource") or get("container_id"),
+    )
+
+
+_NODE_TYPES = frozenset(NodeType)
+
+
+def _resources(parent: Element) -> tuple[ResourceStatus, ...]:
+    found: list[ResourceStatus] = []
+    for item in parent:
+        match item.tag:
+            case "resource":
+                found.append(_instance(item))
+            case "group":
+                found.append(_group(item))
+            case "clone":
+                found.append(_clone(item))
+            case "bundle":
+                found.append(_bundle(item))
+    return tuple(found)
+
+
+def _instance(element: Element) -> InstanceStatus:
+    get = element.get
+    name, number = _name(get("id", ""))
+    wish = get("target_role")
+    return InstanceStatus(
+        id=name,
+        agent=get("resource_agent", ""),
+        role=_role(get("role", "")),
+        active=get("active") == "true",
+        orphaned=get("orphaned") == "true" or get("removed") == "true",
+        blocked=get("blocked") == "true",
+        managed=get("managed") != "false",
+        maintenance=get("maintenance") == "true",
+        failed=get("failed") == "true",
+        failure_ignored=get("failure_ignored") == "true",
+        instance=number,
+        target_role=None if wish is None else _role(wish),
+        pending=get("pending"),
+        locked_to=get("locked_to"),
+        description=get("description"),
+        nodes=tuple([_placement(n.get("name", ""), n.get("id", ""), n.get("cached")) for n in element if n.tag == "node"]),
+    )
+
+
+def _group(element: Element) -> GroupStatus:
+    get = element.get
+    name, number = _name(get("id", ""))
+    return GroupStatus(
+        id=name,
+        members=tuple([_instance(item) for item in element if item.tag == "resource"]),
+        managed=get("managed") != "false",
+        disabled=get("disabled") == "true",
+        maintenance=get("maintenance") == "true",
+        instance=number,
+        description=get("description"),
+    )
+
+
+def _clone(element: Element) -> CloneStatus:
+    get = element.get
+    wish = get("target_role")
+    return CloneStatus(
+        id=get("id", ""),
+        promotable=get("multi_state") == "true",
+        unique=get("unique") == "true",
+        managed=get("managed") != "false",
+        disabled=get("disabled") == "true",
+        maintenance=get("maintenance") == "true",
+        failed=get("failed") == "true",
+        failure_ignored=get("failure_ignored") == "true",
+        target_role=None if wish is None else _role(wish),
+        description=get("description"),
+        instances=tuple([_instance(item) for item in element if item.tag == "resource"]),
+        groups=tuple([_group(item) for item in element if item.tag == "group"]),
+    )
+
+
+def _bundle(element: Element) -> BundleStatus:
+    get = element.get
+    return BundleStatus(
+        id=get("id", ""),
+        type=get("type", ""),
+        image=get("image", ""),
+        unique=get("unique") == "true",
+        managed=get("managed") != "false",
+        maintenance=get("maintenance") == "true",
+        failed=get("failed") == "true",
+        description=get("description"),
+        replicas=tuple(
+            [
+                ReplicaStatus(id=replica.get("id", ""), resources=tuple([_instance(item) for item in replica if item.tag == "resource"]))
+                for replica in element
+                if replica.tag == "replica"
+            ]
+        ),
+    )
+
+
+def _name(text: str) -> tuple[str, str | None]:
+    """`prmX:0` -> `prmX`, `0`. Names of resources hold no colon (they are XML ids)."""
+    name, colon, number = text.rpartition(":")
+    return (name, number) if colon and number.isdigit() else (text, None)
+
+
+def _role(text: str) -> Role:
+    return _ROLES.get(text.lower(), Role.UNKNOWN)
+
+
+@lru_cache(maxsize=4096)
+def _placement(node: str, node_id: str, cached: str | None) -> Placement:
+    return Placement(node=node, node_id=node_id, cached=cached != "false")
+
+
+# --- what is recorded
+
+
+def _attributes(parent: Element) -> tuple[AttributeStatus, ...]:
+    return tuple(
+        [
+            AttributeStatus(node=name, name=item.get("name", ""), value=item.get("value", ""), expected=item.get("expected"))
+            for node in parent
+            if node.tag == "node"
+            for name in (node.get("name", ""),)
+            for item in node
+            if item.tag == "attribute"
+        ]
+    )
+
+
+def _history(parent: Element, timezone: str) -> tuple[HistoryStatus, ...]:
+    found = []
+    for node in parent:
+        node_name = node.get("name", "")
+        for item in node:
+            if item.tag != "resource_history":
+                continue
+            get = item.get
+            name, number = _name(get("id", ""))
+            threshold, count, failure = get("migration-threshold"), get("fail-count"), get("last-failure", "")
+            found.append(
+                HistoryStatus(
+                    node=node_name,
+                    resource=name,
+                    instance=number,
+                    orphaned=get("orphan") == "true" or get("removed") == "true",
+                    migration_threshold=INFINITY if threshold is None else _number(threshold),
+                    fail_count=0 if count is None else _number(count),
+                    last_failure_at=_time(failure, timezone),
+                    last_failure_text=failure,
+                    operations=tuple([_operation(timezone, *item.items()) for item in item if item.tag == "operation_history"]),
+                )
+            )
+    return tuple(found)
+
+
+@lru_cache(maxsize=32768)
+def _operation(timezone: str, *items: tuple[str, str]) -> OperationStatus:
+    """Most operations are the same in every answer, so they are remembered by what stands in them."""
+    given = dict(items)
+    change = given.get("last-rc-change", "")
+    call, rc, exec_time, queue_time = given.get("call"), given.get("rc"), given.get("exec-time"), given.get("queue-time")
+    return OperationStatus(
+        call=_optional(call),
+        task=given.get("task", ""),
+        rc=_optional(rc),
+        rc_text=given.get("rc_text", ""),
+        interval_seconds=_seconds(given.get("interval", "0")),
+        last_change_at=_time(change, timezone),
+        last_change_text=change,
+        last_run_text=given.get("last-run", ""),
+        execution_seconds=None if exec_time is None else _seconds(exec_time),
+        queue_seconds=None if queue_time is None else _seconds(queue_time),
+    )
+
+
+def _failure(element: Element, timezone: str) -> FailureStatus:
+    get = element.get
+    key = get("op_key", "") or get("id", "")
+    parts = _OPERATION.fullmatch(key)
+    task, interval = get("task"), get("interval")
+    if task is not None and interval is not None and key.endswith(f"_{task}_{interval}"):
+        resource = key[: -len(f"_{task}_{interval}")]
+    else:
+        resource = parts["resource"] if parts else key
+    name, number = _name(resource)
+    reason, change, exec_time, queue_time = get("exitreason", ""), get("last-rc-change", ""), get("exec"), get("queued")
+    return FailureStatus(
+        operation_key=key,
+        resource=name,
+        task=task or (parts["task"] if parts else ""),
+        node=get("node", ""),
+        rc=_optional(get("exitcode")),
+        instance=number,
+        rc_text=get("exitstatus", ""),
+        reason="" if reason == "none" else reason,
+        status=get("status", ""),
+        call=_optional(get("call")),
+        interval_seconds=_seconds(interval if interval is not None else parts["interval"] if parts else "0"),
+        last_change_at=_time(change, timezone),
+        last_change_text=change,
+        execution_seconds=None if exec_time is None else _seconds(exec_time),
+        queue_seconds=None if queue_time is None else _seconds(queue_time),
+    )
+
+
+def _fence_event(element: Element, timezone: str) -> FencingStatus:
+    get = element.get
+    completed = get("completed", "")
+    return FencingStatus(
+        action=get("action", ""),
+        target=get("target", ""),
+        status=get("status", "") or get("state", ""),
+        client=get("client", ""),
+        origin=get("origin", ""),
+        delegate=get("delegate") or None,
+        reason=get("exit-reason", ""),
+        extended_status=get("extended-status", ""),
+        completed_at=_time(completed, timezone),
+        completed_text=completed,
+    )
+
+
+def _ban(element: Element) -> BanStatus:
+    get = element.get
+    return BanStatus(
+        id=get("id", ""),
+        resource=get("resource", ""),
+        node=get("node", ""),
+        weight=_number(get("weight", "0")),
+        promoted_only=get("promoted-only", get("master_only")) == "true",
+    )
+
+
+def _ticket(element: Element, timezone: str) -> TicketStatus:
+    granted = element.get("last-granted", "")
+    return TicketStatus(
+        id=element.get("id", ""),
+        granted=element.get("status") == "granted",
+        standby=element.get("standby") == "true",
+        last_granted_at=_time(granted, timezone),
+        last_granted_text=granted,
+    )
+
+
+# --- values
+
+
+@lru_cache(maxsize=8192)
+def _time(text: str, timezone: str) -> datetime | None:
+    """`Sun Nov 22 10:52:24 2026`, `2026-11-22 10:52:56.123456Z`, `… 2026-11-22 10:52:24 +09:00`; None where it is neither."""
+    try:
+        iso = _ISO.search(text)
+        if iso is not None:
+            year, month, day, hour, minute, second, fraction, zone = iso.groups()
+            microsecond = int((fraction + "000000")[:6]) if fraction else 0
+            number = int(month)
+        else:
+            traditional = _CTIME.match(text)
+            if traditional is None:
+                return None
+            name, day, hour, minute, second, year, zone = traditional.groups()
+            number, microsecond = _MONTHS[name], 0
+        local = datetime(int(year), number, int(day), int(hour), int(minute), int(second), microsecond)  # noqa: DTZ001 - the zone follows
+        if zone is None:
+            return local.replace(tzinfo=ZoneInfo(timezone)).astimezone(UTC)
+        return datetime.fromisoformat(f"{local.isoformat()}{zone}").astimezone(UTC)
+    except (ValueError, KeyError, OverflowError):
+        return None
+
+
+def _truth(text: str | None) -> bool | None:
+    return None if text is None else text.lower() in ("true", "1", "yes", "on")
+
+
+@lru_cache(maxsize=8192)
+def _number(text: str) -> int:
+    """A whole number or INFINITY. What is neither reads as 0: a lying number must not stop the rest from being read."""
+    word = text.strip()
+    if word.lstrip("+-").upper() == "INFINITY":
+        return -INFINITY if word.startswith("-") else INFINITY
+    try:
+        return int(word) if len(word) < 20 else 0
+    except ValueError:
+        return 0
+
+
+def _optional(text: str | None) -> int | None:
+    return None if text is None else _number(text)
+
+
+@lru_cache(maxsize=8192)
+def _seconds(text: str) -> float:
+    """`10000ms`, `10000` (milliseconds), `10s`; 0.0 where it is no such thing."""
+    found = _INTERVAL.match(text.strip())
+    return float(found[1]) * _SECONDS[found[2]] if found else 0.0
