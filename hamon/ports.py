@@ -1,6 +1,6 @@
 """The small protocols between the core and its shells."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -15,8 +15,11 @@ from hamon.model.observation import Observation, ReadPosition
 class Inbox(Protocol):
     """Where collectors put what they saw."""
 
-    async def put(self, observation: Observation) -> None:
-        """Hand one observation over; waits for room (the queue is bounded), so tailing is held back and loses nothing."""
+    async def put(self, observation: Observation, recorded: Callable[[], None] | None = None) -> None:
+        """Hand one observation over; waits for room (the queue is bounded), so tailing is held back and loses nothing.
+
+        `recorded` is called, on the event loop, once the observation and what it gave are in the history.
+        """
         ...
 
 

@@ -21,18 +21,34 @@ class FakeClock:
 
 
 class MemoryInbox:
-    """Keeps what collectors put, and lets a test wait for it. `room` bounds what is taken before `let_in` is called again."""
+    """Keeps what collectors put, and lets a test wait for it. `room` bounds what is taken before `let_in` is called again.
+
+    Receipts are given at once, or, when `is_away`, on `back`: a history that is away and comes back.
+    """
 
     def __init__(self, room: int | None = None) -> None:
         self.observations: list[Observation] = []
         self._room = room
         self._changed = asyncio.Condition()
+        self.is_away = False
+        self._receipts: list[Callable[[], None]] = []
 
-    async def put(self, observation: Observation) -> None:
+    async def put(self, observation: Observation, recorded: Callable[[], None] | None = None) -> None:
         async with self._changed:
             await self._changed.wait_for(lambda: self._room is None or len(self.observations) < self._room)
             self.observations.append(observation)
             self._changed.notify_all()
+        if recorded is not None:
+            self._receipts.append(recorded)
+        if not self.is_away:
+            self.back()
+
+    def back(self) -> None:
+        """The history answers (again)."""
+        self.is_away = False
+        receipts, self._receipts = self._receipts, []
+        for recorded in receipts:
+            recorded()
 
     async def let_in(self, room: int | None) -> None:
         async with self._changed:

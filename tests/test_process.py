@@ -1,5 +1,6 @@
 """The processing loop meets a defect: nothing else is stopped, and nothing is lost."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -75,5 +76,41 @@ async def test_a_defect_met_by_one_event_leaves_the_others_their_incident(tmp_pa
         incidents = await store.incidents(IncidentFilter())
         assert [(item.kind, item.from_node, item.to_node) for item in incidents] == [("failover", "n1", "n2")]
         assert registry.get_sample_value("hamon_defects_total") == 2.0
+    finally:
+        await store.close()
+
+
+async def test_a_receipt_comes_when_the_history_holds_it_and_not_before(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'hamon.db'}"
+    migrate.upgrade(url)
+    clock = FakeClock(NOW)
+    store = SqlStore(url, clock=clock)
+    processor = Processor(
+        {"web01": ClusterSettings(name="web01")},
+        load([data.folder("rules")]),
+        store,
+        [],
+        clock,
+        Metrics(CollectorRegistry(), "test"),
+        recorded=lambda: None,
+    )
+    await processor.restore()
+    come = asyncio.Event()
+    stored: list[int] = []
+
+    async def look() -> None:
+        await come.wait()
+        stored.append(len(await store.events(EventFilter())))
+
+    try:
+        chunk = LogChunk(cluster="web01", collector="n2", path="/log", data=LOG, offset=0, received_at=NOW)
+        await processor.put(chunk, come.set)
+        assert not come.is_set()
+        running = asyncio.create_task(processor.run())
+        async with asyncio.timeout(20):
+            await look()
+        running.cancel()
+        await asyncio.wait([running])
+        assert stored == [5]
     finally:
         await store.close()

@@ -121,6 +121,7 @@ class Processor:
         self._starting_until = 0.0
         self._matcher = Matcher(rules)
         self._inbox: asyncio.Queue[Observation] = asyncio.Queue(INBOX_SIZE)
+        self._receipts: dict[int, Callable[[], None]] = {}
         self._engines: dict[str, Engine] = {}
         self._last_states: dict[str, bytes] = {}
         self._told: dict[tuple[str, str], set[str]] = {}
@@ -128,8 +129,14 @@ class Processor:
         self._catching_up_until = 0.0
         self.store_is_away = False
 
-    async def put(self, observation: Observation) -> None:
-        await self._inbox.put(observation)
+    async def put(self, observation: Observation, recorded: Callable[[], None] | None = None) -> None:
+        if recorded is not None:
+            self._receipts[id(observation)] = recorded  # it is kept alive by the queue, then by the batch
+        try:
+            await self._inbox.put(observation)
+        except asyncio.CancelledError:
+            self._receipts.pop(id(observation), None)
+            raise
 
     def use(self, rules: RuleSet) -> None:
         """Match with other rules from the next batch on."""
@@ -172,9 +179,17 @@ class Processor:
             except asyncio.CancelledError:
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
+                    self._receipt(batch)
                 raise
+            self._receipt(batch)
             self._counts.batch(asyncio.get_running_loop().time() - began)
             self._counts.waiting(self._inbox.qsize())
+
+    def _receipt(self, batch: Sequence[Observation]) -> None:
+        """Tell those who asked that their observations are in the history."""
+        for observation in batch:
+            if (recorded := self._receipts.pop(id(observation), None)) is not None:
+                recorded()
 
     async def _next_batch(self) -> list[Observation]:
         """Wait for observations, or for the moment when time alone changes something; take what else is there."""
