@@ -1,5 +1,6 @@
 """The MIBs, read by the compilers that operators use, and used by the program that Pacemaker's agent calls."""
 
+import json
 import re
 import socket
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hamon.data import folder
+from hamon.snmp import DEFAULT_ROOT, mib
 from tests.peers import need
 
 MODULES = folder("mibs")
@@ -27,8 +29,28 @@ OFFICIAL = {
     "pacemakerTrap": "1.3.6.1.4.1.32723.2",
     "pacemakerNotificationTrap": "1.3.6.1.4.1.32723.2.1",
 }
+COROSYNC = {
+    "NoticesNodeStatus": "0.1",
+    "NoticesQuorumStatus": "0.2",
+    "NoticesAppStatus": "0.3",
+    "NoticesRRPStatus": "0.4",
+    "ObjectsNodeName": "1.1",
+    "ObjectsNodeID": "1.2",
+    "ObjectsNodeStatus": "1.3",
+    "ObjectsNodeAddress": "1.4",
+    "ObjectsRingSeq": "1.20",
+    "ObjectsQuorumStatus": "1.21",
+    "ObjectsAppName": "1.40",
+    "ObjectsAppStatus": "1.41",
+    "ObjectsIfaceNo": "1.60",
+    "ObjectsRRPStatus": "1.61",
+}
 FORCED = {"notification-not-reversible", "group-membership"}
 """What smilint warns of because of the official numbers."""
+
+
+def camel(name: str) -> str:
+    return "".join(word.capitalize() for word in name.split("_"))
 
 
 def lint(module: Path, tmp_path: Path, level: int) -> str:
@@ -45,7 +67,7 @@ def netsnmp(tmp_path: Path, *command: str) -> str:
     (tmp_path / "cert_indexes").mkdir(exist_ok=True)  # it would make this folder itself and say so
     environ = {
         "MIBDIRS": f"{BASE}:{MODULES}",
-        "MIBS": "PACEMAKER-MIB",
+        "MIBS": "PACEMAKER-MIB:COROSYNC-MIB:HAMON-MIB",
         "SNMPCONFPATH": str(tmp_path),
         "SNMP_PERSISTENT_DIR": str(tmp_path),
     }
@@ -59,6 +81,11 @@ def test_a_module_has_no_errors(module: Path, tmp_path: Path) -> None:
     assert lint(module, tmp_path, 3) == ""
 
 
+@pytest.mark.parametrize("module", ["HAMON-MIB", "COROSYNC-MIB"])
+def test_the_checker_has_nothing_to_say_at_all(module: str, tmp_path: Path) -> None:
+    assert lint(MODULES / f"{module}.txt", tmp_path, 6) == ""
+
+
 def test_the_official_numbers_alone_cause_warnings(tmp_path: Path) -> None:
     said = lint(MODULES / "PACEMAKER-MIB.txt", tmp_path, 6)
     assert set(re.findall(r"\{([a-z0-9-]+)\}", said)) == FORCED
@@ -70,6 +97,69 @@ def test_the_checker_does_see_a_mistake(tmp_path: Path) -> None:
     wrong = tmp_path / "PACEMAKER-MIB.txt"
     wrong.write_text(text.replace("::= { pacemakerTrap 1 }", "::= { pacemakerTrip 1 }"))
     assert "pacemakerTrip" in lint(wrong, tmp_path, 3)
+
+
+def test_every_name_of_corosync_has_its_official_number(tmp_path: Path) -> None:
+    numbers = netsnmp(tmp_path, "snmptranslate", "-On", *(f"COROSYNC-MIB::corosync{name}" for name in COROSYNC))
+    assert numbers.split() == [f".1.3.6.1.4.1.35488.{number}" for number in COROSYNC.values()]
+
+
+def test_every_number_in_the_program_is_that_of_the_mib(tmp_path: Path) -> None:
+    """Notifications, what they carry and in which order, and the columns of tables."""
+    root = DEFAULT_ROOT
+    named = {f"hamonNotify{camel(var.name)}": (*mib.VARS, var.value) for var in mib.Var}
+    named |= {f"hamon{camel(note.name)}": (*mib.NOTIFICATIONS, note.value) for note in mib.Note}
+    for kind, number in mib.RAISES.items():
+        name = "hamonOtherAlarm" if number == mib.OTHER_ALARM else f"hamon{camel(kind.name)}"
+        named |= {name: (*mib.NOTIFICATIONS, number), f"{name}Cleared": (*mib.NOTIFICATIONS, number + 1)}
+    found = netsnmp(tmp_path, "snmptranslate", "-On", *(f"HAMON-MIB::{name}" for name in named))
+    assert found.split() == [f".{root}.{'.'.join(map(str, number))}" for number in named.values()]
+    tree = netsnmp(tmp_path, "snmptranslate", "-Tp", "HAMON-MIB::hamonNotifications")
+    assert set(re.findall(r"\+--(\w+)\(\d+\)", tree)) - {"hamonNotifications"} == {
+        name for name in named if not name.startswith("hamonNotify")
+    }
+    objects = netsnmp(tmp_path, "snmptranslate", "-Tp", "HAMON-MIB::hamonNotifyVars")
+    assert set(re.findall(r"(hamonNotify(?!Vars)\w+)\(\d+\)", objects)) == {name for name in named if name.startswith("hamonNotify")}
+
+
+def test_every_notification_carries_what_the_program_sends_in_that_order(tmp_path: Path) -> None:
+    text = (MODULES / "HAMON-MIB.txt").read_text()
+    listed = {
+        int(number): re.findall(r"hamonNotify(\w+)", objects)
+        for objects, number in re.findall(r"NOTIFICATION-TYPE\s+OBJECTS \{(.*?)\}.*?::= \{ hamonNotifications (\d+) \}", text, re.DOTALL)
+    }
+    first = [camel(var.name) for var in mib.COMMON]
+    of_incidents = first + [camel(var.name) for var in mib.OF_INCIDENTS]
+    expected = {
+        note.value: first + [camel(var.name) for var in mib.NOTE_EXTRAS[note]] for note in mib.Note if note is not mib.Note.SWITCHOVER
+    }
+    expected[mib.Note.SWITCHOVER] = of_incidents
+    for number, extras in mib.EXTRAS.items():
+        expected[number] = expected[number + 1] = of_incidents + [camel(var.name) for var in extras]
+    assert listed == expected
+    assert all(len(objects) + 2 <= 28 for objects in listed.values())
+
+
+def test_pysmi_compiles_the_module(tmp_path: Path) -> None:
+    (tmp_path / "borrow").mkdir()
+    command = [need("mibdump"), "--no-dependencies", f"--mib-source=file://{BASE}", f"--mib-source=file://{MODULES}"]
+    command += [
+        f"--mib-borrower=file://{tmp_path / 'borrow'}",
+        "--destination-format=json",
+        f"--destination-directory={tmp_path}",
+        "HAMON-MIB",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert "Created/updated MIBs: HAMON-MIB" in done.stdout + done.stderr
+    compiled = json.loads((tmp_path / "HAMON-MIB.json").read_text())
+    assert compiled["hamonFailover"]["oid"] == f"{DEFAULT_ROOT}.0.101"
+
+
+def test_the_module_is_ascii_and_its_descriptions_are_short() -> None:
+    """HPE NNMi refuses a whole module with a description of more than 4,000 characters, or a name of more than 80."""
+    text = (MODULES / "HAMON-MIB.txt").read_bytes().decode("ascii")
+    assert max(len(found) for found in re.findall(r'"([^"]*)"', text)) < 4000
+    assert max(len(name) for name in re.findall(r"\bhamon\w+", text)) <= 32
 
 
 def test_every_name_has_its_official_number_and_there_are_no_others(tmp_path: Path) -> None:
