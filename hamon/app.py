@@ -28,6 +28,7 @@ from hamon.errors import ConfigError, Problem, RuleError, StoreError
 from hamon.metrics import Metrics
 from hamon.model.cluster import ClusterView, SourceView
 from hamon.model.delivery import Delivery, Notification
+from hamon.model.observation import Polled, Snapshot
 from hamon.notify import NOTIFIERS
 from hamon.notify.target import TargetSection
 from hamon.pipeline import Deliverer, Outlet, Processor
@@ -87,6 +88,13 @@ class _Views:
 
     def sources(self) -> Sequence[SourceView]:
         return [view for collector in self._collectors for view in collector.views()]
+
+    def polled(self, cluster: str) -> Polled | None:
+        return self._processor.polled(cluster)
+
+    def status(self, cluster: str) -> Snapshot | None:
+        polled = self._processor.polled(cluster)
+        return polled.snapshot if polled is not None and polled.unknown_since is None else None
 
 
 class _Server(uvicorn.Server):

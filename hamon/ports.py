@@ -9,7 +9,7 @@ from hamon.model.cluster import ClusterView, SourceView
 from hamon.model.delivery import Delivery, Notification
 from hamon.model.event import Event
 from hamon.model.incident import Incident, Transition
-from hamon.model.observation import Observation, ReadPosition
+from hamon.model.observation import Observation, Polled, ReadPosition, Snapshot
 
 
 class Inbox(Protocol):
@@ -168,3 +168,11 @@ class Views(Protocol):
     def clusters(self) -> Sequence[ClusterView]: ...
 
     def sources(self) -> Sequence[SourceView]: ...
+
+    def polled(self, cluster: str) -> Polled | None:
+        """What polling knows of a cluster, its last answer also while it is unknown; None: the cluster is not polled."""
+        ...
+
+    def status(self, cluster: str) -> Snapshot | None:
+        """The last answer while it is the truth; None when the cluster is unknown or not polled."""
+        ...

@@ -11,7 +11,7 @@ from hamon.metrics import Metrics
 from hamon.model.cluster import ClusterView, NodeState, NodeView, ServiceView, SourceView
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome, Severity, Transition, TransitionKind
-from hamon.model.observation import Source
+from hamon.model.observation import Polled, Snapshot, Source
 from hamon.ports import IncidentFilter
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -106,6 +106,12 @@ class SampleViews:
 
     def sources(self) -> Sequence[SourceView]:
         return self._sources
+
+    def polled(self, cluster: str) -> Polled | None:
+        return None
+
+    def status(self, cluster: str) -> Snapshot | None:
+        return None
 
 
 class SampleStore:

@@ -67,6 +67,7 @@ class SourceLost:
     reason: str
     at: datetime
     node: str | None = None
+    source: Source = Source.LOG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,7 @@ class SourceBack:
     path: str
     at: datetime
     node: str | None = None
+    source: Source = Source.LOG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,22 @@ class Snapshot:
     received_at: datetime
     path: str = ""
     """Which command gave it (its name in the configuration), or the file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Polled:
+    """What polling knows of one cluster: its last answer, however old, and since when no newer one is to be had.
+
+    `snapshot.received_at` is the time of the last answer, which may have shown nothing new; `since`, when the state that it shows was first
+    seen. `snapshot` None: there never was an answer. `unknown_since` None: the last question was answered; else the state of the cluster
+    is not known since then, for the `reason`, which is never to be shown as health.
+    """
+
+    cluster: str
+    snapshot: Snapshot | None = None
+    since: datetime | None = None
+    unknown_since: datetime | None = None
+    reason: str = ""
 
 
 class SnmpVersion(StrEnum):
@@ -178,4 +196,4 @@ class Tick:
     now: datetime
 
 
-Observation = LogChunk | SourceLost | SourceBack | Tick
+Observation = LogChunk | Snapshot | SourceLost | SourceBack | Tick

@@ -26,7 +26,8 @@ from hamon.model.cluster import ClusterView
 from hamon.model.delivery import Delivery
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import IncidentState, Transition
-from hamon.model.observation import LogChunk, Observation, ReadPosition, Source, SourceBack, SourceLost, Tick
+from hamon.model.observation import LogChunk, Observation, Polled, ReadPosition, Snapshot, SourceBack, SourceLost, Tick
+from hamon.pipeline.polls import Polls, Watcher, unwatched
 from hamon.ports import EventFilter, IncidentFilter, Recording, Store
 from hamon.rules.schema import RuleSet
 
@@ -82,6 +83,7 @@ class _Result:
     recording: Recording
     scans: tuple[tuple[LogChunk, Scan], ...]
     views: Mapping[str, ClusterView]
+    polls: Mapping[str, Polled]
 
 
 class _Merge:
@@ -114,8 +116,12 @@ class Processor:
         *,
         recorded: Callable[[], None],
         behind: Callable[[], bool] = lambda: False,
+        watch: Watcher = unwatched,
     ) -> None:
-        """`recorded` is called after each transaction that made deliveries; `behind` tells whether a source holds what is not read yet."""
+        """`recorded` is called after each transaction that made deliveries; `behind` tells whether a source holds what is not read yet.
+
+        `watch` makes the function that turns the snapshots of a cluster into events, from its settings and last known status.
+        """
         self._settings, self._store, self._targets, self._clock, self._counts = dict(clusters), store, list(targets), clock, counts
         self._recorded, self._behind = recorded, behind
         self._starting_until = 0.0
@@ -126,6 +132,8 @@ class Processor:
         self._last_states: dict[str, bytes] = {}
         self._told: dict[tuple[str, str], set[str]] = {}
         self._views: dict[str, ClusterView] = {}
+        self._polls = Polls(self._settings, watch, counts.defect)
+        self._polled: dict[str, Polled] = {}
         self._catching_up_until = 0.0
         self.store_is_away = False
 
@@ -144,6 +152,10 @@ class Processor:
 
     def clusters(self) -> Sequence[ClusterView]:
         return [self._views[name] for name in sorted(self._views)]
+
+    def polled(self, cluster: str) -> Polled | None:
+        """What polling knows of a cluster; None: it was never polled."""
+        return self._polled.get(cluster)
 
     async def restore(self) -> Sequence[ReadPosition]:
         """Take up where the last run stopped; return the read positions. Raises StoreError."""
@@ -264,7 +276,11 @@ class Processor:
                     items.setdefault(observation.cluster, _Merge()).add((observation.collector, observation.path), scan.events)
                     if observation.position is not None:
                         positions.append(observation.position)
+                case Snapshot():
+                    seen = self._polls.see(observation)
+                    items.setdefault(observation.cluster, _Merge()).add((observation.collector, observation.path), seen)
                 case SourceLost() | SourceBack():
+                    self._polls.source(observation)
                     source = (observation.collector, observation.path)
                     items.setdefault(observation.cluster, _Merge()).add(source, [_source_event(observation)])
                 case Tick():
@@ -289,6 +305,7 @@ class Processor:
             Recording(events=events, transitions=transitions, deliveries=deliveries, positions=positions, states=states),
             tuple(scans),
             views,
+            self._polls.changed(),
         )
 
     def _advance(self, name: str, items: Sequence[Event | Tick]) -> Advance:
@@ -378,6 +395,7 @@ class Processor:
             log.info("the history is written again", extra={"failures": failures})
         self.store_is_away = False
         self._views.update(result.views)
+        self._polled.update(result.polls)
         for chunk, scan in result.scans:
             self._count(chunk, scan)
         self._counts.recorded(recording.events, recording.transitions)
@@ -414,7 +432,7 @@ def _source_event(observation: SourceLost | SourceBack) -> Event:
         cluster=observation.cluster,
         kind=EventKind.SOURCE_LOST if lost else EventKind.SOURCE_BACK,
         rule="",
-        source=Source.LOG,
+        source=observation.source,
         collector=observation.collector,
         node=observation.node,
         detail={"path": observation.path, "reason": observation.reason if isinstance(observation, SourceLost) else None},

@@ -20,7 +20,7 @@ from hamon.model.incident import (
     Transition,
     TransitionKind,
 )
-from hamon.model.observation import Source
+from hamon.model.observation import Polled, Snapshot, Source
 from hamon.ports import Recording
 
 NOW = datetime(2026, 11, 22, 11, 12, 0, tzinfo=UTC)
@@ -280,6 +280,12 @@ class StillViews:
 
     def sources(self) -> Sequence[SourceView]:
         return self.seen
+
+    def polled(self, cluster: str) -> Polled | None:
+        return None
+
+    def status(self, cluster: str) -> Snapshot | None:
+        return None
 
 
 def steps(incident: Incident) -> list[Transition]:

@@ -1,0 +1,77 @@
+"""What polling showed, per cluster: the last status kept in memory, and handed to the comparison that makes events of it.
+
+The law: a cluster that could not be asked is unknown from that moment on, whatever it showed before.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from hamon.classify.settings import ClusterSettings
+from hamon.model.cluster import ClusterStatus
+from hamon.model.event import Event
+from hamon.model.observation import Polled, Snapshot, Source, SourceBack, SourceLost
+
+log = logging.getLogger(__name__)
+
+See = Callable[[Snapshot], Sequence[Event]]
+"""The comparison of one cluster: takes one snapshot after the other, gives what happened between them."""
+Watcher = Callable[[ClusterSettings, ClusterStatus | None], See]
+"""Makes the comparison of a cluster, from its settings and its last known status."""
+
+
+def unwatched(_settings: ClusterSettings, _known: ClusterStatus | None) -> See:
+    """No comparison: snapshots are remembered only."""
+    return lambda snapshot: ()
+
+
+class Polls:
+    """The polled clusters. Changed by the processing thread only; `changed` gives what the event loop may show once it is recorded."""
+
+    def __init__(self, settings: Mapping[str, ClusterSettings], watch: Watcher, defect: Callable[[], None]) -> None:
+        self._settings, self._watch, self._defect = settings, watch, defect
+        self._polled: dict[str, Polled] = {}
+        self._sees: dict[str, See] = {}
+        self._changed: set[str] = set()
+
+    def restore(self, known: Mapping[str, Polled]) -> None:
+        """Begin with what an earlier run knew: until the first answer all of it is old."""
+        for name, polled in known.items():
+            since = polled.unknown_since or (polled.snapshot.received_at if polled.snapshot is not None else None)
+            self._polled[name] = replace(polled, unknown_since=since, reason=polled.reason or "not asked since the start of hamon")
+            self._changed.add(name)
+
+    def see(self, snapshot: Snapshot) -> Sequence[Event]:
+        """Remember a snapshot; return what happened since the one before. A defect is logged and counted, and the next begins anew."""
+        name = snapshot.cluster
+        last = self._polled.get(name, Polled(cluster=name))
+        see = self._sees.get(name)
+        if see is None:
+            known = last.snapshot.status if last.snapshot is not None else None
+            see = self._sees[name] = self._watch(self._settings[name], known)
+        is_new = last.snapshot is None or last.snapshot.digest != snapshot.digest
+        self._polled[name] = Polled(cluster=name, snapshot=snapshot, since=snapshot.received_at if is_new else last.since)
+        self._changed.add(name)
+        try:
+            return see(snapshot)
+        except Exception:
+            self._defect()
+            self._sees[name] = self._watch(self._settings[name], snapshot.status)
+            log.exception("defect while comparing a snapshot; what changed with it is not told", extra={"cluster": name})
+            return ()
+
+    def source(self, observation: SourceLost | SourceBack) -> None:
+        """The polling of a cluster was lost, or works again. The answer that follows then says what is known."""
+        if observation.source is not Source.POLL or isinstance(observation, SourceBack):
+            return
+        name = observation.cluster
+        last = self._polled.get(name, Polled(cluster=name))
+        since = last.unknown_since if last.unknown_since is not None else observation.at
+        self._polled[name] = replace(last, unknown_since=since, reason=observation.reason)
+        self._changed.add(name)
+
+    def changed(self) -> Mapping[str, Polled]:
+        """What is to be shown of the clusters that were polled since the last call."""
+        found = {name: self._polled[name] for name in self._changed}
+        self._changed.clear()
+        return found

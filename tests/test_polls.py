@@ -1,0 +1,150 @@
+"""What polling showed is remembered, and a cluster that cannot be asked is unknown."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from hamon import data
+from hamon.classify.settings import ClusterSettings
+from hamon.metrics import Metrics
+from hamon.model.cluster import ClusterStatus, NodeStatus
+from hamon.model.event import Event, EventKind
+from hamon.model.incident import IncidentKind
+from hamon.model.observation import Observation, Snapshot, Source, SourceBack, SourceLost
+from hamon.pipeline import Processor
+from hamon.ports import EventFilter, IncidentFilter
+from hamon.rules.load import load
+from hamon.store import migrate
+from hamon.store.store import SqlStore
+from tests.fakes import FakeClock
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+SETTINGS = {"web01": ClusterSettings(name="web01"), "web02": ClusterSettings(name="web02")}
+
+
+def snapshot(seconds: float, digest: str, *, cluster: str = "web01", online: bool = True) -> Snapshot:
+    at = NOW + timedelta(seconds=seconds)
+    status = ClusterStatus(at=at, dc="n1", nodes=(NodeStatus(name="n1", id="1", online=True), NodeStatus(name="n2", id="2", online=online)))
+    return Snapshot(cluster=cluster, collector="polls", status=status, digest=digest, received_at=at, path="n1")
+
+
+def lost(seconds: float, reason: str = "not connected") -> SourceLost:
+    at = NOW + timedelta(seconds=seconds)
+    return SourceLost(cluster="web01", collector="polls", path="crm_mon", reason=reason, at=at, source=Source.POLL)
+
+
+def back(seconds: float) -> SourceBack:
+    return SourceBack(cluster="web01", collector="polls", path="crm_mon", at=NOW + timedelta(seconds=seconds), source=Source.POLL)
+
+
+class Comparison:
+    """Tells of each node that went offline, as the real comparison does; stumbles over a status without nodes."""
+
+    def __init__(self, settings: ClusterSettings, known: ClusterStatus | None) -> None:
+        self.name, self.known = settings.name, known
+
+    def __call__(self, seen: Snapshot) -> Sequence[Event]:
+        before, self.known = self.known, seen.status
+        if not seen.status.nodes:
+            raise ZeroDivisionError
+        was = {node.name for node in before.nodes if node.online} if before is not None else set()
+        return [
+            Event(
+                at=seen.status.at,
+                received_at=seen.received_at,
+                cluster=seen.cluster,
+                kind=EventKind.NODE_LOST,
+                rule="",
+                source=Source.POLL,
+                collector=seen.collector,
+                node=node.name,
+            )
+            for node in seen.status.nodes
+            if node.name in was and not node.online
+        ]
+
+
+class Bench:
+    """A processor on a real store, fed by hand."""
+
+    def __init__(self, processor: Processor, store: SqlStore, registry: CollectorRegistry) -> None:
+        self.processor, self.store, self.registry = processor, store, registry
+
+    async def give(self, *observations: Observation) -> None:
+        await self.processor._record(self.processor._digest(observations))
+
+
+@asynccontextmanager
+async def bench(folder: Path, watch: Callable[..., Comparison] = Comparison) -> AsyncIterator[Bench]:
+    url = f"sqlite:///{folder / 'hamon.db'}"
+    migrate.upgrade(url)
+    clock, registry = FakeClock(NOW), CollectorRegistry()
+    store = SqlStore(url, clock=clock)
+    rules = load([data.folder("rules")])
+    processor = Processor(SETTINGS, rules, store, [], clock, Metrics(registry, "test"), recorded=lambda: None, watch=watch)
+    try:
+        await processor.restore()
+        yield Bench(processor, store, registry)
+    finally:
+        await store.close()
+
+
+async def test_the_last_answer_is_remembered_with_its_age_and_since_when_the_state_is_so(tmp_path: Path) -> None:
+    async with bench(tmp_path) as it:
+        assert it.processor.polled("web01") is None
+        await it.give(snapshot(0, "a"))
+        await it.give(snapshot(10, "b"), snapshot(20, "b"))
+        polled = it.processor.polled("web01")
+        assert polled is not None
+        assert polled.snapshot == snapshot(20, "b")
+        assert (polled.since, polled.unknown_since) == (NOW + timedelta(seconds=10), None)
+        assert it.processor.polled("web02") is None
+
+
+async def test_a_cluster_that_cannot_be_asked_is_unknown_and_alarms_until_it_answers_again(tmp_path: Path) -> None:
+    async with bench(tmp_path) as it:
+        await it.give(snapshot(0, "a"))
+        await it.give(lost(30, "not connected"))
+        await it.give(lost(40, "timeout"))
+        polled = it.processor.polled("web01")
+        assert polled is not None
+        assert polled.snapshot == snapshot(0, "a")
+        assert (polled.unknown_since, polled.reason) == (NOW + timedelta(seconds=30), "timeout")
+        (incident,) = await it.store.incidents(IncidentFilter(open_only=True))
+        assert incident.kind is IncidentKind.MONITORING_LOST
+        await it.give(back(50), snapshot(50, "a"))
+        polled = it.processor.polled("web01")
+        assert polled is not None
+        assert (polled.unknown_since, polled.reason) == (None, "")
+        assert await it.store.incidents(IncidentFilter(open_only=True)) == []
+
+
+async def test_a_cluster_that_never_answered_is_unknown(tmp_path: Path) -> None:
+    async with bench(tmp_path) as it:
+        await it.give(lost(5, "command not found"))
+        polled = it.processor.polled("web01")
+        assert polled is not None
+        assert (polled.snapshot, polled.unknown_since, polled.reason) == (None, NOW + timedelta(seconds=5), "command not found")
+
+
+async def test_what_the_comparison_finds_reaches_the_engine_and_the_history(tmp_path: Path) -> None:
+    async with bench(tmp_path) as it:
+        await it.give(snapshot(0, "a"))
+        await it.give(snapshot(10, "b", online=False))
+        stored = [item.event for item in await it.store.events(EventFilter(limit=10))]
+        assert [(event.kind, event.node, event.source) for event in stored] == [(EventKind.NODE_LOST, "n2", Source.POLL)]
+
+
+async def test_a_defect_of_the_comparison_stops_neither_it_nor_other_clusters(tmp_path: Path) -> None:
+    async with bench(tmp_path) as it:
+        await it.give(snapshot(0, "a"), snapshot(0, "a", cluster="web02"))
+        at = NOW + timedelta(seconds=5)
+        broken = Snapshot(cluster="web01", collector="polls", status=ClusterStatus(at=at), digest="x", received_at=at)
+        await it.give(broken, snapshot(6, "b", cluster="web02", online=False))
+        await it.give(snapshot(10, "a"), snapshot(20, "b", online=False))
+        stored = [(item.event.cluster, item.event.node) for item in await it.store.events(EventFilter(limit=10))]
+        assert stored == [("web01", "n2"), ("web02", "n2")]
+        assert it.registry.get_sample_value("hamon_defects_total") == 1.0
