@@ -222,7 +222,8 @@ class Departures:
         """A service resource serves on a node; `before` are the nodes where it did until now, as far as known."""
         for story in self.book.open_stories():
             move = story.moves.get(resource)
-            if move is not None and move.done_at is None:
+            # A summary in another node's log may arrive before the start that it sums up; the start is the exact time.
+            if move is not None and (move.done_at is None or (move.done_node == node and at < move.done_at)):
                 move.done_at, move.done_node, move.failed = at, node, False
                 self.state.suspects.pop(resource, None)
                 self.state.suspects_at.pop(resource, None)

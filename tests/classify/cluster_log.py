@@ -16,6 +16,7 @@ _TAGS = {
     "corosync": "corosync[80]:   [MAIN  ]",
     "ping": "ping(prmPing)[99]: WARNING:",
 } | {daemon: f"pacemaker-{daemon}[106]:  notice:" for daemon in ("controld", "schedulerd", "attrd", "based", "fenced")}
+_TAGS["logconv"] = "pm_logconv:"
 _TAGS["pacemakerd"] = "pacemakerd[100]:  notice:"
 _LINE = re.compile(r"^(?P<time>\d\d:\d\d:\d\d) (?P<host>\S+) (?P<daemon>\w+): (?P<text>.*)$")
 

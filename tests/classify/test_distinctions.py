@@ -591,3 +591,26 @@ def test_a_move_to_a_third_node_is_no_return() -> None:
     cluster.log("10:00:30 pm01 attrd: Setting standby[pm01]: true -> (unset)")
     cluster.log(moves("pm02", "pm03", "10:00:31") + moved("pm02", "pm03", "10:00:34")).until("10:02:00")
     assert [(item.kind, item.planned, item.to_node) for item in cluster.main] == [("failover", None, "pm03")]
+
+
+def test_a_summary_that_arrives_before_the_starts_that_it_sums_up_makes_no_outage_longer() -> None:
+    settings = ClusterSettings(name="test", services={"shop": ("prmEx", "prmPg")})
+    before = """
+    10:00:00 pm01 logconv: error: Resource prmPg does not work. (rc=7) not running
+    10:00:00 pm01 logconv: error: Start to fail-over.
+    10:00:01 pm01 logconv: info: Resource prmPg stopped. (rc=0) ok
+    10:00:01 pm01 logconv: info: Resource prmEx stopped. (rc=0) ok
+    """
+    starts = """
+    10:00:02 pm02 logconv: info: Resource prmEx started. (rc=0) ok
+    10:00:03 pm02 logconv: info: Resource prmPg started. (rc=0) ok
+    """
+    summary = """
+    10:00:04 pm01 logconv: info: Resource prmEx : Move pm01 -> pm02
+    10:00:04 pm01 logconv: info: Resource prmPg : Move pm01 -> pm02
+    10:00:04 pm01 logconv: info: fail-over succeeded.
+    """
+    for order in (before + starts + summary, before + summary + starts):
+        (failover,) = Cluster(settings).log(order).until("10:01:00").main
+        assert (failover.kind, failover.outcome, failover.planned) == (IncidentKind.FAILOVER, Outcome.SUCCEEDED, False)
+        assert (failover.service_restored_at, failover.service_down_seconds) == (at("10:00:03"), 3.0)

@@ -24,8 +24,13 @@ from tests.web.test_browser import chromium, opened
 
 
 async def write_failover(gateway: Gateway) -> None:
+    """Write sequence A, stamped around one moment; the next node speaks when the last was heard."""
+    end, last = now(), A[0][1]
     for second, node, rest in A:
-        gateway.write(node, traditional(now() - timedelta(seconds=A[-1][0] - second), node, rest), name=FILE)
+        if node != last:
+            await gateway.has_read()
+        gateway.write(node, traditional(end - timedelta(seconds=A[-1][0] - second), node, rest), name=FILE)
+        last = node
     await gateway.quiet()
 
 
