@@ -293,7 +293,7 @@ class LinkStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuorumNode:
-    """One row of the membership in `corosync-quorumtool`."""
+    """One row of the membership in `corosync-quorumtool`. `qdevice`: `A,V,NMW` alive, votes, master wins (N.. not); `NR` not registered."""
 
     node_id: str
     name: str
@@ -312,6 +312,12 @@ class QuorumStatus:
     ring_id: str = ""
     nodes: tuple[QuorumNode, ...] = ()
     flags: tuple[str, ...] = ()
+    node_id: str = ""
+    """Of the node that answered."""
+    provider: str = ""
+    qdevice_name: str = ""
+    """Of the quorum device, where there is one; `qdevice_votes`: those it casts now."""
+    qdevice_votes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -321,23 +327,60 @@ class SbdDevice:
     path: str
     status: str
     timeouts: tuple[tuple[str, int], ...] = ()
+    slots: tuple[tuple[str, str], ...] = ()
+    """Node and the message that waits for it: clear, test, reset, off, exit, crashdump."""
+    version: str = ""
+    reason: str = ""
+    """Why it is unhealthy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrbdPeerVolume:
+    """One volume as it is on a peer. `received`, `sent`: KiB; `pending`, `unacked`: requests; `out_of_sync`: KiB."""
+
+    number: int
+    disk_state: str
+    replication: str = ""
+    percent_in_sync: float | None = None
+    out_of_sync: int | None = None
+    received: int | None = None
+    sent: int | None = None
+    pending: int | None = None
+    unacked: int | None = None
+    resync_suspended: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrbdPeer:
+    """A connection. `StandAlone`: it was given up, by an operator or because of a split brain; it does not come back by itself."""
+
     name: str
     connection: str
     role: str
-    disk_states: tuple[tuple[int, str], ...] = ()
-    """Volume and state of the peer's disk."""
-    percent_in_sync: tuple[tuple[int, float], ...] = ()
+    node_id: int | None = None
+    congested: bool = False
+    volumes: tuple[DrbdPeerVolume, ...] = ()
+
+    @property
+    def disk_states(self) -> tuple[tuple[int, str], ...]:
+        """Volume and state of the peer's disk."""
+        return tuple([(item.number, item.disk_state) for item in self.volumes])
+
+    @property
+    def percent_in_sync(self) -> tuple[tuple[int, float], ...]:
+        return tuple([(item.number, item.percent_in_sync) for item in self.volumes if item.percent_in_sync is not None])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrbdVolume:
+    """`written`, `read`: KiB; `size`: KiB. `split_brain`: the handler of DRBD left a mark that a split brain was detected."""
+
     number: int
     disk_state: str
+    minor: int | None = None
     quorum: bool | None = None
+    size: int | None = None
+    split_brain: bool = False
     written: int | None = None
     read: int | None = None
     al_writes: int | None = None
@@ -348,10 +391,11 @@ class DrbdVolume:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrbdStatus:
-    """One DRBD resource on the polled node."""
+    """One DRBD resource on the polled node. `split_brain`: the handler's mark is there for one of its volumes."""
 
     name: str
     role: str
+    suspended: bool = False
     volumes: tuple[DrbdVolume, ...] = ()
     peers: tuple[DrbdPeer, ...] = ()
     split_brain: bool = False
