@@ -8,6 +8,10 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+from hamon.errors import ParseError
+from hamon.model.observation import Snapshot
+from hamon.parse import crm_mon
+
 RECORDINGS = Path(__file__).parent / "corpus" / "recordings"
 NAMES = tuple(sorted(path.parent.name for path in RECORDINGS.glob("*/snap.tar.xz")))
 
@@ -42,3 +46,20 @@ def polls(recording: str) -> list[Poll]:
     """The polls in the order of time."""
     rows = [json.loads(line) for line in _members(recording)["index.jsonl"].splitlines()]
     return [Poll(at=datetime.fromtimestamp(row["t"], UTC), node=row["node"], rc=row["rc"], file=row.get("file")) for row in rows]
+
+
+@cache
+def snapshots(recording: str) -> tuple[Snapshot, ...]:
+    """The polls as a collector hands them in; those without a readable answer are left out."""
+    found = []
+    for poll in polls(recording):
+        if poll.file is None:
+            continue
+        data = answers(recording)[poll.file]
+        try:
+            status = crm_mon.parse(data, at=poll.at, reporter=poll.node)
+        except ParseError:
+            continue
+        digest = crm_mon.digest(data)
+        found.append(Snapshot(cluster="c", collector="polls", status=status, digest=digest, received_at=poll.at, path=poll.node))
+    return tuple(found)
