@@ -59,6 +59,8 @@ class Recording:
     deliveries: Sequence[Delivery] = ()
     positions: Sequence[ReadPosition] = ()
     states: Mapping[str, bytes] = field(default_factory=dict)
+    polls: Sequence[Polled] = ()
+    """What polling found: a new state (`since` is the time of its answer), the same one again, or since when the cluster is unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +75,7 @@ class Remembered:
 
     states: Mapping[str, bytes]
     positions: Sequence[ReadPosition]
+    polls: Mapping[str, Polled] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +154,10 @@ class Store(Protocol):
 
     async def events(self, wanted: EventFilter) -> Sequence[StoredEvent]:
         """Newest first."""
+        ...
+
+    async def state_at(self, cluster: str, at: datetime) -> Polled | None:
+        """What polling knew of a cluster at a time; None when nothing was recorded before."""
         ...
 
     async def prune(self, *, older_than: datetime | None, max_bytes: int | None) -> int:

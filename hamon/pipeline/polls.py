@@ -6,6 +6,7 @@ The law: a cluster that could not be asked is unknown from that moment on, whate
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from hamon.classify.settings import ClusterSettings
 from hamon.model.cluster import ClusterStatus
@@ -13,6 +14,10 @@ from hamon.model.event import Event
 from hamon.model.observation import Polled, Snapshot, Source, SourceBack, SourceLost
 
 log = logging.getLogger(__name__)
+
+CONFIRM_EVERY = timedelta(minutes=1)
+"""How often it is recorded that states are as they were: one transaction for all clusters, not one for each answer."""
+_MOMENT = timedelta(microseconds=1)
 
 See = Callable[[Snapshot], Sequence[Event]]
 """The comparison of one cluster: takes one snapshot after the other, gives what happened between them."""
@@ -33,13 +38,20 @@ class Polls:
         self._polled: dict[str, Polled] = {}
         self._sees: dict[str, See] = {}
         self._changed: set[str] = set()
+        self._to_record: list[Polled] = []
+        self._confirmed: dict[str, Polled] = {}
+        self._confirmed_at: datetime | None = None
 
     def restore(self, known: Mapping[str, Polled]) -> None:
         """Begin with what an earlier run knew: until the first answer all of it is old."""
         for name, polled in known.items():
             since = polled.unknown_since or (polled.snapshot.received_at if polled.snapshot is not None else None)
-            self._polled[name] = replace(polled, unknown_since=since, reason=polled.reason or "not asked since the start of hamon")
+            if polled.unknown_since is None and polled.since is not None and since is not None:
+                since = max(since, polled.since + _MOMENT)
+            self._polled[name] = replace(polled, unknown_since=since, reason=polled.reason or "hamon did not run")
             self._changed.add(name)
+            if polled.unknown_since is None:
+                self._to_record.append(self._polled[name])
 
     def see(self, snapshot: Snapshot) -> Sequence[Event]:
         """Remember a snapshot; return what happened since the one before. A defect is logged and counted, and the next begins anew."""
@@ -49,9 +61,7 @@ class Polls:
         if see is None:
             known = last.snapshot.status if last.snapshot is not None else None
             see = self._sees[name] = self._watch(self._settings[name], known)
-        is_new = last.snapshot is None or last.snapshot.digest != snapshot.digest
-        self._polled[name] = Polled(cluster=name, snapshot=snapshot, since=snapshot.received_at if is_new else last.since)
-        self._changed.add(name)
+        self._take(last, snapshot)
         try:
             return see(snapshot)
         except Exception:
@@ -60,15 +70,46 @@ class Polls:
             log.exception("defect while comparing a snapshot; what changed with it is not told", extra={"cluster": name})
             return ()
 
+    def _take(self, last: Polled, snapshot: Snapshot) -> None:
+        """A state that is seen again is noted with others once a minute; what nobody saw in between is not vouched for."""
+        name = snapshot.cluster
+        is_same = last.snapshot is not None and last.snapshot.digest == snapshot.digest and last.unknown_since is None
+        polled = Polled(cluster=name, snapshot=snapshot, since=last.since if is_same else snapshot.received_at)
+        self._polled[name] = polled
+        self._changed.add(name)
+        if is_same:
+            self._confirmed[name] = polled
+            self._confirmed_at = self._confirmed_at or snapshot.received_at
+            if snapshot.received_at - self._confirmed_at >= CONFIRM_EVERY:
+                self._to_record += self._confirmed.values()
+                self._confirmed, self._confirmed_at = {}, snapshot.received_at
+        else:
+            self._end(name)
+            self._to_record.append(polled)
+
+    def _end(self, name: str) -> None:
+        """A state ends: note when it was last seen."""
+        if (confirmed := self._confirmed.pop(name, None)) is not None:
+            self._to_record.append(confirmed)
+
     def source(self, observation: SourceLost | SourceBack) -> None:
         """The polling of a cluster was lost, or works again. The answer that follows then says what is known."""
         if observation.source is not Source.POLL or isinstance(observation, SourceBack):
             return
         name = observation.cluster
         last = self._polled.get(name, Polled(cluster=name))
-        since = last.unknown_since if last.unknown_since is not None else observation.at
+        self._end(name)
+        since = last.unknown_since
+        if since is None:
+            since = observation.at if last.since is None else max(observation.at, last.since + _MOMENT)
         self._polled[name] = replace(last, unknown_since=since, reason=observation.reason)
         self._changed.add(name)
+        self._to_record.append(self._polled[name])
+
+    def to_record(self) -> Sequence[Polled]:
+        """What is to be recorded since the last call, in order."""
+        found, self._to_record = self._to_record, []
+        return found
 
     def changed(self) -> Mapping[str, Polled]:
         """What is to be shown of the clusters that were polled since the last call."""

@@ -170,6 +170,8 @@ class Processor:
             self._engines[name] = engine
             self._last_states[name] = _STATE.dump_json(engine.state)
             self._views[name] = engine.view()
+        self._polls.restore({name: polled for name, polled in remembered.polls.items() if name in self._settings})
+        self._polled = dict(self._polls.changed())
         for incident in await self._store.incidents(IncidentFilter(open_only=True, include_parts=True, limit=10_000)):
             deliveries = await self._store.deliveries(incident.cluster, incident.key)
             if deliveries:
@@ -302,7 +304,14 @@ class Processor:
                 views[name] = engine.view()
         deliveries = self._plan(transitions)
         return _Result(
-            Recording(events=events, transitions=transitions, deliveries=deliveries, positions=positions, states=states),
+            Recording(
+                events=events,
+                transitions=transitions,
+                deliveries=deliveries,
+                positions=positions,
+                states=states,
+                polls=self._polls.to_record(),
+            ),
             tuple(scans),
             views,
             self._polls.changed(),
@@ -378,7 +387,7 @@ class Processor:
         recording = result.recording
         failures = 0
         slow = asyncio.get_running_loop().call_later(SLOW_SECONDS, self._is_away)
-        empty = not (recording.events or recording.transitions or recording.positions)
+        empty = not (recording.events or recording.transitions or recording.positions or recording.polls)
         while not empty:
             try:
                 await self._store.record(recording)

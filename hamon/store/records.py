@@ -143,6 +143,8 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
         if len(alternatives) == 1:
             inner = _reader(alternatives[0])
             return lambda value: None if value is None else inner(value)
+        if all(is_dataclass(alternative) for alternative in alternatives):
+            return _one_of(alternatives)
         return _as_it_is
     if get_origin(kind) is tuple:
         element = _reader(get_args(kind)[0])
@@ -152,6 +154,20 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return kind
     return _as_it_is
+
+
+def _one_of(kinds: Sequence[Any]) -> Callable[[Any], Any]:
+    """Records of several kinds, which fields that only one of them has tell apart."""
+    names = {kind: {field.name for field in fields(kind)} for kind in kinds}
+    own = [(_reader(kind), names[kind].difference(*(names[other] for other in kinds if other is not kind))) for kind in kinds]
+
+    def read(value: Any) -> Any:
+        for reader, only in own:
+            if not only.isdisjoint(value):
+                return reader(value)
+        raise ValueError(f"a record of none of the kinds {', '.join(kind.__name__ for kind in kinds)}")
+
+    return read
 
 
 def _as_it_is(value: Any) -> Any:

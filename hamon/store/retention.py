@@ -4,6 +4,8 @@ An event is as old as the time at which hamon received it: a line that is read l
 latest step. It is deleted with the incidents that are part of it, when none of them is open and all that was to be told of them was handed
 over or given up; its transitions and deliveries go with it. A part of a part stays until the latter is gone, and then counts by itself.
 The newest event always stays, so that event ids are never used twice.
+A snapshot is as old as the last moment at which its state held; it stays as long as a later one is told by what differs from it. The last
+of a cluster always stays.
 """
 
 import sqlite3
@@ -13,10 +15,11 @@ from sqlalchemy import ColumnElement, Connection, FromClause, and_, delete, exis
 
 from hamon.model.delivery import DeliveryState
 from hamon.model.incident import IncidentState
-from hamon.store.tables import deliveries, events, incidents, metadata, transitions
+from hamon.store.tables import deliveries, events, incidents, metadata, snapshots, transitions
 
 EVENTS_A_STEP = 1000
 INCIDENTS_A_STEP = 20
+SNAPSHOTS_A_STEP = 200
 PAGES_A_STEP = 256
 
 
@@ -86,6 +89,26 @@ def _finished(incident: FromClause, cutoff: int | None) -> ColumnElement[bool]:
     )
     finished = and_(incident.c.state != IncidentState.OPEN.value, ~undelivered)
     return finished if cutoff is None else and_(finished, incident.c.stepped_at < cutoff)
+
+
+def drop_snapshots(connection: Connection, cutoff: int) -> int:
+    """Delete some snapshots whose state ended before `cutoff`, never the last of a cluster; count the rows."""
+    later, based = snapshots.alias("later"), snapshots.alias("based")
+    # Its state held until the next row began.
+    followed = exists(literal_column("1")).where(later.c.cluster == snapshots.c.cluster, later.c.at > snapshots.c.at, later.c.at <= cutoff)
+    needed = exists(literal_column("1")).where(
+        based.c.cluster == snapshots.c.cluster, based.c.base == snapshots.c.at, based.c.at > snapshots.c.at
+    )
+    keys = connection.execute(
+        select(snapshots.c.cluster, snapshots.c.at)
+        .where(snapshots.c.at < cutoff, followed, ~needed)
+        .order_by(snapshots.c.at.desc())
+        .limit(SNAPSHOTS_A_STEP)
+    ).all()
+    if not keys:
+        return 0
+    of_them = tuple_(snapshots.c.cluster, snapshots.c.at).in_([(row.cluster, row.at) for row in keys])
+    return connection.execute(delete(snapshots).where(of_them)).rowcount
 
 
 def used_bytes(connection: Connection) -> int:

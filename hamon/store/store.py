@@ -38,12 +38,13 @@ from hamon.clock import Clock, SystemClock
 from hamon.errors import StoreError
 from hamon.model.delivery import Delivery, DeliveryState
 from hamon.model.incident import Incident, IncidentState, Transition
-from hamon.model.observation import ReadPosition
+from hamon.model.observation import Polled, ReadPosition
 from hamon.ports import EventFilter, IncidentFilter, Recording, Remembered, StoredEvent
 from hamon.section import Section
 from hamon.store import migrate, records, retention
+from hamon.store import snapshots as polls
 from hamon.store.database import Role, connect, explained, parse_url, sqlite_file, time_limit
-from hamon.store.tables import batches, deliveries, events, incidents, positions, states, transitions
+from hamon.store.tables import batches, deliveries, events, incidents, positions, snapshots, states, transitions
 
 T = TypeVar("T")
 
@@ -134,8 +135,9 @@ class SqlStore:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-write")
         self._outbox = ThreadPoolExecutor(1, thread_name_prefix="store-outbox")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-read")
-        # The two below belong to the writing thread.
+        # The three below belong to the writing thread.
         self._timelines = _Timelines()
+        self._snapshots = polls.Encoder()
         self._in_doubt: _InDoubt | None = None
         self._upsert = sqlite.insert if self._file is not None else postgresql.insert
         self._insert_events = _positional_insert(self._write_engine)
@@ -202,6 +204,7 @@ class SqlStore:
             if not stored:
                 # Forget timelines that were perhaps not stored; they are read back when needed.
                 self._timelines.clear()
+                self._snapshots.forget()
                 self._in_doubt = _InDoubt(token, recording) if committing else doubt
 
     def _token(self, connection: Connection) -> str | None:
@@ -226,6 +229,11 @@ class SqlStore:
         if recording.states:
             rows = [{"cluster": records.text(cluster), "state": state} for cluster, state in recording.states.items()]
             self._replace(connection, states, rows)
+        for polled in recording.polls:
+            if polls.kind_of(polled) == polls.CONFIRMED:
+                polls.confirm(connection, polled)
+            else:
+                self._replace(connection, snapshots, [self._snapshots.row(polled)])
 
     def _replace(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
         """Insert rows, or overwrite those of the same primary key."""
@@ -284,6 +292,7 @@ class SqlStore:
             return Remembered(
                 states={records.untext(row.cluster): bytes(row.state) for row in connection.execute(select(states))},
                 positions=[records.position(row) for row in connection.execute(select(positions))],
+                polls=polls.last(connection),
             )
 
         return await self._write(work)
@@ -409,6 +418,10 @@ class SqlStore:
 
         return await self._read(work)
 
+    async def state_at(self, cluster: str, at: datetime) -> Polled | None:
+        """What was known of a cluster at a time; None when nothing was recorded before."""
+        return await self._read(lambda connection: polls.at_time(connection, cluster, at))
+
     # --- Retention ------------------------------------------------------------------------------------------------
 
     async def prune(self, *, older_than: datetime | None, max_bytes: int | None) -> int:
@@ -429,6 +442,7 @@ class SqlStore:
                 after_id = step.last_id
             while count := await self._write(lambda connection: self._drop_incidents(connection, cutoff)):
                 deleted += count
+            deleted += await self._drop_snapshots(cutoff)
         deleted += await self._prune_positions()
         if max_bytes is not None:
             deleted += await self._prune_to_size(max_bytes)
@@ -440,6 +454,19 @@ class SqlStore:
         self._timelines.clear()
         return retention.drop_incidents(connection, cutoff)
 
+    async def _drop_snapshots(self, cutoff: int) -> int:
+        deleted = 0
+
+        def work(connection: Connection) -> int:
+            count = retention.drop_snapshots(connection, cutoff)
+            if count:
+                self._snapshots.forget()  # the keyframes may be among them
+            return count
+
+        while count := await self._write(work):
+            deleted += count
+        return deleted
+
     async def _prune_to_size(self, max_bytes: int) -> int:
         deleted = 0
         while await self._read(retention.used_bytes) > max_bytes:
@@ -447,6 +474,7 @@ class SqlStore:
             step = await self._write(lambda connection: retention.drop_events(connection, 0, None))
             oldest = step.oldest_left if step.deleted else None
             count = step.deleted + await self._write(lambda connection, oldest=oldest: self._drop_incidents(connection, oldest))  # type: ignore[misc]
+            count += await self._drop_snapshots(oldest if oldest is not None else records.micros(self._clock.now()))
             if not count:
                 break
             deleted += count

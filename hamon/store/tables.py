@@ -130,6 +130,23 @@ states = Table(
     Column("state", LargeBinary, nullable=False),
 )
 
+# What polling showed: a row for each change of the state, and for each time from which on the cluster could not be asked (`base` and
+# `status` are NULL, `reason` says why). A state holds from `at` to the next row and was last seen at `until`. `status` is compressed; it is
+# whole where `base` is `at`, else what differs from the row at `base` (see store.snapshots).
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("cluster", Text, primary_key=True),
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("until", BigInteger, nullable=False),
+    Column("base", BigInteger),
+    Column("collector", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("status", LargeBinary),
+)
+
 # One row with the token of the last batch: tells whether a commit whose answer got lost took place (see store.SqlStore.record).
 batches = Table(
     "batches",
