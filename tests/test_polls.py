@@ -1,6 +1,6 @@
 """What polling showed is remembered, and a cluster that cannot be asked is unknown."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from hamon.model.event import Event, EventKind
 from hamon.model.incident import IncidentKind
 from hamon.model.observation import Observation, Snapshot, Source, SourceBack, SourceLost
 from hamon.pipeline import Processor
+from hamon.pipeline.polls import Watcher, compared
 from hamon.ports import EventFilter, IncidentFilter
 from hamon.rules.load import load
 from hamon.store import migrate
@@ -78,7 +79,7 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(folder: Path, watch: Callable[..., Comparison] = Comparison) -> AsyncIterator[Bench]:
+async def bench(folder: Path, watch: Watcher = Comparison) -> AsyncIterator[Bench]:
     url = f"sqlite:///{folder / 'hamon.db'}"
     migrate.upgrade(url)
     clock, registry = FakeClock(NOW), CollectorRegistry()
@@ -148,3 +149,48 @@ async def test_a_defect_of_the_comparison_stops_neither_it_nor_other_clusters(tm
         stored = [(item.event.cluster, item.event.node) for item in await it.store.events(EventFilter(limit=10))]
         assert stored == [("web01", "n2"), ("web02", "n2")]
         assert it.registry.get_sample_value("hamon_defects_total") == 1.0
+
+
+async def test_a_lost_node_of_a_real_comparison_becomes_an_incident(tmp_path: Path) -> None:
+    async with bench(tmp_path, compared) as it:
+        await it.give(snapshot(0, "a"), snapshot(10, "b", online=False), snapshot(20, "b", online=False))
+        kinds = {item.event.kind for item in await it.store.events(EventFilter(limit=10))}
+        assert EventKind.NODE_LOST in kinds
+        (incident,) = await it.store.incidents(IncidentFilter(open_only=True))
+        assert (incident.nodes, incident.sources) == (("n2",), (Source.POLL,))
+
+
+async def test_after_a_restart_the_last_state_is_known_but_old_until_the_cluster_answers(tmp_path: Path) -> None:
+    async with bench(tmp_path) as it:
+        await it.give(snapshot(0, "a"))
+        await it.give(snapshot(90, "a"), snapshot(95, "a", online=True))
+    async with bench(tmp_path) as it:
+        polled = it.processor.polled("web01")
+        assert polled is not None
+        assert polled.snapshot is not None
+        assert polled.snapshot.status == snapshot(0, "a").status
+        assert polled.unknown_since is not None
+        # What happened meanwhile is found by comparing with it.
+        await it.give(snapshot(600, "b", online=False))
+        assert [item.event.node for item in await it.store.events(EventFilter(limit=10))] == ["n2"]
+        now = it.processor.polled("web01")
+        assert now is not None
+        assert now.unknown_since is None
+        between = await it.store.state_at("web01", NOW + timedelta(seconds=300))
+        assert between is not None
+        assert (between.unknown_since, between.reason) == (polled.unknown_since, "hamon did not run")
+
+
+async def test_that_nothing_changed_is_recorded_once_a_minute_for_all_clusters(tmp_path: Path) -> None:
+    async with bench(tmp_path) as it:
+        await it.give(snapshot(0, "a"), snapshot(0, "a", cluster="web02"))
+        for seconds in range(10, 80, 10):
+            await it.give(snapshot(seconds, "a"), snapshot(seconds, "a", cluster="web02"))
+        first = await it.store.state_at("web01", NOW + timedelta(seconds=200))
+        second = await it.store.state_at("web02", NOW + timedelta(seconds=200))
+        assert first is not None
+        assert first.snapshot is not None
+        assert second is not None
+        assert second.snapshot is not None
+        assert first.snapshot.received_at == NOW + timedelta(seconds=70)
+        assert second.snapshot.received_at == NOW + timedelta(seconds=60)

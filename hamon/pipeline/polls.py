@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from hamon.classify.compare import Watch
 from hamon.classify.settings import ClusterSettings
 from hamon.model.cluster import ClusterStatus
 from hamon.model.event import Event
@@ -25,9 +26,9 @@ Watcher = Callable[[ClusterSettings, ClusterStatus | None], See]
 """Makes the comparison of a cluster, from its settings and its last known status."""
 
 
-def unwatched(_settings: ClusterSettings, _known: ClusterStatus | None) -> See:
-    """No comparison: snapshots are remembered only."""
-    return lambda snapshot: ()
+def compared(settings: ClusterSettings, known: ClusterStatus | None) -> See:
+    """Snapshot to snapshot (hamon.classify.compare)."""
+    return Watch(settings, known).see
 
 
 class Polls:

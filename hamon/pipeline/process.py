@@ -27,7 +27,7 @@ from hamon.model.delivery import Delivery
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import IncidentState, Transition
 from hamon.model.observation import LogChunk, Observation, Polled, ReadPosition, Snapshot, SourceBack, SourceLost, Tick
-from hamon.pipeline.polls import Polls, Watcher, unwatched
+from hamon.pipeline.polls import Polls, Watcher, compared
 from hamon.ports import EventFilter, IncidentFilter, Recording, Store
 from hamon.rules.schema import RuleSet
 
@@ -116,7 +116,7 @@ class Processor:
         *,
         recorded: Callable[[], None],
         behind: Callable[[], bool] = lambda: False,
-        watch: Watcher = unwatched,
+        watch: Watcher = compared,
     ) -> None:
         """`recorded` is called after each transaction that made deliveries; `behind` tells whether a source holds what is not read yet.
 
