@@ -9,12 +9,10 @@ The reasons of a ParseError begin with stable words: `not connected`, `no data`,
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
-from xml.etree.ElementTree import Element, XMLParser
-from xml.etree.ElementTree import ParseError as XmlError
-from zoneinfo import ZoneInfo
+from xml.etree.ElementTree import Element
 
 from hamon.errors import ParseError
 from hamon.model.cluster import (
@@ -39,10 +37,8 @@ from hamon.model.cluster import (
     Role,
     TicketStatus,
 )
-
-MAX_BYTES = 64 * 1024 * 1024
-MAX_ELEMENTS = 1_000_000
-"""A cluster of 32 nodes and 500 resources has 2 MB and 10,000 elements."""
+from hamon.parse.document import read_tree
+from hamon.parse.stamp import read_time
 
 INFINITY = 1_000_000
 
@@ -74,23 +70,16 @@ IGNORED_ELEMENTS: dict[str, str] = {
 }
 
 _ROLES = {role.value.lower(): role for role in Role} | {"master": Role.PROMOTED, "slave": Role.UNPROMOTED}
-_MONTHS = {
-    name: number for number, name in enumerate(("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), 1)
-}
-_CTIME = re.compile(r"(?:[A-Z][a-z]{2} )?([A-Z][a-z]{2}) +(\d{1,2}) (\d\d):(\d\d):(\d\d) (\d{4})(?: ?(Z|[+-]\d\d:?\d\d))?$")
-_ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))? ?(Z|[+-]\d\d:?\d\d)?$")
 _INTERVAL = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|min|h|us)?$")
 _SECONDS = {None: 0.001, "ms": 0.001, "us": 0.000001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _OPERATION = re.compile(r"(?P<resource>.+?)_(?P<task>migrate_to|migrate_from|last_failure|[A-Za-z-]+)_(?P<interval>\d+)$")
-_NOT_CONNECTED = re.compile(r"not available on this node|[Cc]onnection to cluster failed|[Nn]ot connected|[Cc]ould not connect")
-_NO_CHARACTER = re.compile(r"&#(?:x0*(?:[0-8bcefBCEF]|1[0-9a-fA-F])|0*(?:[0-8]|1[124-9]|2\d|3[01]));|[\x00-\x08\x0b\x0c\x0e-\x1f]")
-_ROOT = re.compile(rb"<(?:pacemaker-result|crm_mon)[\s>/]")
+_ROOTS = ("pacemaker-result", "crm_mon")
 _WORDS = {4: "insufficient privileges", 102: "not connected"}
 
 
 def parse(data: bytes, *, at: datetime, reporter: str | None = None, timezone: str = "UTC") -> ClusterStatus:
     """Read one answer. `timezone`: of the node that gave it, for times without a zone. Raises ParseError."""
-    root = _tree(data)
+    root = read_tree(data, roots=_ROOTS)
     by_name = {child.tag: child for child in root}
     errors = _check(root, by_name, data)
     summary = _summary(by_name.get("summary", _NONE), at=at, reporter=reporter, timezone=timezone)
@@ -135,49 +124,6 @@ _NONE = Element("none")
 
 
 # --- the frame
-
-
-def _tree(data: bytes) -> Element:
-    if not data.strip():
-        raise ParseError("no data: the command printed nothing", data)
-    if len(data) > MAX_BYTES:
-        raise ParseError(f"refused: {len(data)} bytes, at most {MAX_BYTES} are read", data[:1000])
-    # A document type may define entities that grow without end. It is read as UTF-8 whatever it declares: no encoding hides these bytes.
-    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-        raise ParseError("refused: a document type declaration, which crm_mon never writes", data[:1000])
-    if data.count(b"<") > 2 * MAX_ELEMENTS:
-        raise ParseError(f"refused: more than {MAX_ELEMENTS} elements", data[:1000])
-    found = _ROOT.search(data)
-    if found is None:
-        text = data[:500].decode("utf-8", "replace").strip()
-        word = "not connected" if _NOT_CONNECTED.search(text) else "not XML of crm_mon"
-        raise ParseError(f"{word}: {text.splitlines()[0][:200]}", data[:1000])
-    document = data[found.start() :]  # what a login script of the node may have said before is passed over
-    try:
-        return _feed(document)
-    except XmlError as err:
-        # Output of a resource agent may hold bytes that are no UTF-8 or no characters of XML: one exit reason must not blind us.
-        text = document.decode("utf-8", "replace")
-        mended = _NO_CHARACTER.sub("\ufffd", text).encode()
-        if mended == document:
-            raise _broken(err, data) from err
-        try:
-            return _feed(mended)
-        except XmlError as again:
-            raise _broken(again, data) from again
-
-
-def _feed(document: bytes) -> Element:
-    parser = XMLParser(encoding="utf-8")
-    parser.feed(document)
-    return parser.close()
-
-
-def _broken(err: XmlError, data: bytes) -> ParseError:
-    line, column = err.position
-    # 3: no element found, 5: unclosed token, 6: partial character: the input ends too early
-    word = "truncated" if err.code in (3, 5, 6) else "not XML"
-    return ParseError(f"{word}: {err.msg.split(':')[0]} in line {line}, column {column}, of {len(data)} bytes", data[-1000:])
 
 
 def _check(root: Element, by_name: dict[str, Element], data: bytes) -> tuple[str, ...]:
@@ -225,7 +171,7 @@ def _summary(element: Element, *, at: datetime, reporter: str | None, timezone: 
         resources_configured=_optional(resources.get("number")),
         resources_disabled=_optional(resources.get("disabled")),
         resources_blocked=_optional(resources.get("blocked")),
-        last_update_at=_time(update.get("time", ""), timezone),
+        last_update_at=read_time(update.get("time", ""), timezone),
         last_change=None if change is None else _change(change, timezone),
         options=_options(dict(part.get("cluster_options", _NONE).attrib)),
     )
@@ -235,7 +181,7 @@ def _change(element: Element, timezone: str) -> ConfigurationChange:
     get = element.get
     text = get("time", "")
     return ConfigurationChange(
-        at=_time(text, timezone), at_text=text, user=get("user", ""), client=get("client", ""), origin=get("origin", "")
+        at=read_time(text, timezone), at_text=text, user=get("user", ""), client=get("client", ""), origin=get("origin", "")
     )
 
 
@@ -430,7 +376,7 @@ def _history(parent: Element, timezone: str) -> tuple[HistoryStatus, ...]:
                     orphaned=get("orphan") == "true" or get("removed") == "true",
                     migration_threshold=INFINITY if threshold is None else _number(threshold),
                     fail_count=0 if count is None else _number(count),
-                    last_failure_at=_time(failure, timezone),
+                    last_failure_at=read_time(failure, timezone),
                     last_failure_text=failure,
                     operations=tuple([_operation(timezone, *item.items()) for item in item if item.tag == "operation_history"]),
                 )
@@ -450,7 +396,7 @@ def _operation(timezone: str, *items: tuple[str, str]) -> OperationStatus:
         rc=_optional(rc),
         rc_text=given.get("rc_text", ""),
         interval_seconds=_seconds(given.get("interval", "0")),
-        last_change_at=_time(change, timezone),
+        last_change_at=read_time(change, timezone),
         last_change_text=change,
         last_run_text=given.get("last-run", ""),
         execution_seconds=None if exec_time is None else _seconds(exec_time),
@@ -481,7 +427,7 @@ def _failure(element: Element, timezone: str) -> FailureStatus:
         status=get("status", ""),
         call=_optional(get("call")),
         interval_seconds=_seconds(interval if interval is not None else parts["interval"] if parts else "0"),
-        last_change_at=_time(change, timezone),
+        last_change_at=read_time(change, timezone),
         last_change_text=change,
         execution_seconds=None if exec_time is None else _seconds(exec_time),
         queue_seconds=None if queue_time is None else _seconds(queue_time),
@@ -500,7 +446,7 @@ def _fence_event(element: Element, timezone: str) -> FencingStatus:
         delegate=get("delegate") or None,
         reason=get("exit-reason", ""),
         extended_status=get("extended-status", ""),
-        completed_at=_time(completed, timezone),
+        completed_at=read_time(completed, timezone),
         completed_text=completed,
     )
 
@@ -522,35 +468,12 @@ def _ticket(element: Element, timezone: str) -> TicketStatus:
         id=element.get("id", ""),
         granted=element.get("status") == "granted",
         standby=element.get("standby") == "true",
-        last_granted_at=_time(granted, timezone),
+        last_granted_at=read_time(granted, timezone),
         last_granted_text=granted,
     )
 
 
 # --- values
-
-
-@lru_cache(maxsize=8192)
-def _time(text: str, timezone: str) -> datetime | None:
-    """`Sun Nov 22 10:52:24 2026`, `2026-11-22 10:52:56.123456Z`, `… 2026-11-22 10:52:24 +09:00`; None where it is neither."""
-    try:
-        iso = _ISO.search(text)
-        if iso is not None:
-            year, month, day, hour, minute, second, fraction, zone = iso.groups()
-            microsecond = int((fraction + "000000")[:6]) if fraction else 0
-            number = int(month)
-        else:
-            traditional = _CTIME.match(text)
-            if traditional is None:
-                return None
-            name, day, hour, minute, second, year, zone = traditional.groups()
-            number, microsecond = _MONTHS[name], 0
-        local = datetime(int(year), number, int(day), int(hour), int(minute), int(second), microsecond)  # noqa: DTZ001 - the zone follows
-        if zone is None:
-            return local.replace(tzinfo=ZoneInfo(timezone)).astimezone(UTC)
-        return datetime.fromisoformat(f"{local.isoformat()}{zone}").astimezone(UTC)
-    except (ValueError, KeyError, OverflowError):
-        return None
 
 
 def _truth(text: str | None) -> bool | None:

@@ -1,6 +1,8 @@
-"""Time stamps of log lines: traditional syslog without year and zone, pm_logconv's own, and ISO 8601."""
+"""Time stamps: of log lines (traditional syslog without year and zone, pm_logconv, ISO 8601) and of what the tools of the cluster print."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from hamon.errors import ParseError
@@ -9,6 +11,8 @@ _MONTHS = {
     name: number for number, name in enumerate(("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), 1)
 }
 _DAY = timedelta(days=1)
+_CTIME = re.compile(r"(?:[A-Z][a-z]{2} )?([A-Z][a-z]{2}) +(\d{1,2}) (\d\d):(\d\d):(\d\d) (\d{4})(?: ?(Z|[+-]\d\d:?\d\d))?$")
+_ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))? ?(Z|[+-]\d\d:?\d\d)?$")
 
 
 class Stamps:
@@ -65,3 +69,29 @@ class Stamps:
         if not 1990 <= naive.year <= 2200:
             raise ValueError(f"no year of a log: {naive.year}")
         return (naive if naive.tzinfo else naive.replace(tzinfo=self._zone)).astimezone(UTC)
+
+
+@lru_cache(maxsize=8192)
+def read_time(text: str, timezone: str) -> datetime | None:
+    """Read what the tools print, None where it is neither: `Sun Nov 22 10:52:24 2026`, `2026-11-22 10:52:56.123456Z`, `… 10:52:24 +09:00`.
+
+    `timezone`: of the node that printed it, for the form without a zone.
+    """
+    try:
+        iso = _ISO.search(text)
+        if iso is not None:
+            year, month, day, hour, minute, second, fraction, zone = iso.groups()
+            microsecond = int((fraction + "000000")[:6]) if fraction else 0
+            number = int(month)
+        else:
+            traditional = _CTIME.match(text)
+            if traditional is None:
+                return None
+            name, day, hour, minute, second, year, zone = traditional.groups()
+            number, microsecond = _MONTHS[name], 0
+        local = datetime(int(year), number, int(day), int(hour), int(minute), int(second), microsecond)  # noqa: DTZ001 - the zone follows
+        if zone is None:
+            return local.replace(tzinfo=ZoneInfo(timezone)).astimezone(UTC)
+        return datetime.fromisoformat(f"{local.isoformat()}{zone}").astimezone(UTC)
+    except (ValueError, KeyError, OverflowError):
+        return None

@@ -77,7 +77,7 @@ def test_a_failover_as_its_polls_show_it() -> None:
             "Connection to cluster failed: Transport endpoint is not connected",
             "not connected: Connection to cluster failed: Transport endpoint is not connected",
         ),
-        ("bash: crm_mon: command not found", "not XML of crm_mon: bash: crm_mon: command not found"),
+        ("bash: crm_mon: command not found", "not XML: bash: crm_mon: command not found"),
         (
             frame(
                 status='<status code="102" message="Not connected"><errors><error>error: Could not connect to launcher: Connection refused'
