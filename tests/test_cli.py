@@ -21,6 +21,7 @@ COMMANDS = [
     ("run",),
     ("demo",),
     ("analyze",),
+    ("logconv",),
     ("config",),
     ("config", "check"),
     ("config", "sample"),
