@@ -74,7 +74,7 @@ def test_the_readme_has_every_command_with_every_option() -> None:
         row = next((row for row in rows if row.startswith((f"| `{command.prog} ", f"| `{command.prog}`"))), None)
         assert row is not None, command.prog
         options = {text for action in command._actions for text in action.option_strings if text.startswith("--")} - {"--help"}
-        assert options == set(re.findall(r"--[a-z]+", row)), command.prog
+        assert options == set(re.findall(r"--[a-z-]+", row)), command.prog
 
 
 async def test_the_readme_names_every_address_of_the_api_with_its_parameters(tmp_path: Path) -> None:
