@@ -21,13 +21,9 @@ _REPLICA_BAD = frozenset({"HS:alone", "DISCONNECT"})
 _REPLICA_GOOD = frozenset({"HS:sync", "HS:async", "HS:potential", "PRI", "LATEST", "STREAMING|SYNC", "STREAMING|ASYNC"})
 
 
-def _is_number(text: str) -> bool:
-    return text.replace(".", "", 1).lstrip("-").isdigit()
-
-
 def _number(value: object) -> float:
     text = str(value)
-    return float(text) if value is not None and _is_number(text) else 0.0
+    return float(text) if value is not None and topology.is_number(text) else 0.0
 
 
 class Attributes:
@@ -62,7 +58,7 @@ class Attributes:
         self.state.attributes[key] = value
         if known == value:
             return
-        if _PING.search(name) and _is_number(value):
+        if _PING.search(name) and topology.is_number(value):
             best = self.state.best[name] = max(float(value), self.state.best.get(name, 0.0), _number(event.detail.get("old")))
             self._degraded(event, name, IncidentKind.CONNECTIVITY_DEGRADED, bad=float(value) < best or float(value) == 0)
         elif name.startswith("diskcheck_status"):

@@ -34,6 +34,8 @@ _STAMP = timedelta(milliseconds=999)
 """A stamp of whole seconds: the moment lies within the second that begins with it."""
 _OLD = timedelta(seconds=30)
 """A fencing that was over this long before the poll that did not show it yet is history that a node brought along."""
+_REMEMBERED = 500
+"""Entries of the fencing history."""
 _SILENT_INTERVALS = 1.5
 _MIN_SILENCE = timedelta(seconds=2)
 
@@ -99,6 +101,8 @@ class Watch:
     def __init__(self, settings: ClusterSettings, last: ClusterStatus | None = None) -> None:
         self.settings = settings
         self.accepted: ClusterStatus | None = None
+        self.changed = True
+        """Whether the status that was accepted differs from the one before in more than its time."""
         self.surveyed: dict[str, Surveyed] = {}
         """The primitives of the last status that was accepted."""
         self.steady: dict[str, dict[str, Role]] = {}
@@ -113,6 +117,8 @@ class Watch:
         self._stopping: set[str] = set()
         self._members: dict[str, bool] = {}
         self._starting: dict[str, datetime] = {}
+        self._fenced: dict[tuple[str, ...], int] = {}
+        """Entries of the fencing history that were seen -> how often at once: a node that joins brings old ones along."""
         if last is not None and is_usable(last):
             self._take(last)
 
@@ -154,10 +160,12 @@ class Watch:
         known, digest = self._known, self._digest
         self._digest = snapshot.digest
         if known is None:
+            self.changed = True
             changes = list(self._first_joined(status))
             self._take(status)
             return events + self._events(changes, snapshot, status.at)
-        if digest and digest == snapshot.digest:
+        self.changed = not digest or digest != snapshot.digest
+        if not self.changed:
             changes = list(self._unclean_again(status))
             self._known = replace(known, at=status.at, last_update_at=status.last_update_at) if known.at != status.at else known
             self.accepted = self._known
@@ -175,9 +183,9 @@ class Watch:
             return lead.at is None
         if lead.status.has_quorum is False and status.has_quorum:
             return True
-        if lead.previous is not None and (reporter.at is None or reporter.at < lead.previous):
-            return True  # it was not asked beside the other: it is asked instead of it
         interval = lead.at - lead.previous if lead.previous is not None else _MIN_SILENCE
+        if lead.previous is not None and (reporter.at is None or reporter.at < lead.previous - interval):
+            return True  # it was not asked beside the other: it is asked instead of it
         return status.at - lead.at > max(interval * _SILENT_INTERVALS, _MIN_SILENCE)
 
     def _contradiction(self, name: str, reporter: _Reporter, status: ClusterStatus) -> Iterator[Change]:
@@ -242,6 +250,7 @@ class Watch:
         self._members = {node.name: self._is_member(node) for node in status.nodes}
         self.steady = {name: self._steady(item, {}) for name, item in self.surveyed.items()}
         self._stopping = {node.name for node in status.nodes if node.shutdown}
+        self._fenced |= _counted(status.fencing)
 
     def _is_member(self, node: NodeStatus) -> bool:
         if node.online and node.pending:
@@ -289,7 +298,7 @@ class Watch:
         if before.bans != after.bans or _constraints(before) != _constraints(after):
             yield from _moves(before, after)
         if before.fencing != after.fencing:
-            yield from _fencing(before, after)
+            yield from self._fencing(before, after)
         if before.attributes != after.attributes or self._members != members:
             yield from _attributes(seen)
         if before.failures != after.failures or before.history != after.history:
@@ -367,6 +376,21 @@ class Watch:
             yield from _flags(item, old, None if whole else resting)
             if item.target_role is not old.target_role and name in seen.surveyed_before:
                 yield from _target_role(item, seen)
+
+    def _fencing(self, before: ClusterStatus, after: ClusterStatus) -> Iterator[Change]:
+        known, pending = _counted(before.fencing), {_fencing_key(entry) for entry in before.fencing if entry.status == "pending"}
+        left = {key: max(count, known.get(key, 0)) for key, count in self._fenced.items()} | {key: known[key] for key in pending}
+        for entry in reversed(after.fencing):  # oldest first
+            key = _fencing_key(entry)
+            if left.get(key, 0) > 0:
+                left[key] -= 1
+            elif entry.completed_at is None or entry.completed_at + _OLD >= before.at:
+                yield _fencing_change(entry)
+        for key, count in _counted(after.fencing).items():
+            if key[4] != "pending":
+                self._fenced[key] = max(count, self._fenced.pop(key, 0))
+        for key in list(self._fenced)[:-_REMEMBERED]:
+            del self._fenced[key]
 
     # -- links
 
@@ -496,7 +520,7 @@ def _options(before: ClusterStatus, after: ClusterStatus) -> Iterator[Change]:
             rule="poll-maintenance-mode",
             text=f"maintenance-mode: {str(now).lower()}",
             rank=Rank.MARK,
-            detail=_by(after),
+            detail={"name": "maintenance-mode", **_by(after)},
         )
 
 
@@ -595,38 +619,35 @@ def _fencing_key(entry: FencingStatus) -> tuple[str, ...]:
     )
 
 
-def _fencing(before: ClusterStatus, after: ClusterStatus) -> Iterator[Change]:
-    known: dict[tuple[str, ...], int] = {}
-    for entry in before.fencing:
-        known[_fencing_key(entry)] = known.get(_fencing_key(entry), 0) + 1
-    for entry in reversed(after.fencing):  # oldest first
-        key = _fencing_key(entry)
-        if known.get(key, 0) > 0:
-            known[key] -= 1
-            continue
-        if entry.completed_at is not None and entry.completed_at + _OLD < before.at:
-            continue
-        manual = entry.delegate == "a human"
-        detail: dict[str, str | int | float | bool | None] = {"action": entry.action, "client": entry.client, "origin": entry.origin}
-        if entry.status == "pending":
-            kind, words = EventKind.FENCING_REQUESTED, "pending"
-        elif entry.status == "success":
-            kind, words = EventKind.FENCING_DONE, "successful"
-            detail |= {"delegate": entry.delegate} | ({"manual": True} if manual else {})
-        else:
-            kind, words = EventKind.FENCING_FAILED, "failed"
-            detail |= {"delegate": entry.delegate, "reason": entry.reason or None}
-        yield Change(
-            kind=kind,
-            rule=f"poll-fencing-{entry.status}",
-            text=f"{entry.action} of {entry.target} {words}: delegate={entry.delegate}, client={entry.client}, origin={entry.origin}"
-            + (f", completed='{entry.completed_text or entry.completed_at}'" if entry.status != "pending" else "")
-            + (f", {entry.reason}" if entry.reason else ""),
-            rank=Rank.FAULT,
-            node=entry.target,
-            detail=detail,
-            stamp=entry.completed_at,
-        )
+def _counted(entries: Iterable[FencingStatus]) -> dict[tuple[str, ...], int]:
+    counts: dict[tuple[str, ...], int] = {}
+    for entry in entries:
+        counts[_fencing_key(entry)] = counts.get(_fencing_key(entry), 0) + 1
+    return counts
+
+
+def _fencing_change(entry: FencingStatus) -> Change:
+    manual = entry.delegate == "a human"
+    detail: dict[str, str | int | float | bool | None] = {"action": entry.action, "client": entry.client, "origin": entry.origin}
+    if entry.status == "pending":
+        kind, words = EventKind.FENCING_REQUESTED, "pending"
+    elif entry.status == "success":
+        kind, words = EventKind.FENCING_DONE, "successful"
+        detail |= {"delegate": entry.delegate} | ({"manual": True} if manual else {})
+    else:
+        kind, words = EventKind.FENCING_FAILED, "failed"
+        detail |= {"delegate": entry.delegate, "reason": entry.reason or None}
+    return Change(
+        kind=kind,
+        rule=f"poll-fencing-{entry.status}",
+        text=f"{entry.action} of {entry.target} {words}: delegate={entry.delegate}, client={entry.client}, origin={entry.origin}"
+        + (f", completed='{entry.completed_text or entry.completed_at}'" if entry.status != "pending" else "")
+        + (f", {entry.reason}" if entry.reason else ""),
+        rank=Rank.FAULT,
+        node=entry.target,
+        detail=detail,
+        stamp=entry.completed_at,
+    )
 
 
 # -- attributes

@@ -196,7 +196,7 @@ class Departures:
             if name is not None and name not in story.nodes:
                 story.nodes.append(name)
 
-    def stopped(self, resource: str, node: str, at: datetime, *, expected_back: bool) -> None:
+    def stopped(self, resource: str, node: str, at: datetime, *, expected_back: bool, polled: bool = False) -> None:
         """A service resource stopped. In a departure that is a step of it; elsewhere it may be the first sign of one."""
         for story in self.book.open_stories():
             move = story.moves.get(resource)
@@ -213,7 +213,7 @@ class Departures:
         if expected_back:
             self.state.restarting[resource] = Move(resource, node, stopped_at=at)
         else:
-            self.state.suspects[resource] = Move(resource, node, stopped_at=at)
+            self.state.suspects[resource] = Move(resource, node, stopped_at=at, polled=polled)
             self.state.suspects_at[resource] = at
         if self.state.is_idle:  # the other log's lines of this moment come late
             self.idle(at)
@@ -347,8 +347,26 @@ class Departures:
 
     def overdue(self, now: datetime) -> None:
         """Without plans and idle lines, a service that stays stopped for the grace time is down."""
-        left = {name: move for name, move in self.state.suspects.items() if self._stopped_before(name, now, self.settings.grace)}
+        left = {
+            name: move
+            for name, move in self.state.suspects.items()
+            if not move.polled and self._stopped_before(name, now, self.settings.grace)
+        }
         self._down(left, now)
+
+    def polled_down(self, source: str | None, moves: Iterable[Move], at: datetime, *, failed: bool) -> None:
+        """Polls show services that serve nowhere; `failed`: nothing will bring them up by itself."""
+        moves = list(moves)
+        stopped = [move.stopped_at for move in moves if move.stopped_at is not None]
+        for move in moves:
+            self.state.suspects.pop(move.resource, None)
+            self.state.suspects_at.pop(move.resource, None)
+        story = self.depart(source, moves, min(stopped, default=at))
+        story.down_since = min([*stopped, *([story.down_since] if story.down_since else [])], default=at)
+        if failed and all(move.done_at is None for move in story.moves.values()):
+            self._fail(story, at)
+            if story.settle_at is not None:
+                story.settle_at = max(story.settle_at, min(stopped, default=at) + self.settings.grace)
 
     def _stopped_before(self, resource: str, at: datetime, age: timedelta) -> bool:
         return at - self.state.suspects_at[resource] >= age
@@ -401,6 +419,7 @@ class Departures:
             for story in self.state.stories
             if story.kind in _FAULTS
             and story.planned is not True
+            and not (story.planned is None and story.kind is IncidentKind.NODE_LOST)
             and not story.vain
             and source is not None
             and source in story.nodes
@@ -495,16 +514,34 @@ class Departures:
                 continue
             if any(move.done_at is None for move in story.moves.values()):
                 continue
+            if topology.is_polled(self.state):
+                self._protect_polled(story, at)
+                continue
             serving = story.to_node or story.from_node
             hindered = [topology.hindrances(self.state, name) for name in topology.candidates(self.state, [serving] if serving else [])]
             redundancy = any(not reasons for reasons in hindered) if hindered else None
             reasons = [] if redundancy else [reason for found in hindered for reason in found]
-            if redundancy != story.redundancy or reasons != story.reasons:
-                story.redundancy, story.reasons = redundancy, reasons
-                self.book.changed(story, {True: "protected again", False: "not protected", None: "redundancy unknown"}[redundancy])
-            if redundancy and story.settle_at is None:  # people are told of it first
-                story.redundancy_restored_at = at
-                self.book.close(story, at, "protected again")
+            self._protected(story, redundancy, reasons, at)
+
+    def _protect_polled(self, story: Story, at: datetime) -> None:
+        """By polls: every service that moved has a node that could take it over, a spare one where the cluster keeps some."""
+        polls = self.state.polls
+        if story.service_restored_at is not None and polls.last_at is not None and polls.last_at < story.service_restored_at:
+            return
+        services = [service for service in polls.services.values() if not set(service.members).isdisjoint(story.moves)]
+        if not services:
+            return
+        lacking = [service for service in services if not service.spare]
+        reasons = list(dict.fromkeys(word for service in lacking for words in service.against.values() for word in words))
+        self._protected(story, not lacking and all(service.up for service in services), reasons, at)
+
+    def _protected(self, story: Story, redundancy: bool | None, reasons: list[str], at: datetime) -> None:
+        if redundancy != story.redundancy or reasons != story.reasons:
+            story.redundancy, story.reasons = redundancy, reasons
+            self.book.changed(story, {True: "protected again", False: "not protected", None: "redundancy unknown"}[redundancy])
+        if redundancy and story.settle_at is None:  # people are told of it first
+            story.redundancy_restored_at = at
+            self.book.close(story, at, "protected again")
 
 
 def _most(names: list[str]) -> str | None:

@@ -6,12 +6,14 @@ from hamon.classify import topology
 from hamon.classify.departures import Departures
 from hamon.classify.effects import Effects
 from hamon.classify.marks import Marks
+from hamon.classify.membership import Membership
 from hamon.classify.operations import Operations
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import State, Story
 from hamon.classify.stories import DEPARTURES, Book, is_split
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, IncidentKind, Outcome, Severity
+from hamon.model.observation import Source
 
 
 class Fencing:
@@ -26,12 +28,14 @@ class Fencing:
         effects: Effects,
         marks: Marks,
         operations: Operations,
+        membership: Membership,
     ) -> None:
         self.state, self.settings, self._book = state, settings, book
         self._departures = departures
         self._effects = effects
         self._marks = marks
         self._operations = operations
+        self._membership = membership
 
     def handlers(self) -> Mapping[EventKind, Callable[[Event], None]]:
         """Which event is handled by what."""
@@ -99,6 +103,8 @@ class Fencing:
             )
             self._effects.join_effect(story, node.name)
         story.outcome = Outcome.SUCCEEDED
+        if (lost := self._book.find(IncidentKind.NODE_LOST, node.name)) is not None and not manual:
+            lost.planned = False
         client = str(event.detail.get("client") or "")
         if client.startswith("stonith_admin") and not manual:
             story.severity = Severity.WARNING
@@ -152,5 +158,7 @@ class Fencing:
                 self._departures.limit(parent, event.at)
 
     def node_unclean(self, event: Event) -> None:
-        if event.node is not None and event.detail.get("can_fence") is False:
+        if event.source is Source.POLL:
+            self._membership.unclean(event)
+        elif event.node is not None and event.detail.get("can_fence") is False:
             self.fencing_failed(event)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from hamon.classify import topology
 from hamon.classify.attributes import Attributes
+from hamon.classify.compare import Watch
 from hamon.classify.departures import Departures
 from hamon.classify.effects import Effects
 from hamon.classify.facts import Facts
@@ -17,14 +18,15 @@ from hamon.classify.fencing import Fencing
 from hamon.classify.marks import Marks
 from hamon.classify.membership import Membership
 from hamon.classify.operations import Operations
+from hamon.classify.polls import Polls
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.sources import Sources
 from hamon.classify.state import State, Story
 from hamon.classify.stories import DEPARTURES, Book, is_split
-from hamon.model.cluster import ClusterView
+from hamon.model.cluster import ClusterStatus, ClusterView
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Notice, Outcome, Severity, Transition
-from hamon.model.observation import Tick
+from hamon.model.observation import Snapshot, Source, Tick
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _FORGET_EVERY = timedelta(seconds=30)
@@ -58,8 +60,17 @@ class Advance:
 
 
 class Engine:
-    def __init__(self, settings: ClusterSettings, state: State | None = None, known: Sequence[Event] = ()) -> None:
-        """`known` are the last stored events, oldest first, so that copies of them are recognised after a restart."""
+    def __init__(
+        self,
+        settings: ClusterSettings,
+        state: State | None = None,
+        known: Sequence[Event] = (),
+        last: ClusterStatus | None = None,
+    ) -> None:
+        """`known` are the last stored events, oldest first, so that copies of them are recognised after a restart.
+
+        `last` is the last status that was polled before it, with which the first snapshot is compared.
+        """
         self.settings = settings
         self.state = state or State()
         self.state.node_ids.update(settings.node_ids)
@@ -72,42 +83,80 @@ class Engine:
         self._effects = Effects(self.state, settings, self._book, self._departures)
         self._marks = Marks(self.state, settings, self._book, self._departures, self._effects)
         self._operations = Operations(self.state, settings, self._book, self._departures, self._effects)
-        self._fencing = Fencing(self.state, settings, self._book, self._departures, self._effects, self._marks, self._operations)
         self._membership = Membership(self.state, settings, self._book, self._departures, self._effects)
+        self._fencing = Fencing(
+            self.state, settings, self._book, self._departures, self._effects, self._marks, self._operations, self._membership
+        )
         self._attributes = Attributes(self.state, settings, self._book, self._effects, self._membership)
         self._sources = Sources(self.state, settings, self._book)
+        self._polls = Polls(
+            self.state, settings, self._book, self._departures, self._effects, self._marks, self._operations, self._membership
+        )
+        self._watch = Watch(settings, last)
         groups = (self._marks, self._operations, self._fencing, self._membership, self._attributes, self._sources)
         self._handlers = {kind: handler for group in groups for kind, handler in group.handlers().items()}
 
-    def advance(self, items: Sequence[Event | Tick]) -> Advance:
-        """Fold a batch into the state."""
+    def advance(self, items: Sequence[Event | Snapshot | Tick]) -> Advance:
+        """Fold a batch into the state. Of a snapshot the events are those that it gives beside the one before it."""
         events: list[Event] = []
         transitions: list[Transition] = []
         for item in items:
-            if isinstance(item, Tick):
-                transitions += self._time(item.now)
-                continue
-            transitions += self._time(item.at)
-            event = self._exact(item)
-            if self._facts.first(event) is not None:
-                events.append(replace(event, witness=True))
-                if event.kind is EventKind.NODE_LOST:
-                    self._membership.confirmed(event)
-                    transitions += self._book.transitions(self._now(event.at))
-                continue
-            events.append(event)
-            if (handler := self._handlers.get(event.kind)) is not None:
-                handler(event)
-            self._book.note(event)
-            if event.kind not in _PREPARING and self._book.has_open:
-                self._departures.protect(event.at)
-                self._effects.protect_standby(event.at)
-            if self.state.nothing_before is not None:
-                self.state.nothing_before = min(self.state.nothing_before, event.at + self._soonest)
-            self.state.last_event_at = max(event.at, self.state.last_event_at or event.at)
-            transitions += self._book.transitions(self._now(event.at))
+            match item:
+                case Tick():
+                    transitions += self._time(item.now)
+                case Event():
+                    transitions += self._time(item.at)
+                    transitions += self._take(item, events)
+                case Snapshot():
+                    transitions += self._see(item, events)
         transitions += self._book.longer_timelines(self.state.now)
         return Advance(events=events, transitions=transitions)
+
+    def _see(self, snapshot: Snapshot, events: list[Event]) -> list[Transition]:
+        """Compare a poll with the one before, take what changed as events, and hold the stories against the state that it shows."""
+        transitions = self._time(snapshot.status.at)
+        given = self._watch.see(snapshot)
+        self._polls.learn(self._watch)
+        for event in given:
+            transitions += self._take(event, events)
+        if self._watch.accepted is not None:
+            self._polls.judge(self._watch)
+            at = self._now(snapshot.status.at)
+            self._departures.protect(at)
+            self._effects.protect_standby(at)
+            self.state.nothing_before = None
+            transitions += self._book.transitions(at)
+        return transitions
+
+    def _take(self, item: Event, events: list[Event]) -> list[Transition]:
+        """One event: news, or a witness of what is known."""
+        event = self._exact(item)
+        polled = event.source is Source.POLL
+        known = self._facts.first(event) is not None
+        if known or (polled and self._polls.is_known(event)):
+            events.append(replace(event, witness=True))
+            if event.kind is EventKind.NODE_LOST and known:
+                self._membership.confirmed(event)
+                return self._book.transitions(self._now(event.at))
+            return []
+        if not polled:
+            self._polls.heard(event)
+        events.append(event)
+        if (handler := self._handlers.get(event.kind)) is not None:
+            handler(event)
+        self._book.note(event)
+        if event.kind not in _PREPARING and self._book.has_open:
+            self._departures.protect(event.at)
+            self._effects.protect_standby(event.at)
+        if self.state.nothing_before is not None:
+            self.state.nothing_before = min(self.state.nothing_before, event.at + self._soonest)
+        self.state.last_event_at = max(event.at, self.state.last_event_at or event.at)
+        return self._book.transitions(self._now(event.at))
+
+    @property
+    def polled(self) -> ClusterStatus | None:
+        """The last status that the state was taken from."""
+        return self._watch.known
 
     @property
     def silent_before(self) -> datetime | None:
@@ -123,7 +172,7 @@ class Engine:
         state = self.state
         times = [time for story in state.stories for time in (story.settle_at, story.limit_at) if time is not None]
         times += [pending.decide_at for pending in state.links]
-        times += [at + self.settings.grace for at in state.suspects_at.values()]
+        times += [at + self.settings.grace for name, at in state.suspects_at.items() if not state.suspects[name].polled]
         times += [
             mark.at + self.settings.constraint_age
             for mark in state.marks

@@ -88,9 +88,27 @@ class Membership:
             settle=self.settings.settle,
             cause=Cause(kind="node_lost", node=node.name, at=event.at, text=event.raw),
         )
+        if event.detail.get("unsure"):
+            story.planned = None  # two polls far apart: it may have been stopped in order between them
         if other is not None and other.member is False:
             self._split(node, other, cut, event, undecided=True)
         self._effects.join_effect(story, node.name)
+
+    def unclean(self, event: Event) -> None:
+        """A node that takes part is unclean: it will be fenced, whatever it runs."""
+        if event.node is None or self._book.find(IncidentKind.NODE_LOST, event.node) is not None:
+            return
+        story = self._book.open(
+            IncidentKind.NODE_LOST,
+            event.node,
+            Severity.MAJOR,
+            event.at,
+            started_at=event.at,
+            nodes=[event.node],
+            settle=self.settings.membership,
+            cause=Cause(kind="node_unclean", node=event.node, at=event.at, text=event.raw),
+        )
+        self._effects.join_effect(story, event.node)
 
     def confirmed(self, event: Event) -> None:
         """Another node says too that a node is lost: what the lost one says of others counts no more."""

@@ -11,6 +11,7 @@ from hamon.classify.state import Action, Node, Resource, State, Story
 from hamon.classify.stories import Book
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, IncidentKind, Notice, Outcome, Severity
+from hamon.model.observation import Source
 
 _FAILURES = frozenset({IncidentKind.RESOURCE_FAILURE, IncidentKind.STOP_FAILED, IncidentKind.FENCE_DEVICE_FAILED})
 
@@ -36,7 +37,10 @@ class Operations:
             EventKind.RESOURCE_STOPPED: self.resource_stopped,
             EventKind.RESOURCE_PROMOTED: self.resource_promoted,
             EventKind.RESOURCE_DEMOTED: self.resource_demoted,
+            EventKind.RESOURCE_BLOCKED: self.resource_blocked,
+            EventKind.RESOURCE_UNBLOCKED: self.resource_unblocked,
             EventKind.RESOURCE_UNMANAGED: self.resource_unmanaged,
+            EventKind.RESOURCE_MANAGED: self.resource_managed,
             EventKind.FAIL_COUNT_CHANGED: self.fail_count_changed,
             EventKind.THRESHOLD_REACHED: self.threshold_reached,
             EventKind.CLEANUP: self.cleanup,
@@ -101,6 +105,20 @@ class Operations:
         if not item.clone and self._departures.running(item.id) is None:
             item.roles.clear()
         item.roles[node] = role or "Started"
+
+    def resource_blocked(self, event: Event) -> None:
+        self._blocked(event)
+
+    def resource_unblocked(self, event: Event) -> None:
+        subject = f"{event.node or ''}/{event.resource}"
+        if (story := self._book.find(IncidentKind.RESOURCE_BLOCKED, subject)) is not None:
+            self._book.add(story, event)
+            self._book.close(story, event.at, "it is no longer blocked")
+
+    def resource_managed(self, event: Event) -> None:
+        if (story := self._book.find(IncidentKind.RESOURCE_UNMANAGED, event.resource or "")) is not None:
+            self._book.add(story, event)
+            self._book.close(story, event.at, "it is managed again")
 
     def _blocked(self, event: Event) -> None:
         if event.resource is None:
@@ -237,7 +255,13 @@ class Operations:
         before = topology.active_nodes(item)
         alive = [name for name in item.roles if name != node.name and topology.node(self.state, name).member is not False]
         configured = any(item.id in members for members in self.settings.services.values())
-        if alive and not configured and item.id not in self.state.suspects and self._departures.running(item.id) is None:
+        if (
+            alive
+            and not configured
+            and not item.surveyed
+            and item.id not in self.state.suspects
+            and self._departures.running(item.id) is None
+        ):
             item.clone = True  # it runs on two living nodes
         if not item.clone:
             item.roles.clear()
@@ -271,7 +295,7 @@ class Operations:
         served = event.node in topology.active_nodes(item) or not item.promotable
         item.roles.pop(event.node, None)
         if topology.is_service(item, self.settings, self.state) and served and not item.promotable:
-            self._departures.stopped(item.id, event.node, event.at, expected_back=self._comes_back(item.id, event.node))
+            self._left(event, item)
         for story in self._book.open_stories():
             if story.kind is IncidentKind.STOP_FAILED and item.id in story.resources and event.node in story.nodes:
                 self._book.close(story, event.at, "it stopped")
@@ -284,7 +308,12 @@ class Operations:
         item.clone = item.promotable = True
         item.roles[event.node] = "Unpromoted"
         if topology.is_service(item, self.settings, self.state):
-            self._departures.stopped(item.id, event.node, event.at, expected_back=self._comes_back(item.id, event.node))
+            self._left(event, item)
+
+    def _left(self, event: Event, item: Resource) -> None:
+        node = event.node or ""
+        back, polled = self._comes_back(item.id, node), event.source is Source.POLL
+        self._departures.stopped(item.id, node, event.at, expected_back=back, polled=polled)
 
     def _comes_back(self, resource: str, node: str) -> bool:
         """The plan in hand restarts it where it is."""

@@ -51,6 +51,8 @@ class Resource:
     clone: bool = False
     promotable: bool = False
     device: bool = False
+    surveyed: bool = False
+    """A poll told what kind it is: nothing need be guessed."""
 
 
 @dataclass(slots=True)
@@ -91,6 +93,8 @@ class Move:
     done_at: datetime | None = None
     done_node: str | None = None
     failed: bool = False
+    polled: bool = False
+    """Only a poll showed it stopped: the next polls tell whether it stays so, not the clock."""
 
 
 @dataclass(slots=True)
@@ -156,6 +160,40 @@ class PendingLink:
 
 
 @dataclass(slots=True)
+class PolledService:
+    """What the last poll showed of a service. `able`: nodes beside the active one that could take it over; `against`: why others could not.
+
+    `spare`: in a cluster that keeps nodes free for it, only those of `able` that host no service.
+    """
+
+    members: list[str] = field(default_factory=list)
+    active: list[str] = field(default_factory=list)
+    up: bool = False
+    moving: bool = False
+    disabled: bool = False
+    able: list[str] = field(default_factory=list)
+    spare: list[str] = field(default_factory=list)
+    against: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class PollMemory:
+    """What the polls of the cluster told. All empty: it is not polled."""
+
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    pattern: str = ""
+    """The pattern of the cluster while all was well."""
+    services: dict[str, PolledService] = field(default_factory=dict)
+    since: dict[str, datetime] = field(default_factory=dict)
+    """Something that a poll showed -> the first of the unbroken row of polls that show it."""
+    fit: dict[str, datetime] = field(default_factory=dict)
+    """`service node` that could take over -> since."""
+    groups: dict[str, list[str]] = field(default_factory=dict)
+    """Group -> its members."""
+
+
+@dataclass(slots=True)
 class State:
     version: int = VERSION
     now: datetime | None = None
@@ -188,6 +226,9 @@ class State:
     """Open ones, and those closed in the last minutes (a cause may still join an effect)."""
     recent: list[TimelineEntry] = field(default_factory=list)
     """The last notable events, from which a story that opens takes its beginning."""
+    polls: PollMemory = field(default_factory=PollMemory)
+    heard: dict[str, datetime] = field(default_factory=dict)
+    """Node or resource -> when a log or a trap last said that it changed. A poll may show an older state for a while."""
     links: list[PendingLink] = field(default_factory=list)
     cut_links: list[PendingLink] = field(default_factory=list)
     """Links that went down with the last node that was lost."""

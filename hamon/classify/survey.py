@@ -1,7 +1,7 @@
 """What one status shows of each primitive: where it runs in which role, and what it is part of. Pure; the tree of resources made flat."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hamon.classify.read import without_instance
 from hamon.model.cluster import BundleStatus, CloneStatus, GroupStatus, InstanceStatus, ResourceStatus, Role
@@ -21,7 +21,8 @@ class Surveyed:
     clone: bool = False
     promotable: bool = False
     device: bool = False
-    bundle: bool = False
+    hidden: bool = False
+    """No service of its own: part of a bundle (which is shown under its own id), or the connection to a remote node."""
     roles: dict[str, Role] = field(default_factory=dict)
     stale: dict[str, Role] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
@@ -45,8 +46,11 @@ class Surveyed:
 
 
 def survey(resources: Sequence[ResourceStatus]) -> dict[str, Surveyed]:
-    """All primitives of a status by id, in its order."""
+    """All primitives of a status by id, in its order. A bundle stands under its own id, on the nodes that its containers are on."""
     found: dict[str, Surveyed] = {}
+    for item in resources:
+        if isinstance(item, BundleStatus):
+            _bundle(found, item)
     for instance, path, group, around in _instances(resources):
         name = without_instance(instance.id)
         known = found.get(name)
@@ -58,11 +62,25 @@ def survey(resources: Sequence[ResourceStatus]) -> dict[str, Surveyed]:
                 clone=isinstance(around, CloneStatus),
                 promotable=isinstance(around, CloneStatus) and around.promotable,
                 device=instance.is_fence_device,
-                bundle=isinstance(around, BundleStatus),
+                hidden=isinstance(around, BundleStatus) or instance.agent == "ocf:pacemaker:remote",
                 target_role=instance.target_role or (around.target_role if isinstance(around, CloneStatus) else None),
             )
         _add(known, instance)
     return found
+
+
+def _bundle(found: dict[str, Surveyed], bundle: BundleStatus) -> None:
+    """What serves is the primitive in the containers, or the containers themselves; where it serves are the nodes of the containers."""
+    known = found[bundle.id] = Surveyed(id=bundle.id, clone=len(bundle.replicas) > 1)
+    for replica in bundle.replicas:
+        container = next((item for item in replica.resources if item.agent.rpartition(":")[2] in _CONTAINERS), None)
+        rest = [item for item in replica.resources if item is not container and item.agent != "ocf:pacemaker:remote"]
+        inner = next((item for item in rest if not item.agent.rpartition(":")[2].startswith("IPaddr")), container)
+        if inner is None or container is None:
+            continue
+        known.promotable = known.promotable or inner.role in (Role.PROMOTED, Role.UNPROMOTED, Role.PROMOTING, Role.DEMOTING)
+        places = container.nodes if inner.nodes else ()
+        _add(known, replace(inner, nodes=places, blocked=inner.blocked or container.blocked, failed=inner.failed or container.failed))
 
 
 def _add(known: Surveyed, instance: InstanceStatus) -> None:
@@ -84,6 +102,7 @@ def _add(known: Surveyed, instance: InstanceStatus) -> None:
         known.unmanaged.update(places or ("",))
 
 
+_CONTAINERS = frozenset({"docker", "podman", "rkt"})
 Around = CloneStatus | BundleStatus | None
 
 

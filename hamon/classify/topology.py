@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import Node, Resource, State
 from hamon.model.cluster import ClusterView, NodeState, NodeView, ServiceView
 
 PROMOTED = "Promoted"
+POLLS_COUNT_FOR = timedelta(minutes=5)
+"""How long after the last poll the state that it showed still counts."""
 _DEVICE_NAME = re.compile(r"fenc|stonith|^st\d", re.IGNORECASE)
 
 
@@ -96,23 +99,51 @@ def side(state: State, settings: ClusterSettings, name: str) -> str:
     return "standby" if serving - {name} else "unknown"
 
 
+def is_number(text: str) -> bool:
+    return text.replace(".", "", 1).lstrip("-").isdigit()
+
+
+def is_polled(state: State) -> bool:
+    """Whether polls tell the state of the cluster; when they fail for long, logs and traps do so again."""
+    last = state.polls.last_at
+    return last is not None and bool(state.polls.services) and (state.now is None or state.now - last <= POLLS_COUNT_FOR)
+
+
+def absence(known: Node) -> str:
+    """The word for a node that is not there."""
+    return "node_fenced" if known.fenced_at else "node_stopped" if known.stop_requested_at else "node_lost"
+
+
 def hindrances(state: State, name: str) -> list[str]:
-    """Why a node could not take over now, in stable words `reason node [subject]`; empty: nothing known speaks against it."""
+    """Why a node could not take over now, in stable words `reason node [subject]`; empty: nothing known speaks against it.
+
+    Polls tell it where there are any; logs and traps tell what came after the last poll.
+    """
     known = state.nodes.get(name)
     if known is None:
         return []
-    found = []
+    if not is_polled(state):
+        return [word for word, _since in _derived(known)]
+    last = state.polls.last_at
+    polled = dict.fromkeys(word for service in state.polls.services.values() for word in service.against.get(name, ()))
+    later = [word for word, since in _derived(known) if since is not None and last is not None and since > last]
+    return [*polled, *(word for word in later if word not in polled)]
+
+
+def _derived(known: Node) -> list[tuple[str, datetime | None]]:
+    """What logs and traps say speaks against a node, and since when."""
+    name = known.name
+    found: list[tuple[str, datetime | None]] = []
     if known.member is False:
-        word = "fenced" if known.fenced_at else "stopped" if known.stop_requested_at else "lost"
-        found.append(f"node_{word} {name}")
+        found.append((f"{absence(known)} {name}", known.lost_at or known.since))
     if known.standby_at:
-        found.append(f"standby {name}")
+        found.append((f"standby {name}", known.standby_at))
     if known.maintenance_at:
-        found.append(f"maintenance {name}")
-    found += [f"fail_count {name} {subject}" for subject in known.barred]
-    found += [f"resource_failed {name} {subject}" for subject in known.failed if subject not in known.barred]
-    found += [f"attribute {name} {attribute}" for attribute in known.degraded]
-    found += [f"ban {name} {constraint}" for constraint in known.bans]
+        found.append((f"maintenance {name}", known.maintenance_at))
+    found += [(f"fail_count {name} {subject}", since) for subject, since in known.barred.items()]
+    found += [(f"resource_failed {name} {subject}", since) for subject, since in known.failed.items() if subject not in known.barred]
+    found += [(f"attribute {name} {attribute}", since) for attribute, since in known.degraded.items()]
+    found += [(f"ban {name} {constraint}", since) for constraint, since in known.bans.items()]
     return found
 
 
@@ -131,6 +162,8 @@ def services(state: State, settings: ClusterSettings) -> Mapping[str, tuple[str,
     for item in service_resources(state, settings):
         if item.promotable:
             found[item.id] = (item.id,)
+        elif (group := next((name for name, members in state.polls.groups.items() if item.id in members), None)) is not None:
+            found[group] = tuple(state.polls.groups[group])
         else:
             together.setdefault(",".join(sorted(item.roles)), []).append(item.id)
     for members in together.values():

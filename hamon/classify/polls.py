@@ -1,0 +1,687 @@
+"""Polls and the story: what the state of a cluster, as polls show it, confirms, closes, or shows to be missing from it.
+
+The law: a state is what two polls in a row show, at least two seconds apart; and for half a minute after a log or a trap told of a change
+no poll contradicts it (taxonomy 8). What the first poll finds wrong was so before: it opens stories without a beginning, that alarm nobody.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from hamon.classify import topology
+from hamon.classify.compare import Watch
+from hamon.classify.departures import Departures
+from hamon.classify.effects import Effects
+from hamon.classify.marks import Marks
+from hamon.classify.membership import Membership
+from hamon.classify.operations import Operations
+from hamon.classify.services import Hindrance, Reason, Service, Services, find
+from hamon.classify.settings import ClusterSettings
+from hamon.classify.state import Move, Node, PolledService, State, Story
+from hamon.classify.stories import DEPARTURES, Book
+from hamon.model.cluster import ClusterStatus, NodeStatus, Role
+from hamon.model.event import Event, EventKind
+from hamon.model.incident import Cause, IncidentKind, IncidentState, Outcome, Severity
+from hamon.model.observation import Source
+
+APART = timedelta(seconds=2)
+"""Two polls that are closer together than this are one."""
+QUIET = timedelta(seconds=30)
+"""How long a poll may show an older state than a log or a trap told of."""
+
+_PLANNED = frozenset({Reason.STANDBY, Reason.MAINTENANCE, Reason.NODE_STOPPING, Reason.UNMANAGED})
+_CAUSES = {
+    Reason.NODE_LOST: "node_lost",
+    Reason.NODE_UNCLEAN: "node_unclean",
+    Reason.NODE_STOPPED: "node_lost",
+    Reason.NODE_PENDING: "node_lost",
+    Reason.ATTRIBUTE: "connectivity_degraded",
+    Reason.HEALTH: "attribute_changed",
+    Reason.BAN: "move_constraint_set",
+    Reason.FAIL_COUNT: "failcount_threshold",
+    Reason.RESOURCE_FAILED: "resource_failure",
+    Reason.NO_INSTANCE: "resource_stopped",
+    Reason.NOT_PROMOTABLE: "attribute_changed",
+    Reason.CLONE_MISSING: "resource_stopped",
+    Reason.BLOCKED: "resource_blocked",
+    Reason.NO_QUORUM: "quorum_lost",
+}
+"""The kind of the cause of a standby fault that only polls show."""
+_OUT = frozenset({Reason.NODE_LOST, Reason.NODE_UNCLEAN, Reason.NODE_STOPPED})
+
+_DEGRADED = frozenset({IncidentKind.CONNECTIVITY_DEGRADED, IncidentKind.DISK_DEGRADED, IncidentKind.REPLICATION_DEGRADED})
+_CHANGES = frozenset(
+    {
+        EventKind.RESOURCE_STARTED,
+        EventKind.RESOURCE_STOPPED,
+        EventKind.RESOURCE_PROMOTED,
+        EventKind.RESOURCE_DEMOTED,
+        EventKind.RESOURCE_MIGRATED,
+        EventKind.OPERATION_FAILED,
+        EventKind.NODE_LOST,
+        EventKind.NODE_LEFT,
+        EventKind.NODE_JOINED,
+        EventKind.ATTRIBUTE_CHANGED,
+        EventKind.FENCING_DONE,
+        EventKind.FENCING_REQUESTED,
+        EventKind.FENCING_FAILED,
+    }
+)
+
+
+class Polls:
+    """What polls say about the stories of one cluster."""
+
+    def __init__(
+        self,
+        state: State,
+        settings: ClusterSettings,
+        book: Book,
+        departures: Departures,
+        effects: Effects,
+        marks: Marks,
+        operations: Operations,
+        membership: Membership,
+    ) -> None:
+        self.state, self.settings, self._book = state, settings, book
+        self._departures, self._effects, self._marks = departures, effects, marks
+        self._operations, self._membership = operations, membership
+        self._judged: ClusterStatus | None = None
+        self._services = Services()
+
+    # -- before the events of a poll
+
+    def learn(self, watch: Watch) -> None:
+        """Take names and kinds from a status, and from the first one the whole state, as far as nothing is known of it yet."""
+        status = watch.accepted
+        if status is None:
+            return
+        state = self.state
+        for node in status.nodes:
+            if node.id.isdigit():
+                topology.id_seen(state, node.id)
+                state.node_ids.setdefault(node.id, node.name)
+            if node.hosted_by is None:
+                topology.node(state, node.name)
+        groups: dict[str, list[str]] = {}
+        for item in watch.surveyed.values():
+            known = topology.resource(state, item.id, self.settings)
+            known.clone, known.promotable, known.surveyed = item.clone, item.promotable, True
+            known.device = item.device or item.hidden
+            if item.group is not None:
+                groups.setdefault(item.group, []).append(item.id)
+        state.polls.groups = groups
+        for attribute in status.attributes:
+            if attribute.expected is not None and topology.is_number(attribute.expected):
+                state.best[attribute.name] = max(float(attribute.expected), state.best.get(attribute.name, 0.0))
+        if state.polls.last_at is None:
+            self._begin(watch, status)
+
+    def _begin(self, watch: Watch, status: ClusterStatus) -> None:
+        state = self.state
+        state.polls.first_at = status.at
+        state.dc = state.dc or status.dc
+        if state.has_quorum is None:
+            state.has_quorum = status.has_quorum
+        if status.options.maintenance_mode and state.maintenance_at is None:
+            state.maintenance_at = status.at
+        for attribute in status.attributes:
+            state.attributes.setdefault(f"{attribute.node} {attribute.name}", attribute.value)
+        for item in watch.surveyed.values():
+            known = state.resources[item.id]
+            if not known.roles:
+                known.roles.update({node: role.value for node, role in watch.steady.get(item.id, {}).items()})
+        fenced = {entry.target for entry in status.fencing if entry.status == "success" and entry.action != "on"}
+        for shown in status.nodes:
+            if shown.hosted_by is None:
+                self._first_seen(topology.node(state, shown.name), shown, status.at, shown.name in fenced)
+        for history in status.history:
+            if history.fail_count:
+                topology.node(state, history.node).fail_counts.setdefault(history.resource, str(history.fail_count))
+        for ban in status.bans:
+            if ban.id.startswith("cli-ban-"):
+                topology.node(state, ban.node).bans.setdefault(ban.id, status.at)
+
+    def _first_seen(self, node: Node, shown: NodeStatus, at: datetime, fenced: bool) -> None:
+        if node.member is None:
+            node.member = shown.online and not shown.pending
+            if not shown.online:
+                if fenced:
+                    node.fenced_at = at
+                elif shown.unclean or shown.expected_up:
+                    node.lost_at = at
+                else:
+                    node.stop_requested_at = at
+        if shown.online and not shown.pending:
+            if shown.standby and not shown.standby_on_fail:
+                node.standby_at = node.standby_at or at
+            if shown.maintenance:
+                node.maintenance_at = node.maintenance_at or at
+            if shown.shutdown:
+                node.stop_requested_at = node.stop_requested_at or at
+
+    # -- its events
+
+    def heard(self, event: Event) -> None:
+        """A log or a trap told of a change."""
+        if event.kind in _CHANGES:
+            for name in (event.node, event.resource):
+                if name is not None:
+                    self.state.heard[name] = max(event.at, self.state.heard.get(name, event.at))
+
+    def is_known(self, event: Event) -> bool:
+        """Whether the event of a poll only says what is known: the state holds it, or a log or a trap told of something later."""
+        state, node, detail = self.state, self.state.nodes.get(event.node or ""), event.detail
+        if event.kind in (EventKind.RESOURCE_STARTED, EventKind.RESOURCE_PROMOTED, EventKind.RESOURCE_STOPPED, EventKind.RESOURCE_DEMOTED):
+            return self._is_known_role(event)
+        match event.kind:
+            case EventKind.NODE_LOST:
+                return node is not None and node.member is False
+            case EventKind.NODE_JOINED:
+                return node is not None and node.member is True
+            case EventKind.STANDBY_ON:
+                return node is not None and node.standby_at is not None
+            case EventKind.STANDBY_OFF:
+                return node is not None and node.standby_at is None
+            case EventKind.MAINTENANCE_ON | EventKind.MAINTENANCE_OFF:
+                since = state.maintenance_at if event.node is None else node.maintenance_at if node is not None else None
+                return (since is not None) == (event.kind is EventKind.MAINTENANCE_ON)
+            case EventKind.SHUTDOWN_REQUESTED:
+                return node is not None and node.stop_requested_at is not None
+            case EventKind.MOVE_CONSTRAINT_SET | EventKind.MOVE_CONSTRAINT_CLEARED:
+                there = any(mark.constraint == detail.get("constraint") and mark.ended_at is None for mark in state.marks)
+                return there and event.kind is EventKind.MOVE_CONSTRAINT_SET
+            case EventKind.DC_CHANGED:
+                return state.dc == event.node
+            case EventKind.QUORUM_LOST | EventKind.QUORUM_ACQUIRED:
+                return state.has_quorum == (event.kind is EventKind.QUORUM_ACQUIRED)
+            case EventKind.FENCING_REQUESTED:
+                return self._book.find(IncidentKind.FENCING, event.node or "") is not None
+            case EventKind.ATTRIBUTE_CHANGED:
+                return state.attributes.get(f"{event.node} {detail.get('attribute')}") == detail.get("new")
+            case EventKind.FAIL_COUNT_CHANGED:
+                return (
+                    node is not None and node.fail_counts.get(event.resource or "") == detail.get("value") and detail["value"] is not None
+                )
+            case _:
+                return False
+
+    def _is_known_role(self, event: Event) -> bool:
+        item = self.state.resources.get(event.resource or "")
+        name = event.node or ""
+        if item is None:
+            return False
+        if event.at < self.state.heard.get(item.id, event.at):
+            return True
+        role = item.roles.get(name)
+        match event.kind:
+            case EventKind.RESOURCE_STOPPED:
+                return role is None
+            case EventKind.RESOURCE_DEMOTED:
+                return role != topology.PROMOTED
+        node = self.state.nodes.get(name)
+        waiting = self._departures.running(item.id) is not None or item.id in self.state.suspects
+        if waiting or (node is not None and item.id in node.failed):
+            return False
+        return role == topology.PROMOTED if event.kind is EventKind.RESOURCE_PROMOTED else role is not None
+
+    # -- after them
+
+    def judge(self, watch: Watch) -> None:
+        """Compare the stories with the state that the poll shows."""
+        status = watch.accepted
+        if status is None:
+            return
+        memory, at = self.state.polls, status.at
+        first = memory.last_at is None
+        if self._judged is None or watch.changed:
+            self._services = find(status, named=self.settings.services or None)
+            self._judged = status
+        seen: set[str] = set()
+        self._see_services(self._services, status, seen, first)
+        self._see_members(watch, status, seen)
+        self._see_roles(watch, status, seen)
+        memory.last_at = at
+        for name, since in list(memory.since.items()):
+            if name not in seen:
+                del memory.since[name]
+            elif since > at:
+                memory.since[name] = at
+        self._gone_attributes(watch, at)
+        self._complete(watch, at)
+        self._outages(watch, status)
+        self._standby(status, first)
+        self._twice_active(at)
+        self._close(watch, status)
+
+    def _lasts(self, name: str, at: datetime, seen: set[str]) -> bool:
+        """Note that a poll shows something; whether one before it did so too, long enough ago."""
+        seen.add(name)
+        since = self.state.polls.since.setdefault(name, at)
+        return at - since >= APART
+
+    def _since(self, name: str) -> datetime | None:
+        return self.state.polls.since.get(name)
+
+    def _is_settled(self, name: str, at: datetime) -> bool:
+        since = self._since(name)
+        return since is not None and at - since >= APART
+
+    def _silent(self, at: datetime, *names: str | None) -> bool:
+        """Whether no log or trap told of changes of these within the last half minute."""
+        return all(at - self.state.heard[name] > QUIET for name in names if name is not None and name in self.state.heard)
+
+    def _see_services(self, found: Services, status: ClusterStatus, seen: set[str], first: bool) -> None:
+        memory, at = self.state.polls, status.at
+        departing = any(story.kind in DEPARTURES and story.outcome is Outcome.ONGOING for story in self._book.open_stories())
+        if not departing and found.services and all(service.up for service in found.services):
+            memory.pattern = found.pattern.value
+        keeps_spare = memory.pattern in ("N+1", "N+M")
+        before, memory.services = memory.services, {}
+        for service in found.services:
+            known = before.get(service.name, PolledService())
+            now = PolledService(members=list(service.members), active=list(service.active_nodes), up=bool(service.up))
+            now.moving, now.disabled = service.moving, service.disabled
+            for candidate in service.candidates:
+                words = [self._word(item) for item in candidate.hindrances if not item.lasting]
+                name = f"{service.name} {candidate.node}"
+                if not candidate.allowed:
+                    continue
+                if candidate.able:
+                    settled = self._lasts(f"able {name}", at, seen) or first
+                    if not settled and candidate.node in known.against:
+                        now.against[candidate.node] = known.against[candidate.node]  # one good poll is none
+                        continue
+                    now.able.append(candidate.node)
+                    memory.fit.setdefault(name, at)
+                elif candidate.able is False:
+                    now.against[candidate.node] = words
+                    self._lasts(f"unable {name}", at, seen)
+            now.spare = [node for node in now.able if node in found.spare] if keeps_spare else list(now.able)
+            memory.services[service.name] = now
+
+    def _word(self, hindrance: Hindrance) -> str:
+        """The reason, with what is known of a node that is not there."""
+        node = self.state.nodes.get(hindrance.node)
+        if hindrance.reason in _OUT and node is not None and node.member is False:
+            return f"{topology.absence(node)} {hindrance.node}"
+        return str(hindrance)
+
+    def _see_members(self, watch: Watch, status: ClusterStatus, seen: set[str]) -> None:
+        for node in status.nodes:
+            if watch.members.get(node.name) and not node.unclean:
+                self._lasts(f"member {node.name}", status.at, seen)
+            if not node.online:
+                self._lasts(f"offline {node.name}", status.at, seen)
+
+    def _see_roles(self, watch: Watch, status: ClusterStatus, seen: set[str]) -> None:
+        """Where primitives run; of services also that they run nowhere."""
+        at = status.at
+        for name, item in watch.surveyed.items():
+            roles = watch.steady.get(name, {})
+            serving = [node for node, role in roles.items() if not item.promotable or role is Role.PROMOTED]
+            if not serving and not item.is_moving:
+                self._lasts(f"down {name}", at, seen)
+            for node in roles:
+                if node not in item.failed and not item.is_moving:
+                    self._lasts(f"runs {name} {node}", at, seen)
+            for node in serving:
+                self._lasts(f"serves {name} {node}", at, seen)
+
+    # -- departures and outages
+
+    def _complete(self, watch: Watch, at: datetime) -> None:
+        """A move that no event ended, though two polls show the service where it is."""
+        for story in self._book.open_stories():
+            if story.kind not in DEPARTURES:
+                continue
+            for move in list(story.moves.values()):
+                if move.done_at is not None or not self._silent(at, move.resource):
+                    continue
+                node = next(
+                    (name for name in watch.steady.get(move.resource, {}) if self._is_settled(f"serves {move.resource} {name}", at)), None
+                )
+                since = None if node is None else self._since(f"serves {move.resource} {node}")
+                if node is not None and since is not None and since >= (move.stopped_at or story.detected_at):
+                    self._departures.started(move.resource, node, since, promoted=move.promoted, before=[])
+
+    def _outages(self, watch: Watch, status: ClusterStatus) -> None:
+        """Services that serve nowhere, by two polls: on their way, waiting for the fencing of their node, or down."""
+        state, at = self.state, status.at
+        down: dict[str | None, list[Move]] = {}
+        for item in topology.service_resources(state, self.settings):
+            since = self._since(f"down {item.id}")
+            if since is None or at - since < APART or not self._silent(at, item.id):
+                continue
+            suspect = state.suspects.get(item.id)
+            move = self._departures.running(item.id)
+            if move is not None:
+                if not self._can_arrive(item.id, at, since):
+                    self._give_up(item.id, at)
+                continue
+            if suspect is None:
+                lost = next((name for name in topology.active_nodes(item) if topology.node(state, name).member is False), None)
+                if lost is None:
+                    self._down_from_the_start(item.id, since, at)
+                    continue
+                node = topology.node(state, lost)
+                suspect = Move(item.id, lost, promoted=item.promotable, stopped_at=node.lost_at or node.since or since)
+            elif not suspect.polled:
+                continue
+            down.setdefault(suspect.from_node, []).append(suspect)
+        for source, moves in down.items():
+            arriving = [move for move in moves if self._can_arrive(move.resource, at, self._since(f"down {move.resource}") or at)]
+            gone = topology.node(state, source).member is False if source is not None else False
+            if arriving and not gone:
+                continue  # it is about to start elsewhere; it may as well come back here
+            self._departures.polled_down(source, moves, at, failed=not arriving)
+
+    def _can_arrive(self, resource: str, at: datetime, since: datetime) -> bool:
+        """Whether a service that is down may yet come up by itself: its node is being fenced, or another is able and was given time."""
+        for node in self.state.nodes.values():
+            waits = node.member is False and node.fenced_at is None and node.stop_requested_at is None
+            if waits and any(move.from_node == node.name for move in self._moves_of(resource)):
+                return True
+        service = self._service_of(resource)
+        able = service is not None and bool(service.able)
+        fenced = [node.fenced_at for node in self.state.nodes.values() if node.fenced_at is not None]
+        begin = max([since, *fenced])
+        return able and at - begin < self.settings.grace
+
+    def _moves_of(self, resource: str) -> Iterable[Move]:
+        suspect = self.state.suspects.get(resource)
+        running = self._departures.running(resource)
+        found = [move for move in (suspect, running) if move is not None]
+        if not found:
+            item = self.state.resources[resource]
+            found = [Move(resource, name) for name in topology.active_nodes(item)]
+        return found
+
+    def _give_up(self, resource: str, at: datetime) -> None:
+        for story in self._book.open_stories():
+            waiting = [move for move in story.moves.values() if move.done_at is None]
+            if story.kind in DEPARTURES and story.outcome is Outcome.ONGOING and any(move.resource == resource for move in waiting):
+                if all(self._is_settled(f"down {move.resource}", at) for move in waiting):
+                    self._departures.limit(story, at)
+                return
+
+    def _down_from_the_start(self, resource: str, since: datetime, at: datetime) -> None:
+        """It was down in the first poll already, and stays so."""
+        service = self._service_of(resource)
+        if service is None or service.disabled or since != self.state.polls.first_at or at - since < self.settings.grace:
+            return
+        if self._book.find(IncidentKind.SERVICE_DOWN, "") is not None:
+            return
+        story = self._book.open(IncidentKind.SERVICE_DOWN, "", Severity.CRITICAL, at, started_at=None, resources=service.members)
+        story.outcome = Outcome.FAILED
+        story.moves = {name: Move(name, None) for name in service.members if self._is_settled(f"down {name}", at)}
+        story.sources.append(Source.POLL)
+
+    def _service_of(self, resource: str) -> PolledService | None:
+        return next((service for service in self.state.polls.services.values() if resource in service.members), None)
+
+    def _gone_attributes(self, watch: Watch, at: datetime) -> None:
+        """What a service left when its node lost the attribute that a rule asks for, as when the daemon that keeps it died."""
+        for service in self._services.services:
+            for candidate in service.candidates:
+                for item in candidate.hindrances:
+                    if item.reason is not Reason.ATTRIBUTE or not watch.members.get(item.node):
+                        continue
+                    node = topology.node(self.state, item.node)
+                    left = self._left(node.name, service.members, at)
+                    if left is None or item.subject in node.degraded:
+                        continue
+                    node.degraded[item.subject] = at
+                    began = left.started_at or left.detected_at
+                    story = self._book.open(
+                        IncidentKind.CONNECTIVITY_DEGRADED,
+                        f"{node.name}/{item.subject}",
+                        Severity.MAJOR,
+                        at,
+                        started_at=began,
+                        nodes=[node.name],
+                        settle=self.settings.settle,
+                        cause=Cause(kind="connectivity_degraded", node=node.name, at=began, text=f"{item.subject} is gone"),
+                    )
+                    story.sources.append(Source.POLL)
+                    self._effects.join_effect(story, node.name)
+                    self._departures.weigh(left, at)
+
+    def _left(self, node: str, members: Sequence[str], at: datetime) -> Story | None:
+        """The departure of a service from a node, as long as it is not known what for."""
+        for story in self._book.open_stories():
+            recent = at - story.detected_at <= self.settings.story_window and story.from_node == node
+            if story.kind in DEPARTURES and story.planned is None and recent and not set(members).isdisjoint(story.moves):
+                return story
+        return None
+
+    # -- standby
+
+    def _standby(self, status: ClusterStatus, first: bool) -> None:
+        """The generic rule: a node that could take a service over no longer can, and nobody planned it."""
+        memory, at = self.state.polls, status.at
+        for service in self._services.services:
+            if not service.active_nodes:
+                continue
+            for candidate in service.candidates:
+                name = f"{service.name} {candidate.node}"
+                hindrances = [item for item in candidate.hindrances if not item.lasting]
+                if candidate.able is not False or not candidate.allowed or not hindrances:
+                    continue
+                since = self._since(f"unable {name}")
+                fit = memory.fit.get(name)
+                if first:
+                    self._unable_from_the_start(service, candidate.node, hindrances, at)
+                elif fit is not None and since is not None and at - since >= APART:
+                    del memory.fit[name]
+                    if self._silent(at, candidate.node) or not self._is_told(candidate.node):
+                        self._unable(service, candidate.node, hindrances, since, at)
+
+    def _is_told(self, node: str) -> bool:
+        """Whether a story tells already why this node could not take over."""
+        return any(
+            node in story.nodes
+            and (story.state is IncidentState.OPEN or story.part_of is not None)
+            and (story.kind is IncidentKind.STANDBY_FAULT or (story.kind in DEPARTURES and story.from_node == node))
+            for story in self.state.stories
+        )
+
+    def _is_planned(self, node: Node, hindrances: Sequence[Hindrance]) -> bool:
+        """Whether somebody wants it so: every reason is planned work, or follows from it."""
+        for item in hindrances:
+            orderly = item.reason is Reason.NODE_STOPPED and node.stop_requested_at is not None and node.fenced_at is None
+            banned = item.reason is Reason.BAN and item.subject.startswith("cli-")
+            if not (item.reason in _PLANNED or orderly or banned):
+                return False
+        return True
+
+    def _unable(self, service: Service, name: str, hindrances: Sequence[Hindrance], since: datetime, at: datetime) -> None:
+        node = topology.node(self.state, name)
+        if self._is_told(name) or self._is_planned(node, hindrances):
+            return
+        if name in topology.active_somewhere(self.state, self.settings) and not service.active_nodes:
+            return
+        cause = self._cause(hindrances, since)
+        others = [other for other in self.state.polls.services[service.name].able if other != name]
+        story = self._book.open(
+            IncidentKind.STANDBY_FAULT,
+            name,
+            Severity.MINOR if others else Severity.MAJOR,
+            at,
+            started_at=since,
+            nodes=[name],
+            resources=[item.subject for item in hindrances if item.subject in self.state.resources],
+            cause=cause,
+            settle=self.settings.settle,
+        )
+        story.redundancy = bool(others)
+        story.sources.append(Source.POLL)
+        self._book.adopt(story, [name])
+        story.reasons = topology.hindrances(self.state, name)
+
+    def _unable_from_the_start(self, service: Service, name: str, hindrances: Sequence[Hindrance], at: datetime) -> None:
+        if any(name in story.nodes for story in self._book.open_stories()):
+            return
+        node = topology.node(self.state, name)
+        others = [other for other in self.state.polls.services[service.name].able if other != name]
+        planned = self._is_planned(node, hindrances)
+        story = self._book.open(
+            IncidentKind.STANDBY_FAULT,
+            name,
+            Severity.MINOR if others else Severity.MAJOR,
+            at,
+            started_at=None,
+            nodes=[name],
+            planned=True if planned else None,
+            cause=self._cause(hindrances, None),
+            settle=self.settings.settle,
+        )
+        if not planned:
+            story.planned = None
+        story.settle_at = None  # it was so before: shown, but nobody is called
+        story.redundancy = bool(others)
+        story.sources.append(Source.POLL)
+        story.reasons = topology.hindrances(self.state, name)
+
+    def _cause(self, hindrances: Sequence[Hindrance], at: datetime | None) -> Cause:
+        one = hindrances[0]
+        resource = one.subject if one.subject in self.state.resources else None
+        return Cause(kind=_CAUSES.get(one.reason, "attribute_changed"), node=one.node, resource=resource, at=at, text=self._word(one))
+
+    # -- two of it
+
+    def _twice_active(self, at: datetime) -> None:
+        for service in self._services.services:
+            known = self._book.find(IncidentKind.SPLIT_BRAIN_SUSPECTED, service.name)
+            name = f"twice {service.name}"
+            if not service.multiple_active:
+                self.state.polls.since.pop(name, None)
+                if known is not None:
+                    self._book.close(known, at, "it runs on one node only")
+                continue
+            since = self.state.polls.since.setdefault(name, at)
+            if known is None and at - since >= APART:
+                self._book.open(
+                    IncidentKind.SPLIT_BRAIN_SUSPECTED,
+                    service.name,
+                    Severity.CRITICAL,
+                    at,
+                    started_at=since if since != self.state.polls.first_at else None,
+                    nodes=service.active_nodes,
+                    resources=service.members,
+                    cause=Cause(
+                        kind="split_brain_suspected", resource=service.name, at=since, text=f"{service.name} runs on several nodes"
+                    ),
+                )
+
+    # -- closing
+
+    def _close(self, watch: Watch, status: ClusterStatus) -> None:
+        """Stories that two polls show to be over."""
+        at = status.at
+        for story in self._book.open_stories():
+            over = self._is_over.get(story.kind)
+            if over is None or story.recovered_at is not None:
+                continue
+            name = f"over {story.key}"
+            if not over(self, story, watch, status):
+                self.state.polls.since.pop(name, None)
+                continue
+            since = self.state.polls.since.setdefault(name, at)
+            if at - since >= APART and self._silent(at, *story.nodes[:1], *story.resources[:1]):
+                self._over(story, since)
+
+    def _over(self, story: Story, at: datetime) -> None:
+        del self.state.polls.since[f"over {story.key}"]
+        node = self.state.nodes.get(story.nodes[0]) if story.nodes else None
+        resource = story.resources[0] if story.resources else ""
+        reason = "two polls show it so"
+        if story.kind is IncidentKind.RESOURCE_FAILURE:
+            story.recovered_at = at
+            if node is not None:
+                node.failed.pop(resource, None)
+            if story.part_of is None:
+                if story.settle_at is None:
+                    self._operations.recovered(story, at)
+                return
+        if node is not None:
+            if story.kind is IncidentKind.NODE_LOST and node.member is not True:
+                node.member, node.lost_at, node.fenced_at, node.lost_by = True, None, None, None
+                node.lost_for.clear()
+            elif story.kind in _DEGRADED:
+                node.degraded.pop(story.subject.partition("/")[2], None)
+            elif story.kind is IncidentKind.FAILCOUNT_THRESHOLD:
+                node.barred.pop(resource, None)
+        self._book.close(story, at, reason)
+
+    def _works(self, story: Story, watch: Watch, status: ClusterStatus) -> bool:
+        node, resource = (story.nodes or [""])[0], (story.resources or [""])[0]
+        return self._is_settled(f"runs {resource} {node}", status.at)
+
+    def _stopped(self, story: Story, watch: Watch, status: ClusterStatus) -> bool:
+        node, resource = (story.nodes or [""])[0], (story.resources or [""])[0]
+        item = watch.surveyed.get(resource)
+        return (
+            item is not None and node not in item.failed and node not in item.blocked and (node in watch.steady.get(resource, {})) is False
+        )
+
+    def _joined(self, story: Story, watch: Watch, status: ClusterStatus) -> bool:
+        return bool(story.nodes) and self._is_settled(f"member {story.nodes[0]}", status.at)
+
+    def _is_good(self, story: Story, watch: Watch, status: ClusterStatus) -> bool:
+        node, _, attribute = story.subject.partition("/")
+        shown = next((item for item in status.attributes if item.node == node and item.name == attribute), None)
+        if shown is None:
+            return False
+        if shown.expected is not None and topology.is_number(shown.expected) and topology.is_number(shown.value):
+            return float(shown.value) >= float(shown.expected)
+        return attribute not in topology.node(self.state, node).degraded
+
+    def _is_below(self, story: Story, watch: Watch, status: ClusterStatus) -> bool:
+        node = (story.nodes or [""])[0]
+        return (
+            watch.members.get(node, False)
+            and not any(
+                item.node == node and (item.resource in story.resources or not story.resources) and item.fail_count
+                for item in status.history
+            )
+            and not any(
+                name in watch.surveyed and item.fail_count for name in story.resources for item in status.history if item.node == node
+            )
+        )
+
+    def _is_free(self, story: Story, watch: Watch, status: ClusterStatus) -> bool:
+        item = watch.surveyed.get((story.resources or [""])[0])
+        return item is None or not (item.blocked if story.kind is IncidentKind.RESOURCE_BLOCKED else item.unmanaged)
+
+    def _has_quorum(self, story: Story, watch: Watch, status: ClusterStatus) -> bool:
+        return status.has_quorum is True
+
+    def _is_running(self, story: Story, watch: Watch, status: ClusterStatus) -> bool:
+        item = watch.surveyed.get((story.resources or [""])[0])
+        return item is not None and bool(item.roles) and not item.failed and not item.is_moving
+
+    def _is_gone(self, story: Story, watch: Watch, status: ClusterStatus) -> bool:
+        return story.subject.startswith("cli-ban-") and all(ban.id != story.subject for ban in status.bans)
+
+    def _is_managed(self, story: Story, watch: Watch, status: ClusterStatus) -> bool:
+        if not story.nodes:
+            return status.options.maintenance_mode is False
+        return any(node.name == story.nodes[0] and node.online and not node.maintenance for node in status.nodes)
+
+    _is_over: Mapping[IncidentKind, Callable[["Polls", Story, Watch, ClusterStatus], bool]] = {
+        IncidentKind.RESOURCE_FAILURE: _works,
+        IncidentKind.STOP_FAILED: _stopped,
+        IncidentKind.NODE_LOST: _joined,
+        IncidentKind.FENCING: _joined,
+        IncidentKind.FENCING_FAILED: _joined,
+        IncidentKind.CONNECTIVITY_DEGRADED: _is_good,
+        IncidentKind.DISK_DEGRADED: _is_good,
+        IncidentKind.REPLICATION_DEGRADED: _is_good,
+        IncidentKind.FAILCOUNT_THRESHOLD: _is_below,
+        IncidentKind.RESOURCE_BLOCKED: _is_free,
+        IncidentKind.RESOURCE_UNMANAGED: _is_free,
+        IncidentKind.QUORUM_LOST: _has_quorum,
+        IncidentKind.FENCE_DEVICE_FAILED: _is_running,
+        IncidentKind.MOVE_CONSTRAINT_LEFT: _is_gone,
+        IncidentKind.MAINTENANCE: _is_managed,
+    }
