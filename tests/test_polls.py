@@ -1,6 +1,6 @@
 """What polling showed is remembered, and a cluster that cannot be asked is unknown."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,11 +11,10 @@ from hamon import data
 from hamon.classify.settings import ClusterSettings
 from hamon.metrics import Metrics
 from hamon.model.cluster import ClusterStatus, NodeStatus
-from hamon.model.event import Event, EventKind
+from hamon.model.event import EventKind
 from hamon.model.incident import IncidentKind
 from hamon.model.observation import Observation, Snapshot, Source, SourceBack, SourceLost
 from hamon.pipeline import Processor
-from hamon.pipeline.polls import Watcher, compared
 from hamon.ports import EventFilter, IncidentFilter
 from hamon.rules.load import load
 from hamon.store import migrate
@@ -41,33 +40,6 @@ def back(seconds: float) -> SourceBack:
     return SourceBack(cluster="web01", collector="polls", path="crm_mon", at=NOW + timedelta(seconds=seconds), source=Source.POLL)
 
 
-class Comparison:
-    """Tells of each node that went offline, as the real comparison does; stumbles over a status without nodes."""
-
-    def __init__(self, settings: ClusterSettings, known: ClusterStatus | None) -> None:
-        self.name, self.known = settings.name, known
-
-    def __call__(self, seen: Snapshot) -> Sequence[Event]:
-        before, self.known = self.known, seen.status
-        if not seen.status.nodes:
-            raise ZeroDivisionError
-        was = {node.name for node in before.nodes if node.online} if before is not None else set()
-        return [
-            Event(
-                at=seen.status.at,
-                received_at=seen.received_at,
-                cluster=seen.cluster,
-                kind=EventKind.NODE_LOST,
-                rule="",
-                source=Source.POLL,
-                collector=seen.collector,
-                node=node.name,
-            )
-            for node in seen.status.nodes
-            if node.name in was and not node.online
-        ]
-
-
 class Bench:
     """A processor on a real store, fed by hand."""
 
@@ -79,13 +51,13 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(folder: Path, watch: Watcher = Comparison) -> AsyncIterator[Bench]:
+async def bench(folder: Path) -> AsyncIterator[Bench]:
     url = f"sqlite:///{folder / 'hamon.db'}"
     migrate.upgrade(url)
     clock, registry = FakeClock(NOW), CollectorRegistry()
     store = SqlStore(url, clock=clock)
     rules = load([data.folder("rules")])
-    processor = Processor(SETTINGS, rules, store, [], clock, Metrics(registry, "test"), recorded=lambda: None, watch=watch)
+    processor = Processor(SETTINGS, rules, store, [], clock, Metrics(registry, "test"), recorded=lambda: None)
     try:
         await processor.restore()
         yield Bench(processor, store, registry)
@@ -137,27 +109,22 @@ async def test_what_the_comparison_finds_reaches_the_engine_and_the_history(tmp_
         await it.give(snapshot(10, "b", online=False))
         stored = [item.event for item in await it.store.events(EventFilter(limit=10))]
         assert [(event.kind, event.node, event.source) for event in stored] == [(EventKind.NODE_LOST, "n2", Source.POLL)]
+        (incident,) = await it.store.incidents(IncidentFilter(open_only=True))
+        assert (incident.nodes, incident.sources) == (("n2",), (Source.POLL,))
 
 
 async def test_a_defect_of_the_comparison_stops_neither_it_nor_other_clusters(tmp_path: Path) -> None:
     async with bench(tmp_path) as it:
         await it.give(snapshot(0, "a"), snapshot(0, "a", cluster="web02"))
         at = NOW + timedelta(seconds=5)
-        broken = Snapshot(cluster="web01", collector="polls", status=ClusterStatus(at=at), digest="x", received_at=at)
+        nonsense = (None, None)
+        status = ClusterStatus(at=at, dc="n1", nodes=nonsense)  # type: ignore[arg-type]
+        broken = Snapshot(cluster="web01", collector="polls", status=status, digest="x", received_at=at)
         await it.give(broken, snapshot(6, "b", cluster="web02", online=False))
         await it.give(snapshot(10, "a"), snapshot(20, "b", online=False))
         stored = [(item.event.cluster, item.event.node) for item in await it.store.events(EventFilter(limit=10))]
         assert stored == [("web01", "n2"), ("web02", "n2")]
-        assert it.registry.get_sample_value("hamon_defects_total") == 1.0
-
-
-async def test_a_lost_node_of_a_real_comparison_becomes_an_incident(tmp_path: Path) -> None:
-    async with bench(tmp_path, compared) as it:
-        await it.give(snapshot(0, "a"), snapshot(10, "b", online=False), snapshot(20, "b", online=False))
-        kinds = {item.event.kind for item in await it.store.events(EventFilter(limit=10))}
-        assert EventKind.NODE_LOST in kinds
-        (incident,) = await it.store.incidents(IncidentFilter(open_only=True))
-        assert (incident.nodes, incident.sources) == (("n2",), (Source.POLL,))
+        assert it.registry.get_sample_value("hamon_defects_total") == 2.0  # of the batch, and of its one snapshot
 
 
 async def test_after_a_restart_the_last_state_is_known_but_old_until_the_cluster_answers(tmp_path: Path) -> None:

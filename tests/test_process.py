@@ -11,8 +11,9 @@ from hamon import data
 from hamon.classify.incidents import Advance, Engine
 from hamon.classify.settings import ClusterSettings
 from hamon.metrics import Metrics
+from hamon.model.cluster import ClusterStatus
 from hamon.model.event import Event, EventKind
-from hamon.model.observation import LogChunk, Tick
+from hamon.model.observation import LogChunk, Snapshot, Tick
 from hamon.pipeline import Processor
 from hamon.ports import EventFilter, IncidentFilter
 from hamon.rules.load import load
@@ -33,7 +34,7 @@ Nov 22 11:59:53 n2   info: Resource prmPg started. (rc=0) ok
 class Stumbling(Engine):
     """An engine with a defect: it cannot take disk errors, and has already changed its state when that shows."""
 
-    def advance(self, items: Sequence[Event | Tick]) -> Advance:
+    def advance(self, items: Sequence[Event | Snapshot | Tick]) -> Advance:
         advance = super().advance(items)
         if any(isinstance(item, Event) and item.kind is EventKind.DISK_ERROR for item in items):
             raise ZeroDivisionError
@@ -45,8 +46,8 @@ class OneStumbles(Processor):
         await super().restore()
         self._engines = {name: Stumbling(engine.settings, engine.state) for name, engine in self._engines.items()}
 
-    def _engine(self, name: str, state: bytes, known: Sequence[Event]) -> Engine:
-        plain = super()._engine(name, state, known)
+    def _engine(self, name: str, state: bytes, known: Sequence[Event], polled: ClusterStatus | None) -> Engine:
+        plain = super()._engine(name, state, known, polled)
         return Stumbling(plain.settings, plain.state, known)
 
 

@@ -5,10 +5,12 @@ whole seconds) causes come before what they lead to. Which log was read first sa
 """
 
 import heapq
+from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from hamon.model.event import Event, EventKind
+from hamon.model.observation import Snapshot
 
 # Within one second causes come before what they lead to; the order inside one file is kept.
 _CAUSES_FIRST = {
@@ -57,3 +59,13 @@ def causal_order(logs: Sequence[Sequence[Event]]) -> Iterator[Event]:
             heapq.heapreplace(heads, place(number, index + 1))
         else:
             heapq.heappop(heads)
+
+
+def with_snapshots(events: Sequence[Event], snapshots: Sequence[Snapshot]) -> Iterator[Event | Snapshot]:
+    """Put polls among events that are in order: each after what happened before it was asked."""
+    waiting = deque(sorted(snapshots, key=lambda snapshot: snapshot.status.at))
+    for event in events:
+        while waiting and waiting[0].status.at < event.at:
+            yield waiting.popleft()
+        yield event
+    yield from waiting

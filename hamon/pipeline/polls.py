@@ -1,43 +1,24 @@
-"""What polling showed, per cluster: the last status kept in memory, and handed to the comparison that makes events of it.
+"""What polling showed, per cluster: the last answer kept in memory, and what of it is to be recorded.
 
 The law: a cluster that could not be asked is unknown from that moment on, whatever it showed before.
 """
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from hamon.classify.compare import Watch
-from hamon.classify.settings import ClusterSettings
-from hamon.model.cluster import ClusterStatus
-from hamon.model.event import Event
 from hamon.model.observation import Polled, Snapshot, Source, SourceBack, SourceLost
-
-log = logging.getLogger(__name__)
 
 CONFIRM_EVERY = timedelta(minutes=1)
 """How often it is recorded that states are as they were: one transaction for all clusters, not one for each answer."""
 _MOMENT = timedelta(microseconds=1)
 
-See = Callable[[Snapshot], Sequence[Event]]
-"""The comparison of one cluster: takes one snapshot after the other, gives what happened between them."""
-Watcher = Callable[[ClusterSettings, ClusterStatus | None], See]
-"""Makes the comparison of a cluster, from its settings and its last known status."""
-
-
-def compared(settings: ClusterSettings, known: ClusterStatus | None) -> See:
-    """Snapshot to snapshot (hamon.classify.compare)."""
-    return Watch(settings, known).see
-
 
 class Polls:
     """The polled clusters. Changed by the processing thread only; `changed` gives what the event loop may show once it is recorded."""
 
-    def __init__(self, settings: Mapping[str, ClusterSettings], watch: Watcher, defect: Callable[[], None]) -> None:
-        self._settings, self._watch, self._defect = settings, watch, defect
+    def __init__(self) -> None:
         self._polled: dict[str, Polled] = {}
-        self._sees: dict[str, See] = {}
         self._changed: set[str] = set()
         self._to_record: list[Polled] = []
         self._confirmed: dict[str, Polled] = {}
@@ -54,26 +35,10 @@ class Polls:
             if polled.unknown_since is None:
                 self._to_record.append(self._polled[name])
 
-    def see(self, snapshot: Snapshot) -> Sequence[Event]:
-        """Remember a snapshot; return what happened since the one before. A defect is logged and counted, and the next begins anew."""
+    def take(self, snapshot: Snapshot) -> None:
+        """Remember an answer. A state seen again is noted with others once a minute; what nobody saw in between is not vouched for."""
         name = snapshot.cluster
         last = self._polled.get(name, Polled(cluster=name))
-        see = self._sees.get(name)
-        if see is None:
-            known = last.snapshot.status if last.snapshot is not None else None
-            see = self._sees[name] = self._watch(self._settings[name], known)
-        self._take(last, snapshot)
-        try:
-            return see(snapshot)
-        except Exception:
-            self._defect()
-            self._sees[name] = self._watch(self._settings[name], snapshot.status)
-            log.exception("defect while comparing a snapshot; what changed with it is not told", extra={"cluster": name})
-            return ()
-
-    def _take(self, last: Polled, snapshot: Snapshot) -> None:
-        """A state that is seen again is noted with others once a minute; what nobody saw in between is not vouched for."""
-        name = snapshot.cluster
         is_same = last.snapshot is not None and last.snapshot.digest == snapshot.digest and last.unknown_since is None
         polled = Polled(cluster=name, snapshot=snapshot, since=last.since if is_same else snapshot.received_at)
         self._polled[name] = polled

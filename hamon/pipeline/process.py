@@ -16,18 +16,18 @@ from pydantic import TypeAdapter, ValidationError
 
 from hamon.classify.incidents import Advance, Engine
 from hamon.classify.match import Matcher, Scan
-from hamon.classify.order import causal_order
+from hamon.classify.order import causal_order, with_snapshots
 from hamon.classify.routes import Target, plan
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import VERSION, State
 from hamon.clock import Clock
 from hamon.errors import StoreError
-from hamon.model.cluster import ClusterView
+from hamon.model.cluster import ClusterStatus, ClusterView
 from hamon.model.delivery import Delivery
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import IncidentState, Transition
 from hamon.model.observation import LogChunk, Observation, Polled, ReadPosition, Snapshot, SourceBack, SourceLost, Tick
-from hamon.pipeline.polls import Polls, Watcher, compared
+from hamon.pipeline.polls import Polls
 from hamon.ports import EventFilter, IncidentFilter, Recording, Store
 from hamon.rules.schema import RuleSet
 
@@ -87,19 +87,21 @@ class _Result:
 
 
 class _Merge:
-    """The events of one cluster in one batch, by the log that they are from, and the tick that comes after them."""
+    """The events of one cluster in one batch, by the log that they are from, its polls, and the tick that comes after them."""
 
     def __init__(self) -> None:
         self._logs: dict[tuple[str, str], list[Event]] = {}
+        self.snapshots: list[Snapshot] = []
         self.tick: Tick | None = None
 
     def add(self, log: tuple[str, str], events: Iterable[Event]) -> None:
         self._logs.setdefault(log, []).extend(events)
 
-    def in_order(self) -> list[Event | Tick]:
+    def in_order(self) -> list[Event | Snapshot | Tick]:
         logs = list(self._logs.values())
-        ordered: list[Event | Tick] = [*(causal_order(logs) if len(logs) > 1 else logs[0])] if logs else []
-        return ordered if self.tick is None else [*ordered, self.tick]
+        ordered = list(causal_order(logs) if len(logs) > 1 else logs[0]) if logs else []
+        items = with_snapshots(ordered, self.snapshots)
+        return [*items] if self.tick is None else [*items, self.tick]
 
 
 class Processor:
@@ -116,12 +118,8 @@ class Processor:
         *,
         recorded: Callable[[], None],
         behind: Callable[[], bool] = lambda: False,
-        watch: Watcher = compared,
     ) -> None:
-        """`recorded` is called after each transaction that made deliveries; `behind` tells whether a source holds what is not read yet.
-
-        `watch` makes the function that turns the snapshots of a cluster into events, from its settings and last known status.
-        """
+        """`recorded` is called after each transaction that made deliveries; `behind` tells whether a source holds what is not read yet."""
         self._settings, self._store, self._targets, self._clock, self._counts = dict(clusters), store, list(targets), clock, counts
         self._recorded, self._behind = recorded, behind
         self._starting_until = 0.0
@@ -132,7 +130,7 @@ class Processor:
         self._last_states: dict[str, bytes] = {}
         self._told: dict[tuple[str, str], set[str]] = {}
         self._views: dict[str, ClusterView] = {}
-        self._polls = Polls(self._settings, watch, counts.defect)
+        self._polls = Polls()
         self._polled: dict[str, Polled] = {}
         self._catching_up_until = 0.0
         self.store_is_away = False
@@ -164,7 +162,9 @@ class Processor:
         for name, settings in self._settings.items():
             state = _state_from(remembered.states.get(name), name)
             stored = await self._store.events(EventFilter(cluster=name, limit=KNOWN_EVENTS))
-            engine = Engine(settings, state, [item.event for item in reversed(stored)])
+            polled = remembered.polls.get(name)
+            last = polled.snapshot.status if polled is not None and polled.snapshot is not None else None
+            engine = Engine(settings, state, [item.event for item in reversed(stored)], last)
             if not collectors_known:
                 engine.silent_before = self._clock.now() - HISTORY
             self._engines[name] = engine
@@ -279,8 +279,8 @@ class Processor:
                     if observation.position is not None:
                         positions.append(observation.position)
                 case Snapshot():
-                    seen = self._polls.see(observation)
-                    items.setdefault(observation.cluster, _Merge()).add((observation.collector, observation.path), seen)
+                    self._polls.take(observation)
+                    items.setdefault(observation.cluster, _Merge()).snapshots.append(observation)
                 case SourceLost() | SourceBack():
                     self._polls.source(observation)
                     source = (observation.collector, observation.path)
@@ -317,8 +317,9 @@ class Processor:
             self._polls.changed(),
         )
 
-    def _advance(self, name: str, items: Sequence[Event | Tick]) -> Advance:
+    def _advance(self, name: str, items: Sequence[Event | Snapshot | Tick]) -> Advance:
         """Fold a batch into a cluster's state; after a defect go back to the state before, and take the events one by one."""
+        polled = self._engines[name].polled
         try:
             return self._engines[name].advance(items)
         except Exception:
@@ -327,14 +328,16 @@ class Processor:
         events: list[Event] = []
         transitions: list[Transition] = []
         good = self._last_states[name]
-        self._engines[name] = self._engine(name, good, ())
+        self._engines[name] = self._engine(name, good, (), polled)
         for item in items:
             try:
                 advance = self._engines[name].advance([item])
             except Exception:
                 self._counts.defect()
                 log.error("an event meets a defect of hamon: it is kept, and judged no further", extra={"cluster": name, "event": item})
-                self._engines[name] = self._engine(name, good, events)
+                # After a snapshot that cannot be compared the comparison begins anew.
+                polled = self._engines[name].polled if isinstance(item, Event) else None
+                self._engines[name] = self._engine(name, good, events, polled)
                 if isinstance(item, Event):
                     events.append(item)
             else:
@@ -343,8 +346,8 @@ class Processor:
                 good = _STATE.dump_json(self._engines[name].state)
         return Advance(events=events, transitions=transitions)
 
-    def _engine(self, name: str, state: bytes, known: Sequence[Event]) -> Engine:
-        engine = Engine(self._settings[name], _STATE.validate_json(state), known)
+    def _engine(self, name: str, state: bytes, known: Sequence[Event], polled: ClusterStatus | None) -> Engine:
+        engine = Engine(self._settings[name], _STATE.validate_json(state), known, polled)
         engine.silent_before = self._engines[name].silent_before
         return engine
 
