@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
 from xml.etree.ElementTree import Element
+from xml.sax.saxutils import unescape
 
 from hamon.errors import ParseError
 from hamon.model.cluster import (
@@ -74,6 +75,7 @@ _INTERVAL = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|min|h|us)?$")
 _SECONDS = {None: 0.001, "ms": 0.001, "us": 0.000001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _OPERATION = re.compile(r"(?P<resource>.+?)_(?P<task>migrate_to|migrate_from|last_failure|[A-Za-z-]+)_(?P<interval>\d+)$")
 _ROOTS = ("pacemaker-result", "crm_mon")
+_QUOTES = {"&quot;": '"', "&apos;": "'"}
 _WORDS = {4: "insufficient privileges", 102: "not connected"}
 
 
@@ -423,7 +425,7 @@ def _failure(element: Element, timezone: str) -> FailureStatus:
         rc=_optional(get("exitcode")),
         instance=number,
         rc_text=get("exitstatus", ""),
-        reason="" if reason == "none" else reason,
+        reason="" if reason == "none" else _plain(reason),
         status=get("status", ""),
         call=_optional(get("call")),
         interval_seconds=_seconds(interval if interval is not None else parts["interval"] if parts else "0"),
@@ -444,7 +446,7 @@ def _fence_event(element: Element, timezone: str) -> FencingStatus:
         client=get("client", ""),
         origin=get("origin", ""),
         delegate=get("delegate") or None,
-        reason=get("exit-reason", ""),
+        reason=_plain(get("exit-reason", "")),
         extended_status=get("extended-status", ""),
         completed_at=read_time(completed, timezone),
         completed_text=completed,
@@ -474,6 +476,11 @@ def _ticket(element: Element, timezone: str) -> TicketStatus:
 
 
 # --- values
+
+
+def _plain(text: str) -> str:
+    """Releases such as 2.1.5 escape a reason twice, so that `&quot;` is left in it."""
+    return unescape(text, _QUOTES) if "&" in text else text
 
 
 def _truth(text: str | None) -> bool | None:
