@@ -83,6 +83,15 @@ class SourceBack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One question of a poll and how it went. `part`: crm_mon, cib, quorum, links, sbd or drbd; `reason`: why there is no answer."""
+
+    part: str
+    seconds: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """One poll that gave an answer. `digest` names its content: equal digests, equal status but for the time (SHA-256 in hex)."""
 
@@ -93,6 +102,8 @@ class Snapshot:
     received_at: datetime
     path: str = ""
     """Which command gave it (its name in the configuration), or the file."""
+    asked: tuple[Asked, ...] = ()
+    """What was asked for it, each part at its own interval; empty: not told. A part that is not asked at all is not there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
