@@ -18,13 +18,14 @@ from hamon import __version__, config, data
 from hamon import log as logs
 from hamon.app import Gateway, bind, outlets_of, rules_of
 from hamon.classify.match import Matcher, answer
+from hamon.classify.traps import TrapMatcher
 from hamon.clock import SystemClock
 from hamon.collect.log_tail_config import StartAt
 from hamon.errors import ConfigError, DeliveryError, HamonError
 from hamon.model.delivery import Notification
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Notice, Severity, Transition, TransitionKind
 from hamon.model.observation import Source
-from hamon.rules.check import check
+from hamon.rules.check import check, check_traps
 from hamon.rules.load import load
 from hamon.store import migrate
 from hamon.web.settings import parse_listen
@@ -331,13 +332,17 @@ def _config_sample(_options: argparse.Namespace) -> int:
 def _rules_check(options: argparse.Namespace) -> int:
     rules = load([*options.folders, data.folder("rules")])
     matcher = Matcher(rules)
-    findings = check(rules, lambda rule, line: answer(matcher, rule, line), lambda rule, line: rule.pattern.search(line) is not None)
+    traps = TrapMatcher(rules)
+    findings = [
+        *check(rules, lambda rule, line: answer(matcher, rule, line), lambda rule, line: rule.pattern.search(line) is not None),
+        *check_traps(rules, traps.answer, traps.alone),
+    ]
     for finding in findings:
         print(finding)
     if findings:
         print(f"{len(findings)} example(s) are not as the rules say")
         return REFUSED
-    print(f"{len(rules)} rules, {sum(len(rule.examples) + len(rule.counter_examples) for rule in rules.rules)} examples: all as they say")
+    print(f"{len(rules)} rules, {rules.example_count} examples: all as they say")
     return OK
 
 

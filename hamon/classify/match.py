@@ -16,7 +16,7 @@ from hamon.model.observation import LogChunk, Source
 from hamon.parse.lines import SEVERE, SYSLOG, Head, LogLine, head, parse_line, short_cut, without_level
 from hamon.parse.stamp import Stamps
 from hamon.rules.check import Answer
-from hamon.rules.schema import Rule, RuleSet
+from hamon.rules.schema import Rule, RuleSet, TrapRule
 
 MAX_RAW = 2000
 """Characters of an original line that are kept."""
@@ -156,7 +156,11 @@ def decode(line: bytes, encodings: Sequence[str]) -> tuple[str, bool]:
 
 def interpret(rule: Rule, found: re.Match[str]) -> Reading | None:
     """What a match of a rule's pattern says; None when it tells nothing (a probe, a cancelled operation)."""
-    detail: dict[str, Value] = found.groupdict()
+    return reading_of(rule, found.groupdict())
+
+
+def reading_of(rule: Rule | TrapRule, detail: dict[str, Value]) -> Reading | None:
+    """What the named groups of a rule say; None when they tell nothing. Changes `detail`."""
     for name in _INTEGERS.intersection(detail):
         value = detail[name]
         if isinstance(value, str) and value.lstrip("-").isdigit():
@@ -176,14 +180,19 @@ def interpret(rule: Rule, found: re.Match[str]) -> Reading | None:
     return READINGS[rule.read](reading) if rule.read else reading
 
 
+def require_readings(rules: Sequence[Rule | TrapRule]) -> None:
+    """Raises RuleError for a rule that names a reading that does not exist."""
+    for rule in rules:
+        if rule.read is not None and rule.read not in READINGS:
+            raise RuleError(rule.file, rule.id, f'no reading is called "{rule.read}"; there are {", ".join(sorted(READINGS))}')
+
+
 class Matcher:
     """The rules in force, indexed. Holds only caches, no state: the same chunk gives the same scan."""
 
     def __init__(self, rules: RuleSet, year: int | None = None) -> None:
         """Raises RuleError for a rule that names a reading that does not exist."""
-        for rule in rules.rules:
-            if rule.read is not None and rule.read not in READINGS:
-                raise RuleError(rule.file, rule.id, f'no reading is called "{rule.read}"; there are {", ".join(sorted(READINGS))}')
+        require_readings(rules.rules)
         self.rules = rules
         self._year = year
         names = {rule.daemon for rule in rules.rules} - {"*"}

@@ -7,10 +7,13 @@ whole seconds) causes come before what they lead to. Which log was read first sa
 import heapq
 from collections import deque
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hamon.model.event import Event, EventKind
-from hamon.model.observation import Snapshot
+from hamon.model.observation import Snapshot, Source
+
+_TENTH = timedelta(milliseconds=100)
+"""A trap tells the tenth of a second in which it happened: it is over when the tenth is."""
 
 # Within one second causes come before what they lead to; the order inside one file is kept.
 _CAUSES_FIRST = {
@@ -33,6 +36,11 @@ _CAUSES_FIRST = {
 }
 
 
+def by_stamp(event: Event) -> tuple[datetime, int]:
+    """The order of events that were not written one after the other, such as traps: by their stamps, causes first."""
+    return event.at, _rank(event)
+
+
 def _rank(event: Event) -> int:
     """Causes first; that the cluster has nothing more to do comes last."""
     if event.kind is EventKind.TRANSITION_ENDED or event.detail.get("to") == "S_IDLE":
@@ -41,13 +49,13 @@ def _rank(event: Event) -> int:
 
 
 def causal_order(logs: Sequence[Sequence[Event]]) -> Iterator[Event]:
-    """Merge the events of several logs. A stamp that goes back within a log counts as the one before it."""
+    """Merge the events of several logs, or senders of traps. A stamp that goes back within a log counts as the one before it."""
     exact = all(any(event.at.microsecond for event in events[:50]) for events in logs if events)
     latest = {number: events[0].at for number, events in enumerate(logs) if events}
 
     def place(number: int, index: int) -> tuple[datetime, int, int, int]:
         event = logs[number][index]
-        at = latest[number] = max(latest[number], event.at)
+        at = latest[number] = max(latest[number], event.at + _TENTH if event.source is Source.TRAP else event.at)
         return (at if exact else at.replace(microsecond=0)), _rank(event), number, index
 
     heads = [place(number, 0) for number, events in enumerate(logs) if events]

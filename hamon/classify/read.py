@@ -266,6 +266,133 @@ def logconv_fenced(reading: Reading) -> Reading | None:
     return reading
 
 
+_EXECUTION = {
+    2: "timeout",
+    3: "not supported",
+    4: "error",
+    5: "error",
+    6: "error",
+    7: "not installed",
+    8: "no executor connection",
+    9: "cannot execute now",
+    10: "no fence device",
+    11: "cib secrets unavailable",
+}
+"""Execution status by its number (`pcmk_exec_status` of Pacemaker's common/results.h), in the words of the logs."""
+_NOT_DONE = frozenset({-2, -1, 1})
+"""Unknown, pending, cancelled."""
+
+
+def _integer(value: Value) -> int | None:
+    text = _text(value)
+    return int(text) if text.lstrip("-").isdigit() else None
+
+
+def alert_operation(reading: Reading) -> Reading | None:
+    """An operation as an alert tells it: by numbers. It gives no interval: a monitor that expects rc 7 is a probe.
+
+    A probe that finds the resource running tells where it is; a notification, that it is a clone.
+    """
+    detail = reading.detail
+    operation, description = _text(detail.pop("operation", None)), _text(detail.pop("description", None))
+    status, rc, expected = (_integer(detail.pop(name, None)) for name in ("status", "rc", "expected"))
+    result = read_result(description, rc)
+    if status in _NOT_DONE or description.lower() in ("cancelled", "pending") or rc in (193, 196):
+        return None
+    if status is None or status == 0:
+        rc = result.rc
+        good = rc in (190, 191) or (rc == expected if expected is not None else rc in (RUNNING if operation == "monitor" else {0}))
+        word = None if rc is not None else result.status
+    else:
+        good, word = False, _EXECUTION.get(status, "error")
+    if operation == "monitor" and expected == 7:
+        if rc not in RUNNING or word is not None:
+            return None
+        operation, good = "probe", True
+    elif operation in _SILENT and not (operation == "notify" and good):
+        return None
+    if good:
+        reading.kind = _SUCCESS.get(operation, EventKind.OPERATION_SUCCEEDED)
+        detail.update(operation=operation, rc=rc)
+    else:
+        reading.kind = EventKind.OPERATION_FAILED
+        detail.update(operation=operation, rc=rc, status=word, reason=result.reason, result=description, expected=expected)
+    return reading
+
+
+def alert_fencing(reading: Reading) -> Reading | None:
+    """A fencing that ended: rc 0, or where there is none the result "OK", is success."""
+    detail = reading.detail
+    rc, result, reason = _integer(detail.get("rc")), _text(detail.pop("result", None)), _text(detail.pop("reason", None))
+    if detail.get("delegate") == "a human":
+        detail["manual"] = True
+    if rc == 0 or (rc is None and result.lower().startswith("ok")):
+        reading.kind = EventKind.FENCING_DONE
+    else:
+        reading.kind = EventKind.FENCING_FAILED
+        detail["reason"] = f"{result} ({reason})" if reason else result
+    return reading
+
+
+_MEMBERS = {"joined": True, "left": False, "2": True, "3": False}
+_HEARTBEAT_NODES = {"active": True, "dead": False, "3": True, "4": False}
+
+
+def corosync_node(reading: Reading) -> Reading | None:
+    """A member of Corosync, or of Heartbeat's membership, joined or left."""
+    return _came_or_went(reading, _MEMBERS)
+
+
+def heartbeat_node(reading: Reading) -> Reading | None:
+    """A node of Heartbeat is active or dead; what is between tells nothing."""
+    return _came_or_went(reading, _HEARTBEAT_NODES)
+
+
+def _came_or_went(reading: Reading, words: Mapping[str, bool]) -> Reading | None:
+    here = words.get(_text(reading.detail.pop("state", None)).lower())
+    if here is None:
+        return None
+    reading.kind = EventKind.NODE_JOINED if here else EventKind.NODE_LOST
+    return reading
+
+
+def quorum(reading: Reading) -> Reading | None:
+    """`quorate`, or `not quorate` in any case of letters."""
+    reading.kind = EventKind.QUORUM_ACQUIRED if _text(reading.detail.pop("state", None)).lower() == "quorate" else EventKind.QUORUM_LOST
+    return reading
+
+
+def link_state(reading: Reading) -> Reading | None:
+    """A link by the words of Corosync 1 to 3, or the number of Heartbeat (1 up, 2 down)."""
+    state = _text(reading.detail.pop("state", None)).lower()
+    if state in ("operational", "1", "up"):
+        reading.kind = EventKind.LINK_UP
+    elif state in ("disconnected", "2", "down") or "faulty" in state or "failed" in state:
+        reading.kind = EventKind.LINK_DOWN
+    else:
+        return None
+    return reading
+
+
+_HEARTBEAT_RESOURCES = {
+    "1": (EventKind.RESOURCE_STOPPED, None),
+    "2": (EventKind.RESOURCE_STARTED, None),
+    "3": (EventKind.RESOURCE_STARTED, "Unpromoted"),
+    "4": (EventKind.RESOURCE_PROMOTED, None),
+}
+
+
+def heartbeat_resource(reading: Reading) -> Reading | None:
+    """Where and in which role a resource is, by Heartbeat's number."""
+    known = _HEARTBEAT_RESOURCES.get(_text(reading.detail.pop("state", None)))
+    if known is None:
+        return None
+    reading.kind, role = known
+    if role is not None:
+        reading.detail["role"] = role
+    return reading
+
+
 READINGS: Mapping[str, Callable[[Reading], Reading | None]] = {
     function.__name__: function
     for function in (
@@ -284,5 +411,12 @@ READINGS: Mapping[str, Callable[[Reading], Reading | None]] = {
         plan_leave,
         logconv_result,
         logconv_fenced,
+        alert_operation,
+        alert_fencing,
+        corosync_node,
+        heartbeat_node,
+        quorum,
+        link_state,
+        heartbeat_resource,
     )
 }

@@ -1,9 +1,9 @@
 """Check that rules do what their examples say. Which reading a rule has is passed in, since readings belong to the classifier."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from hamon.rules.schema import Rule, RuleSet, Scalar
+from hamon.rules.schema import Rule, RuleSet, Scalar, TrapCounterExample, TrapExample, TrapRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,32 @@ def check(rules: RuleSet, ask: Callable[[Rule, str], Answer], alone: Callable[[R
     return findings
 
 
-def _wrong(rule: Rule, kind: str, none: bool, gives: dict[str, Scalar], answer: Answer) -> str | None:
+def check_traps(
+    rules: RuleSet,
+    ask: Callable[[TrapRule, str | None, Mapping[str, str | int]], Answer],
+    alone: Callable[[TrapRule, str | None, Mapping[str, str | int]], bool],
+) -> Sequence[Finding]:
+    """Run all examples of rules about traps: `ask` and `alone` as in `check`, with a notification (None: the rule's first) and varbinds."""
+    findings: list[Finding] = []
+    for rule in rules.traps:
+        for example in rule.examples:
+            answer = ask(rule, example.notification, example.varbinds)
+            if (message := _wrong(rule, example.event or rule.event, example.none, dict(example.gives), answer)) is not None:
+                findings.append(Finding(file=rule.file, rule=rule.id, line=_trap_line(example), message=message))
+        findings += [
+            Finding(file=rule.file, rule=rule.id, line=_trap_line(counter), message="matches its counter-example")
+            for counter in rule.counter_examples
+            if alone(rule, counter.notification, counter.varbinds)
+        ]
+    return findings
+
+
+def _trap_line(example: TrapExample | TrapCounterExample) -> str:
+    words = [f"{name} = {value!r}" for name, value in example.varbinds.items()]
+    return ", ".join([example.notification, *words] if example.notification else words)
+
+
+def _wrong(rule: Rule | TrapRule, kind: str, none: bool, gives: dict[str, Scalar], answer: Answer) -> str | None:
     if answer.rule is None:
         return "does not match its example"
     if answer.rule != rule.id:

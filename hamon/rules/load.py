@@ -7,12 +7,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from hamon.errors import RuleError
-from hamon.rules.schema import Rule, RuleFile, RuleSet, compile_rule
+from hamon.rules.schema import ABSENT, Rule, RuleFile, RuleSet, TrapRule, compile_rule, compile_trap
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
 
 
-def load_file(path: Path) -> tuple[Rule, ...]:
+def load_file(path: Path) -> RuleSet:
     """Read one rule file. Raises RuleError."""
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
@@ -25,17 +25,21 @@ def load_file(path: Path) -> tuple[Rule, ...]:
     except tomllib.TOMLDecodeError as err:
         raise RuleError(str(path), None, f"not TOML: {err}") from err
     try:
-        entries = RuleFile.model_validate(data).rule
+        content = RuleFile.model_validate(data)
     except ValidationError as err:
         first = err.errors(include_url=False)[0]
         place = first["loc"]
         rule_id = None
         if len(place) > 1 and isinstance(place[1], int):
-            raw = data["rule"][place[1]]
+            raw = data[str(place[0])][place[1]]
             rule_id = str(raw.get("id", f"number {place[1] + 1}")) if isinstance(raw, dict) else f"number {place[1] + 1}"
         where = ".".join(str(part) for part in place[2:]) or ".".join(str(part) for part in place)
         raise RuleError(str(path), rule_id, f"{where}: {first['msg']}") from err
-    return tuple(compile_rule(entry, str(path)) for entry in entries)
+    return RuleSet(
+        tuple(compile_rule(entry, str(path)) for entry in content.rule),
+        tuple(compile_trap(entry, str(path)) for entry in content.trap),
+        ABSENT | frozenset(content.absent),
+    )
 
 
 def load(folders: Sequence[Path]) -> RuleSet:
@@ -44,14 +48,19 @@ def load(folders: Sequence[Path]) -> RuleSet:
     Raises RuleError also for an id that stands twice.
     """
     rules: list[Rule] = []
+    traps: list[TrapRule] = []
+    absent = ABSENT
     seen: dict[str, str] = {}
     for folder in folders:
         if not folder.is_dir():
             raise RuleError(str(folder), None, "no such folder; name an existing one under [rules] paths")
         for path in sorted(folder.glob("*.toml")):
-            for rule in load_file(path):
-                if rule.id in seen:
-                    raise RuleError(str(path), rule.id, f"this id already stands in {seen[rule.id]}; ids are unique")
-                seen[rule.id] = str(path)
-                rules.append(rule)
-    return RuleSet(tuple(rules))
+            found = load_file(path)
+            for rule_id in [*(rule.id for rule in found.rules), *(trap.id for trap in found.traps)]:
+                if rule_id in seen:
+                    raise RuleError(str(path), rule_id, f"this id already stands in {seen[rule_id]}; ids are unique")
+                seen[rule_id] = str(path)
+            rules += found.rules
+            traps += found.traps
+            absent |= found.absent
+    return RuleSet(tuple(rules), tuple(traps), absent)

@@ -7,9 +7,14 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
+from hamon.errors import RuleError
 from hamon.model.event import EventKind
+from hamon.model.mib import NOTIFICATIONS, OBJECT_NUMBERS
 
 Scalar = str | int | float | bool | None
+
+_NOTIFICATION = r"^(?:[A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+(?:\.\*)?)$"
+_OBJECT = r"^(?:[A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)$"
 
 
 class Example(BaseModel):
@@ -66,10 +71,75 @@ class RuleEntry(BaseModel):
         return value
 
 
+ABSENT = frozenset({"", "n/a", "2147483647"})
+"""Values by which Pacemaker's SNMP agent says that an object does not apply; an object that is missing says the same."""
+
+
+class TrapExample(BaseModel):
+    """A trap that the rule must match, and what it must give. `varbinds`: name or number of an object -> value."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    notification: str | None = None
+    """Where it is not the first one of the rule."""
+    varbinds: Mapping[str, str | int] = Field(default_factory=dict)
+    event: EventKind | None = None
+    none: bool = False
+    gives: Mapping[str, Scalar] = Field(default_factory=dict)
+
+
+class TrapCounterExample(BaseModel):
+    """A trap that the rule must not match."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    notification: str | None = None
+    varbinds: Mapping[str, str | int] = Field(default_factory=dict)
+
+
+_Patterns = Mapping[
+    Annotated[str, StringConstraints(pattern=_OBJECT)],
+    Annotated[str, StringConstraints(min_length=1, max_length=2000)],
+]
+
+
+class TrapEntry(BaseModel):
+    """One `[[trap]]` of a file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
+    title: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    notification: tuple[Annotated[str, StringConstraints(pattern=_NOTIFICATION)], ...] = Field(min_length=1)
+    """Names that hamon knows, or numbers; `number.*` is all below it."""
+    match: _Patterns = Field(default_factory=dict)
+    """Object, by name or number -> a regular expression that its value must match; the named groups are the event's fields."""
+    take: _Patterns = Field(default_factory=dict)
+    """The same for objects that may be missing: where they match their groups are fields too."""
+    event: EventKind
+    read: str | None = None
+    set: Mapping[str, Scalar] = Field(default_factory=dict)
+    example: tuple[TrapExample, ...] = Field(min_length=1)
+    counter_example: tuple[TrapCounterExample, ...] = Field(min_length=1)
+
+    @field_validator("match", "take")
+    @classmethod
+    def _compiles(cls, value: Mapping[str, str]) -> Mapping[str, str]:
+        for name, pattern in value.items():
+            try:
+                re.compile(pattern)
+            except re.error as err:
+                raise ValueError(f"{name}: not a regular expression: {err}") from err
+        return value
+
+
 class RuleFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    absent: tuple[str, ...] = ()
+    """More values by which a sender says that an object does not apply (the agent's `trap_ignore_string`, `trap_ignore_int32`)."""
     rule: tuple[RuleEntry, ...] = ()
+    trap: tuple[TrapEntry, ...] = ()
 
 
 _SPECIAL = frozenset(".^$*+?{}[]\\|()")
@@ -215,11 +285,83 @@ def compile_rule(entry: RuleEntry, file: str) -> Rule:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrapRule:
+    """A rule about traps, ready for use. `notifications` are numbers; one that ends in `.*` stands for all below it.
+
+    `conditions`: number of an object and the pattern that its value must match; all of them must. `extras` may match.
+    """
+
+    id: str
+    title: str
+    event: EventKind
+    notifications: tuple[str, ...]
+    conditions: tuple[tuple[str, re.Pattern[str]], ...]
+    extras: tuple[tuple[str, re.Pattern[str]], ...]
+    read: str | None
+    set: Mapping[str, Scalar]
+    examples: tuple[TrapExample, ...]
+    counter_examples: tuple[TrapCounterExample, ...]
+    file: str
+
+
+def compile_trap(entry: TrapEntry, file: str) -> TrapRule:
+    """Names to numbers. Raises RuleError for a name that is not known."""
+    told = [(example.notification, example.varbinds) for example in entry.example]
+    told += [(counter.notification, counter.varbinds) for counter in entry.counter_example]
+    for notification, varbinds in told:
+        for name in varbinds:
+            _object(name, entry.id, file)
+        _notifications(notification or entry.notification[0], entry.id, file)
+    return TrapRule(
+        id=entry.id,
+        title=entry.title,
+        event=entry.event,
+        notifications=tuple(oid for name in entry.notification for oid in _notifications(name, entry.id, file)),
+        conditions=_compiled(entry.match, entry.id, file),
+        extras=_compiled(entry.take, entry.id, file),
+        read=entry.read,
+        set=dict(entry.set),
+        examples=entry.example,
+        counter_examples=entry.counter_example,
+        file=file,
+    )
+
+
+def _compiled(patterns: Mapping[str, str], rule: str, file: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple((_object(name, rule, file), re.compile(pattern)) for name, pattern in patterns.items())
+
+
+def _object(name: str, rule: str, file: str) -> str:
+    if name[0].isdigit():
+        return name
+    if name not in OBJECT_NUMBERS:
+        raise RuleError(file, rule, f'no object is known by the name "{name}"; use its number')
+    return OBJECT_NUMBERS[name]
+
+
+def _notifications(name: str, rule: str, file: str) -> tuple[str, ...]:
+    if name[0].isdigit():
+        return (name,)
+    if name not in NOTIFICATIONS:
+        raise RuleError(file, rule, f'no notification is known by the name "{name}"; use its number')
+    return NOTIFICATIONS[name]
+
+
 @dataclass(frozen=True, slots=True)
 class RuleSet:
     """All rules in force, in the order in which they are tried. The user's own come first."""
 
     rules: tuple[Rule, ...]
+    traps: tuple[TrapRule, ...] = ()
+    absent: frozenset[str] = ABSENT
+    """Values of objects in traps that mean that the object does not apply."""
 
     def __len__(self) -> int:
-        return len(self.rules)
+        return len(self.rules) + len(self.traps)
+
+    @property
+    def example_count(self) -> int:
+        """How many examples and counter-examples there are."""
+        logs = sum(len(rule.examples) + len(rule.counter_examples) for rule in self.rules)
+        return logs + sum(len(trap.examples) + len(trap.counter_examples) for trap in self.traps)

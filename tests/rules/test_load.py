@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from hamon.classify.match import Matcher, answer
+from hamon.classify.traps import TrapMatcher
 from hamon.errors import RuleError
 from hamon.model.event import EventKind
-from hamon.rules.check import check
+from hamon.rules.check import check, check_traps
 from hamon.rules.load import MAX_FILE_BYTES, load, load_file
 from tests.cases import rules
 
@@ -152,3 +153,85 @@ def test_the_check_finds_an_example_of_another_kind_or_of_none(tmp_path: Path) -
     assert findings(tmp_path, none) == ["disk-slow: its example should tell nothing, but gives disk_error"]
     silent = GOOD.replace('event = "disk_error"', 'event = "disk_error"\nread = "nothing"')
     assert findings(tmp_path, silent) == ["disk-slow: its example tells nothing, but should give disk_error"]
+
+
+# -- rules about traps
+
+TRAP = """
+absent = ["-"]
+
+[[trap]]
+id = "array-degraded"
+title = "Our storage found a path broken"
+notification = ["1.3.6.1.4.1.99999.0.7", "1.3.6.1.4.1.99998.*"]
+match = { "1.3.6.1.4.1.99999.1.1" = '^(?P<node>.+)$' }
+take = { "1.3.6.1.4.1.99999.1.2" = '^(?P<device>.+)$' }
+event = "disk_error"
+[[trap.example]]
+varbinds = { "1.3.6.1.4.1.99999.1.1.0" = "pm01", "1.3.6.1.4.1.99999.1.2.0" = "path B" }
+gives = { node = "pm01", device = "path B" }
+[[trap.example]]
+notification = "1.3.6.1.4.1.99998.4"
+varbinds = { "1.3.6.1.4.1.99999.1.1" = "pm01", "1.3.6.1.4.1.99999.1.2" = "-" }
+gives = { node = "pm01" }
+[[trap.counter_example]]
+varbinds = { "1.3.6.1.4.1.99999.1.1" = "-" }
+"""
+
+
+def trap_findings(folder: Path, text: str) -> list[str]:
+    (folder / "own.toml").write_text(text, encoding="utf-8")
+    found = load([folder])
+    matcher = TrapMatcher(found)
+    return [str(finding) for finding in check_traps(found, matcher.answer, matcher.alone)]
+
+
+def test_a_rule_about_traps_is_loaded_and_its_examples_are_checked(tmp_path: Path) -> None:
+    assert trap_findings(tmp_path, TRAP) == []
+    assert (len(load([tmp_path])), load([tmp_path]).example_count) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (('node = "pm01", device = "path B"', 'node = "pm02"'), "gives node = 'pm01' instead of 'pm02'"),
+        (
+            ('varbinds = { "1.3.6.1.4.1.99999.1.1" = "-" }', 'varbinds = { "1.3.6.1.4.1.99999.1.1" = "pm09" }'),
+            "matches its counter-example",
+        ),
+        (('"1.3.6.1.4.1.99998.4"', '"1.3.6.1.4.1.99997.4"'), "does not match its example"),
+        (('absent = ["-"]', 'absent = ["="]'), "matches its counter-example"),
+    ],
+)
+def test_an_example_of_a_trap_that_is_not_as_the_rule_says_is_found(tmp_path: Path, spoil: tuple[str, str], message: str) -> None:
+    assert spoil[0] in TRAP
+    assert any(message in finding for finding in trap_findings(tmp_path, TRAP.replace(*spoil)))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (('"1.3.6.1.4.1.99999.1.1" =', "ourArrayNode ="), 'no object is known by the name "ourArrayNode"; use its number'),
+        (('["1.3.6.1.4.1.99999.0.7", ', '["ourArrayTrap", '), 'no notification is known by the name "ourArrayTrap"; use its number'),
+        (("'^(?P<node>.+)$'", "'^(?P<node>.+'"), "not a regular expression"),
+        (('notification = ["1.3.6.1.4.1.99999.0.7"', 'notification = ["1.3.*.4"'), "notification.0"),
+        (('event = "disk_error"', 'event = "disk_gone"'), "event"),
+        (('id = "array-degraded"', 'id = "array-degraded"\nfoo = 1'), "foo"),
+    ],
+)
+def test_a_wrong_rule_about_traps_is_refused_with_file_rule_and_reason(tmp_path: Path, spoil: tuple[str, str], reason: str) -> None:
+    assert spoil[0] in TRAP
+    error = refusal(tmp_path, TRAP.replace(*spoil, 1))
+    assert (error.rule, error.file) == ("array-degraded", str(tmp_path / "own.toml"))
+    assert reason in str(error)
+
+
+def test_the_id_of_a_rule_about_traps_is_unique_among_all_rules(tmp_path: Path) -> None:
+    (tmp_path / "first.toml").write_text(GOOD, encoding="utf-8")
+    assert refusal(tmp_path, TRAP.replace("array-degraded", "disk-slow"), "second.toml").rule == "disk-slow"
+
+
+def test_a_rule_about_traps_names_a_reading_that_exists(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text(TRAP.replace('event = "disk_error"', 'event = "disk_error"\nread = "palm"'), encoding="utf-8")
+    with pytest.raises(RuleError, match='no reading is called "palm"'):
+        TrapMatcher(load([tmp_path]))

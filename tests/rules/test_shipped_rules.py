@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from hamon.classify.match import Matcher, answer, interpret
 from hamon.classify.read import READINGS, Value
+from hamon.classify.traps import TrapMatcher
 from hamon.errors import ParseError
 from hamon.model.event import Event, EventKind
 from hamon.model.observation import LogChunk, Source
 from hamon.parse.lines import parse_line
 from hamon.parse.stamp import Stamps
-from hamon.rules.check import check
+from hamon.rules.check import check, check_traps
 from hamon.rules.schema import Rule, literal_prefix
 from tests.cases import SEEN_AT, matcher, rules, scan
 from tests.test_recordings import RECORDINGS, evidence
@@ -32,12 +33,15 @@ def test_all_rules_do_what_their_examples_say() -> None:
     everything = rules()
     found = check(everything, lambda rule, line: answer(matcher(), rule, line), lambda rule, line: rule.pattern.search(line) is not None)
     assert [str(finding) for finding in found] == []
+    traps = TrapMatcher(everything)
+    assert [str(finding) for finding in check_traps(everything, traps.answer, traps.alone)] == []
     assert len(everything) > 150
 
 
 def test_every_reading_is_used_and_every_rule_has_a_title_of_its_own() -> None:
-    assert {rule.read for rule in rules().rules} - {None} == set(READINGS)
-    titles = [rule.title for rule in rules().rules]
+    used = {rule.read for rule in rules().rules} | {trap.read for trap in rules().traps}
+    assert used - {None} == set(READINGS)
+    titles = [rule.title for rule in rules().rules] + [trap.title for trap in rules().traps]
     assert len(titles) == len(set(titles))
 
 

@@ -1,0 +1,232 @@
+"""Rules to events for traps: one trap, one event, or nothing where it is known to tell nothing.
+
+Which node a trap is about, its variables say, never its sender: that may be a relay. The time is the sender's own where the trap has
+one that can be right. The law: every trap gives the event of the first rule that fits it; one that no rule fits is kept, not classified.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from hamon.classify.match import MAX_RAW, reading_of, require_readings
+from hamon.classify.order import by_stamp
+from hamon.classify.read import Reading, Value
+from hamon.errors import ParseError
+from hamon.model.event import Event, EventKind
+from hamon.model.mib import HR_SYSTEM_DATE, NOTIFICATIONS, OBJECT_NUMBERS, OBJECTS, covers, notification_name, object_name
+from hamon.model.observation import SnmpVersion, Source, Trap, VarBind, VarType
+from hamon.parse.varbinds import date_and_time, shown, text_of
+from hamon.rules.check import Answer
+from hamon.rules.schema import RuleSet, TrapRule
+
+MOST_SKEW = timedelta(seconds=60)
+"""A sender's clock that differs more from ours is not believed."""
+_ZONE_STEP = timedelta(minutes=15)
+_MOST_OFFSET = timedelta(hours=14)
+
+_MANY = 1024
+_UNSHOWN = frozenset({"snmpTrapCommunity", "snmpTrapEnterprise"})
+_PREFIXES = ("pacemakerNotification", "corosyncObjects", "LHA")
+_SNMP = "snmp"
+"""What stands as the daemon of a trap that no rule knows."""
+
+
+@dataclass(slots=True)
+class TrapScan:
+    """What some traps gave. `matched` counts those that a rule knows, also where they tell nothing."""
+
+    events: list[Event] = field(default_factory=list)
+    matched: int = 0
+    unmatched: int = 0
+
+
+class TrapMatcher:
+    """The rules about traps in force. Holds only caches, no state: the same trap gives the same event."""
+
+    def __init__(self, rules: RuleSet) -> None:
+        """Raises RuleError for a rule that names a reading that does not exist."""
+        require_readings(rules.traps)
+        self._rules = rules.traps
+        self._absent = rules.absent
+        self._by_notification: dict[str, Sequence[TrapRule]] = {}
+
+    def scan(self, traps: Iterable[Trap], *, timezone: str = "UTC", path: str | None = None) -> TrapScan:
+        """Read traps; `path` is where they were recorded. The events come in the order of their stamps."""
+        scan = TrapScan()
+        zone = ZoneInfo(timezone)
+        for number, trap in enumerate(traps, 1):
+            event = self._event(trap, zone, f"{path or trap.collector} {trap.source}@{number if path else _number(trap)}", scan)
+            if event is not None:
+                scan.events.append(event)
+        scan.events.sort(key=by_stamp)
+        return scan
+
+    def _event(self, trap: Trap, zone: tzinfo, ref: str, scan: TrapScan) -> Event | None:
+        values = self._values(trap.varbinds)
+        for rule in self._candidates(trap.notification):
+            if (fields := _fits(rule, values)) is not None:
+                scan.matched += 1
+                reading = reading_of(rule, fields)
+                return None if reading is None else _event(trap, reading, rule.id, zone, ref, self._raw(trap, values))
+        scan.unmatched += 1
+        raw = self._raw(trap, values)
+        reading = Reading(EventKind.UNCLASSIFIED, None, None, {"daemon": _SNMP, "notification": trap.notification, "text": raw})
+        return _event(trap, reading, "", zone, ref, raw)
+
+    def _values(self, varbinds: Sequence[VarBind]) -> dict[str, str]:
+        """Number of the object, without instance where it is known -> value; the first stands. What does not apply is left out."""
+        values: dict[str, str] = {}
+        for varbind in varbinds:
+            text = text_of(varbind)
+            if text is not None and text not in self._absent:
+                values.setdefault(_object_number(varbind.oid), text)
+        return values
+
+    def _candidates(self, notification: str) -> Sequence[TrapRule]:
+        known = self._by_notification.get(notification)
+        if known is None:
+            if len(self._by_notification) >= _MANY:
+                self._by_notification.clear()
+            known = self._by_notification[notification] = [
+                rule for rule in self._rules if any(_covered(wanted, notification) for wanted in rule.notifications)
+            ]
+        return known
+
+    def _raw(self, trap: Trap, values: Mapping[str, str]) -> str:
+        """The trap for people: names and values of what applies, and who sent it."""
+        told = []
+        for varbind in trap.varbinds:
+            name = object_name(varbind.oid)
+            if name in _UNSHOWN or _object_number(varbind.oid) not in values:
+                continue
+            value = shown(varbind) or ""
+            told.append(f"{_short(name)} {value if value.isprintable() and ', ' not in value else repr(value)}")
+        return f"{notification_name(trap.notification)} from {trap.source}: {', '.join(told)}"[:MAX_RAW]
+
+    def answer(self, rule: TrapRule, notification: str | None, varbinds: Mapping[str, str | int]) -> Answer:
+        """What the whole rule set makes of a trap of this rule's notification: the way in which examples are checked."""
+        trap = example_trap(rule, notification, varbinds)
+        values = self._values(trap.varbinds)
+        for candidate in self._candidates(trap.notification):
+            if (fields := _fits(candidate, values)) is None:
+                continue
+            if (reading := reading_of(candidate, fields)) is None:
+                return Answer(rule=candidate.id)
+            return Answer(
+                rule=candidate.id, kind=reading.kind, fields={**reading.detail, "node": reading.node, "resource": reading.resource}
+            )
+        return Answer(rule=None)
+
+    def alone(self, rule: TrapRule, notification: str | None, varbinds: Mapping[str, str | int]) -> bool:
+        """Whether this one rule fits a trap."""
+        trap = example_trap(rule, notification, varbinds)
+        covered = any(_covered(wanted, trap.notification) for wanted in rule.notifications)
+        return covered and _fits(rule, self._values(trap.varbinds)) is not None
+
+
+def example_trap(rule: TrapRule, notification: str | None, varbinds: Mapping[str, str | int]) -> Trap:
+    """A trap as the examples of a rule write it: objects by name or number, values as text or numbers."""
+    name = notification or rule.notifications[0].removesuffix(".*")
+    return Trap(
+        cluster="",
+        collector="",
+        received_at=datetime(2026, 1, 1, tzinfo=UTC),
+        source="192.0.2.1",
+        version=SnmpVersion.V2C,
+        credential="",
+        notification=NOTIFICATIONS[name][0] if name in NOTIFICATIONS else name,
+        varbinds=tuple(
+            VarBind(OBJECT_NUMBERS.get(name, name), VarType.INTEGER, value)
+            if isinstance(value, int)
+            else VarBind(OBJECT_NUMBERS.get(name, name), VarType.OCTET_STRING, value.encode())
+            for name, value in varbinds.items()
+        ),
+    )
+
+
+def happened_at(trap: Trap, zone: tzinfo = UTC) -> datetime:
+    """When what a trap tells happened: its hrSystemDate, to a tenth of a second, or when it came.
+
+    `zone` is that of a date without one. A date that is whole quarters of an hour away from the arrival is taken for one of another zone;
+    one that is more than `MOST_SKEW` away even so, for a wrong clock.
+    """
+    for varbind in trap.varbinds:
+        if isinstance(varbind.value, bytes) and covers(HR_SYSTEM_DATE, varbind.oid):
+            try:
+                told = date_and_time(varbind.value, zone)
+                late = trap.received_at - told
+                steps = round(late / _ZONE_STEP)
+                if abs(steps) <= _MOST_OFFSET // _ZONE_STEP and abs(late - steps * _ZONE_STEP) <= MOST_SKEW:
+                    return told + steps * _ZONE_STEP
+            except (ParseError, OverflowError):
+                pass
+            break
+    return trap.received_at
+
+
+def _event(trap: Trap, reading: Reading, rule: str, zone: tzinfo, ref: str, raw: str) -> Event:
+    return Event(
+        at=happened_at(trap, zone),
+        received_at=trap.received_at,
+        cluster=trap.cluster,
+        kind=reading.kind,
+        rule=rule,
+        source=Source.TRAP,
+        collector=trap.collector,
+        node=reading.node,
+        resource=reading.resource,
+        reporter=trap.source,
+        detail=reading.detail,
+        raw=raw,
+        ref=ref,
+    )
+
+
+def _number(trap: Trap) -> str:
+    """What tells one trap of a sender from its others."""
+    return str(trap.request_id if trap.request_id is not None else trap.uptime)
+
+
+@lru_cache(maxsize=4096)
+def _object_number(oid: str) -> str:
+    """The number of the object that a variable is an instance of, where it is known."""
+    name = object_name(oid)
+    return OBJECT_NUMBERS.get(name, oid)
+
+
+def _short(name: str) -> str:
+    for prefix in _PREFIXES:
+        if name.startswith(prefix):
+            return name.removeprefix(prefix)
+    return name
+
+
+def _covered(wanted: str, notification: str) -> bool:
+    if wanted.endswith(".*"):
+        return notification.startswith(wanted[:-1])
+    return notification == wanted
+
+
+def _fits(rule: TrapRule, values: Mapping[str, str]) -> dict[str, Value] | None:
+    """The named groups of all conditions, and of what else is there; None when a condition is not met."""
+    fields: dict[str, Value] = {}
+    for oid, pattern in rule.conditions:
+        text = _value(oid, values)
+        if text is None or (found := pattern.search(text)) is None:
+            return None
+        fields.update(found.groupdict())
+    for oid, pattern in rule.extras:
+        text = _value(oid, values)
+        if text is not None and (found := pattern.search(text)) is not None:
+            fields.update(found.groupdict())
+    return fields
+
+
+def _value(oid: str, values: Mapping[str, str]) -> str | None:
+    """The value of an object; a number that is not known may stand for what is below it."""
+    text = values.get(oid)
+    if text is None and oid not in OBJECTS:
+        return next((value for number, value in values.items() if covers(oid, number)), None)
+    return text
