@@ -21,10 +21,13 @@ from hamon.classify.incidents import Engine
 from hamon.classify.match import Matcher
 from hamon.classify.order import causal_order
 from hamon.classify.settings import ClusterSettings
-from hamon.errors import HamonError
+from hamon.classify.traps import TrapMatcher
+from hamon.errors import HamonError, ParseError
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Incident, TimelineEntry
-from hamon.model.observation import LogChunk, Source, Tick
+from hamon.model.observation import LogChunk, SnmpVersion, Source, Tick, Trap
+from hamon.parse.pcap import MAGICS, datagrams
+from hamon.parse.trap import TrapMessage, decode, decode_scoped_pdu, decode_v3_header, version
 from hamon.rules.schema import RuleSet
 from hamon.tell.headline import headline
 from hamon.tell.report import story as story_text
@@ -34,6 +37,10 @@ from hamon.tell.words import clean, phrase
 
 CHUNK_BYTES = 1024 * 1024
 MAX_LINE_BYTES = 65536
+MOST_ERRORS = 20
+"""How many errors are told of one input."""
+TRAP_PORTS = frozenset({162, 9162, 10162})
+"""To one of these ports of a capture nothing but notifications should come; elsewhere only what looks like SNMP is read."""
 
 # In a recording these are answers, or no evidence (contract).
 _NO_EVIDENCE = re.compile(r"^(truth\.json|fence\.jsonl|cib-.*\.xml|alert_.*|README.*|.*\.md)$")
@@ -86,15 +93,15 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
     with tempfile.TemporaryDirectory(prefix="hamon-analyze-") as unpacked:
         inputs = [Input(path, name) for path, name in _files(paths, Path(unpacked))]
         reference = _reference(inputs)
-        matcher = Matcher(rules, options.year)
+        matcher, trap_matcher = Matcher(rules, options.year), TrapMatcher(rules)
         total, done = sum(_size(item.path) for item in inputs), 0
         kept: list[Input] = []
         for item in inputs:
-            _read(item, matcher, options, reference)
+            _read(item, matcher, trap_matcher, options, reference)
             done += _size(item.path)
             if progress is not None:
                 progress(done, total)
-            if item.source in options.sources:
+            if item.source in options.sources or item.form == "empty":
                 kept.append(item)
     if not any(item.records for item in kept) and not any(item.form for item in kept):
         reasons = "; ".join(f"{item.name}: {', '.join(item.errors) or 'nothing in it'}" for item in kept[:5])
@@ -105,7 +112,7 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
     incidents: dict[str, Incident] = {}
     # Where times are equal the order of the files decides: it must not be that of the arguments.
     canonical = sorted(kept, key=lambda item: (item.node or "", item.form or "", item.name))
-    ordered = list(causal_order([item.events for item in canonical]))
+    ordered = list(causal_order([events for item in canonical for events in _streams(item)]))
     end = max((event.at for event in ordered), default=None)
     steps: list[Event | Tick] = [*ordered]
     if end is not None:
@@ -188,7 +195,7 @@ def _reference(inputs: Iterable[Input]) -> datetime:
     return datetime.fromtimestamp(max(times, default=0.0), UTC)
 
 
-def _read(item: Input, matcher: Matcher, options: Options, reference: datetime) -> None:
+def _read(item: Input, matcher: Matcher, traps: TrapMatcher, options: Options, reference: datetime) -> None:
     try:
         with _open(item.path) as stream:
             head = stream.read(4096)
@@ -196,7 +203,12 @@ def _read(item: Input, matcher: Matcher, options: Options, reference: datetime) 
             if item.form is None:
                 item.errors.append("neither a log, nor crm_mon XML, nor traps")
                 return
-            if item.source is not Source.LOG or item.source not in options.sources:
+            if item.source not in options.sources:
+                return
+            if item.source is Source.TRAP:
+                _scan_traps(item, _datagrams(item, head, stream), traps, options)
+                return
+            if item.source is not Source.LOG:
                 return
             data: Iterator[bytes] = _syslog_jsonl(head, stream) if item.form == "syslog.jsonl" else _blocks(head, stream)
             _scan(item, data, matcher, options, reference)
@@ -223,6 +235,8 @@ _LOG_FORMS = (
 
 def _recognise(head: bytes, path: Path) -> tuple[Source, str | None]:
     """What kind of evidence a file is, from its first bytes."""
+    if head[:4] in MAGICS:
+        return Source.TRAP, "pcap"
     text = head.lstrip()
     if text.startswith(b"{"):
         first = text.split(b"\n", 1)[0]
@@ -231,8 +245,6 @@ def _recognise(head: bytes, path: Path) -> tuple[Source, str | None]:
         if b'"raw"' in first and b'"src"' in first:
             return Source.LOG, "syslog.jsonl"
         return Source.POLL, "index.jsonl" if b'"file"' in first or b'"node"' in first else None
-    if text[:4] in (b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\x0a\x0d\x0d\x0a"):
-        return Source.TRAP, "pcap"
     if text.startswith(b"<") and (b"pacemaker-result" in head or b"<crm_mon" in head):
         return Source.POLL, "crm_mon"
     if not head:
@@ -288,12 +300,125 @@ def _scan(item: Input, blocks: Iterator[bytes], matcher: Matcher, options: Optio
         item.unrecognised += scan.unrecognised
         item.events += scan.events
         item.recognised = item.records - item.unrecognised
-        item.errors += scan.errors[: 20 - len(item.errors)]
+        item.errors += scan.errors[: MOST_ERRORS - len(item.errors)]
         reporters = {event.reporter for event in item.events}
         item.node = next(iter(reporters)) if len(reporters) == 1 else None
 
 
+# -- traps
+
+
+@dataclass(frozen=True, slots=True)
+class _Captured:
+    """A datagram of a recording. `port` None: it was recorded as a trap, whatever port it came to."""
+
+    at: datetime
+    source: str
+    data: bytes
+    port: int | None = None
+
+
+def _datagrams(item: Input, head: bytes, stream: IO[bytes]) -> Iterator[_Captured]:
+    """The datagrams of a file; what cannot be read is reported in the input."""
+    if item.form == "pcap":
+        try:
+            for found in datagrams(_Again(head, stream)):
+                if isinstance(found, ParseError):
+                    _cannot(item, str(found))
+                else:
+                    yield _Captured(found.at, found.source, found.data, found.destination_port)
+        except ParseError as err:
+            _cannot(item, str(err), counts=False)
+        return
+    number = 0
+    for block in _blocks(head, stream):
+        for row in block.splitlines():
+            number += 1
+            if not row.strip():
+                continue
+            try:
+                fields = json.loads(row)
+                at = datetime.fromtimestamp(float(fields["t"]), UTC)
+                yield _Captured(at, str(fields["src"]), bytes.fromhex(fields["hex"]))
+            except (ValueError, KeyError, TypeError, OverflowError, OSError):
+                _cannot(item, f"line {number}: not a trap as {{t, src, hex}}")
+
+
+class _Again:
+    """A stream whose first bytes were read already."""
+
+    def __init__(self, head: bytes, stream: IO[bytes]) -> None:
+        self._head, self._stream = head, stream
+
+    def read(self, count: int) -> bytes:
+        given, self._head = self._head[:count], self._head[count:]
+        return given + self._stream.read(count - len(given)) if len(given) < count else given
+
+
+def _cannot(item: Input, reason: str, *, counts: bool = True) -> None:
+    """One record that cannot be read; `counts` False: it is not even known that it is one."""
+    item.records += counts
+    item.unrecognised += counts
+    if len(item.errors) < MOST_ERRORS:
+        item.errors.append(reason)
+
+
+def _scan_traps(item: Input, captured: Iterable[_Captured], matcher: TrapMatcher, options: Options) -> None:
+    traps = []
+    for datagram in captured:
+        if datagram.port is not None and datagram.port not in TRAP_PORTS and version(datagram.data) is None:
+            continue  # a capture may hold anything
+        try:
+            traps.append(_trap(datagram, _message(datagram.data), options))
+        except ParseError as err:
+            _cannot(item, f"{datagram.at:%H:%M:%S.%f} from {datagram.source}: {err}")
+    scan = matcher.scan(traps, timezone=options.timezone, path=item.name)
+    item.records += len(traps)
+    item.recognised = len(traps)
+    item.events += scan.events
+
+
+def _message(datagram: bytes) -> TrapMessage:
+    """The notification in a datagram. Raises ParseError, also for a v3 message that is encrypted."""
+    if version(datagram) is not SnmpVersion.V3:
+        return decode(datagram)
+    header = decode_v3_header(datagram)
+    if header.is_encrypted:
+        raise ParseError("an encrypted v3 message, whose key is not known", datagram)
+    return decode_scoped_pdu(header.data)
+
+
+def _trap(datagram: _Captured, message: TrapMessage, options: Options) -> Trap:
+    return Trap(
+        cluster=options.cluster or "cluster",
+        collector="analyze",
+        received_at=datagram.at,
+        source=datagram.source,
+        version=message.version,
+        credential="",
+        notification=message.notification,
+        varbinds=message.varbinds,
+        inform=message.inform,
+        request_id=message.request_id,
+        uptime=message.uptime,
+        enterprise=message.enterprise,
+        agent_address=message.agent_address,
+        irregular=message.irregular,
+        pdu=message.pdu,
+    )
+
+
 # -- order
+
+
+def _streams(item: Input) -> list[list[Event]]:
+    """What was written one after the other: a log, or the traps of one sender."""
+    if item.source is not Source.TRAP:
+        return [item.events]
+    senders: dict[str | None, list[Event]] = {}
+    for event in item.events:
+        senders.setdefault(event.reporter, []).append(event)
+    return [senders[sender] for sender in sorted(senders, key=str)]
 
 
 def _refined(files: Sequence[list[Event]]) -> list[list[Event]]:

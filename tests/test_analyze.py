@@ -87,8 +87,9 @@ def test_a_whole_recording_is_read_as_it_lies_without_its_answers() -> None:
     answer = ask(RECORDINGS / NAME)
     assert faults(TRUTH, answer) == []
     names = {Path(item["path"]).name for item in answer["inputs"]}
-    assert names == {"ha-log.gz", "pacemaker.log.gz"}
-    assert {item["form"] for item in answer["inputs"]} == {"syslog", "pacemaker.log"}
+    assert {"ha-log.gz", "pacemaker.log.gz", "traps.jsonl.gz", "traps.pcap.gz"} <= names
+    assert "truth.json" not in names
+    assert {"syslog", "pacemaker.log", "traps.jsonl", "pcap"} <= {item["form"] for item in answer["inputs"]}
     assert {item["form"] for item in answer_from("ring_cut", "own-logs")["inputs"]} == {"pacemaker.log", "corosync.log"}
 
 

@@ -260,7 +260,7 @@ def test_an_analysis_as_json_has_exactly_the_keys_of_the_contract() -> None:
     assert answer["cluster"] == "web"
     (failover,) = [one for one in answer["incidents"] if one["part_of"] is None and one["kind"] == "failover"]
     assert (failover["from_node"], failover["to_node"], failover["planned"], failover["outcome"]) == ("pm01", "pm02", False, "succeeded")
-    assert {one["source"] for one in answer["inputs"]} == {"log"}
+    assert {"log", "trap"} <= {one["source"] for one in answer["inputs"]}
 
 
 def test_an_analysis_as_text_is_in_the_language_that_is_asked_for() -> None:
