@@ -178,11 +178,13 @@ def find(status: ClusterStatus, *, named: Mapping[str, Sequence[str]] | None = N
     placed = {draft.name: draft.active_nodes(picture) for draft in drafts}
     hosting = {node for nodes in placed.values() for node in nodes}
     services = tuple([_service(draft, placed, picture) for draft in drafts])
-    spare = tuple([node for node in picture.hosts if node not in hosting and any(_allowed(item, node) for item in services)])
+    able = {item.node for service in services for item in service.candidates if item.able}
+    allowed = {item.node for service in services for item in service.candidates if item.allowed}
+    spare = tuple([node for node in picture.hosts if node not in hosting and node in allowed])
     return Services(
         services=services,
-        pattern=pattern or _pattern(services, hosting, spare, picture),
-        roles=tuple([(node, _node_role(node, services)) for node in picture.hosts]),
+        pattern=pattern or _pattern(hosting, allowed, spare, picture),
+        roles=tuple([(node, _node_role(node in hosting, node in able)) for node in picture.hosts]),
         spare=spare,
     )
 
@@ -376,7 +378,8 @@ class _Picture:
                 self.barred.setdefault(item.resource, []).append(item.node)
         self.missing = _missing_clones(catalogue, self)
         self.rules = _Constraints(status)
-        self.stopped = status.has_quorum is False and status.options.no_quorum_policy not in (None, "ignore")
+        self.candidates = {name: Candidate(name, not found, True, found) for name, found in self.about_nodes.items()}
+        """Nodes as they are for a service that nothing more is known of."""
 
 
 _OUT = frozenset({Reason.NODE_LOST, Reason.NODE_STOPPED, Reason.NODE_UNCLEAN, Reason.NODE_PENDING, Reason.NODE_STOPPING, Reason.STANDBY})
@@ -401,6 +404,8 @@ def _about_node(node: NodeStatus, status: ClusterStatus) -> tuple[Hindrance, ...
         found.append(Reason.MAINTENANCE)
     if node.health == "red" and (status.cib is None or dict(status.cib.options).get("node-health-strategy", "none") != "none"):
         found.append(Reason.HEALTH)
+    if status.has_quorum is False and status.options.no_quorum_policy not in (None, "ignore"):
+        found.append(Reason.NO_QUORUM)
     return tuple([Hindrance(reason, node.name) for reason in found])
 
 
@@ -574,14 +579,17 @@ def _candidates(
             add(Reason.CLONE_MISSING, node, primitive)
     hosted = {node.name for node in picture.nodes.values() if node.hosted_by in ids}
     found = []
+    plain = picture.known and picture.rules.symmetric is not False
     for node in picture.hosts:
         if node in active or node in hosted:
+            continue
+        special = against.get(node)
+        if special is None and plain:
+            found.append(picture.candidates[node])
             continue
         allows = picture.rules.allows(ids, node)
         if allows is False:
             add(Reason.NOT_ALLOWED, node, lasting=True)
-        if picture.stopped:
-            add(Reason.NO_QUORUM, node)
         about_service = [item for item in against.get(node, ()) if node not in picture.out or item.reason not in _FOLLOWS]
         hindrances = (*picture.about_nodes[node], *about_service)
         able = None if not picture.known else False if hindrances else None if allows is None else True
@@ -632,21 +640,14 @@ def _nodes_of(id: str, placed: Mapping[str, tuple[str, ...]], picture: _Picture)
 # --- the cluster as a whole
 
 
-def _allowed(service: Service, node: str) -> bool:
-    return any(item.node == node and item.allowed for item in service.candidates)
+def _node_role(active: bool, able: bool) -> NodeRole:
+    """`able`: it could take over a service that is active elsewhere."""
+    if active:
+        return NodeRole.BOTH if able else NodeRole.ACTIVE
+    return NodeRole.STANDBY if able else NodeRole.OUT
 
 
-def _node_role(node: str, services: Iterable[Service]) -> NodeRole:
-    active = standby = False
-    for service in services:
-        if node in service.active_nodes:
-            active = True
-        elif any(item.node == node and item.able for item in service.candidates):
-            standby = True
-    return NodeRole.BOTH if active and standby else NodeRole.ACTIVE if active else NodeRole.STANDBY if standby else NodeRole.OUT
-
-
-def _pattern(services: Sequence[Service], hosting: set[str], spare: Sequence[str], picture: _Picture) -> Pattern:
+def _pattern(hosting: set[str], allowed: set[str], spare: Sequence[str], picture: _Picture) -> Pattern:
     """Nodes that may never run a service (as one that is there for quorum alone) do not count."""
     active = [node for node in picture.hosts if node in hosting]
     count = len(active) + len(spare)
@@ -657,8 +658,7 @@ def _pattern(services: Sequence[Service], hosting: set[str], spare: Sequence[str
     if count == 2:
         if spare:
             return Pattern.ONE_PLUS_ONE
-        mutual = all(any(_allowed(item, node) for item in services) for node in active)
-        return Pattern.CROSS if mutual else Pattern.SYMMETRIC
+        return Pattern.CROSS if allowed.issuperset(active) else Pattern.SYMMETRIC
     if not spare:
         return Pattern.SYMMETRIC
     return Pattern.N_PLUS_ONE if len(spare) == 1 else Pattern.N_PLUS_M

@@ -74,6 +74,11 @@ _ROLES = {role.value.lower(): role for role in Role} | {"master": Role.PROMOTED,
 _INTERVAL = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|min|h|us)?$")
 _SECONDS = {None: 0.001, "ms": 0.001, "us": 0.000001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _OPERATION = re.compile(r"(?P<resource>.+?)_(?P<task>migrate_to|migrate_from|last_failure|[A-Za-z-]+)_(?P<interval>\d+)$")
+_Items = tuple[tuple[str, str], ...]
+"""Attributes as they stand in an element."""
+_REMEMBERED = 32768
+"""Most of an answer is the same in the next one. Equal parts are one record then, which costs less to read, to compare and to keep."""
+
 _ROOTS = ("pacemaker-result", "crm_mon")
 _QUOTES = {"&quot;": '"', "&apos;": "'"}
 _WORDS = {4: "insufficient privileges", 102: "not connected"}
@@ -252,7 +257,12 @@ def _resources(parent: Element) -> tuple[ResourceStatus, ...]:
 
 
 def _instance(element: Element) -> InstanceStatus:
-    get = element.get
+    return _read_instance(tuple(element.items()), tuple([tuple(place.items()) for place in element if place.tag == "node"]))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _read_instance(items: _Items, places: tuple[_Items, ...]) -> InstanceStatus:
+    get = dict(items).get
     name, number = _name(get("id", ""))
     wish = get("target_role")
     return InstanceStatus(
@@ -271,7 +281,7 @@ def _instance(element: Element) -> InstanceStatus:
         pending=get("pending"),
         locked_to=get("locked_to"),
         description=get("description"),
-        nodes=tuple([_placement(n.get("name", ""), n.get("id", ""), n.get("cached")) for n in element if n.tag == "node"]),
+        nodes=tuple([_placement(place) for place in places]),
     )
 
 
@@ -339,9 +349,10 @@ def _role(text: str) -> Role:
     return _ROLES.get(text.lower(), Role.UNKNOWN)
 
 
-@lru_cache(maxsize=4096)
-def _placement(node: str, node_id: str, cached: str | None) -> Placement:
-    return Placement(node=node, node_id=node_id, cached=cached != "false")
+@lru_cache(maxsize=_REMEMBERED)
+def _placement(items: _Items) -> Placement:
+    get = dict(items).get
+    return Placement(node=get("name", ""), node_id=get("id", ""), cached=get("cached") != "false")
 
 
 # --- what is recorded
@@ -361,46 +372,53 @@ def _attributes(parent: Element) -> tuple[AttributeStatus, ...]:
 
 
 def _history(parent: Element, timezone: str) -> tuple[HistoryStatus, ...]:
-    found = []
-    for node in parent:
-        node_name = node.get("name", "")
-        for item in node:
-            if item.tag != "resource_history":
-                continue
-            get = item.get
-            name, number = _name(get("id", ""))
-            threshold, count, failure = get("migration-threshold"), get("fail-count"), get("last-failure", "")
-            found.append(
-                HistoryStatus(
-                    node=node_name,
-                    resource=name,
-                    instance=number,
-                    orphaned=get("orphan") == "true" or get("removed") == "true",
-                    migration_threshold=INFINITY if threshold is None else _number(threshold),
-                    fail_count=0 if count is None else _number(count),
-                    last_failure_at=read_time(failure, timezone),
-                    last_failure_text=failure,
-                    operations=tuple([_operation(timezone, *item.items()) for item in item if item.tag == "operation_history"]),
-                )
+    return tuple(
+        [
+            _read_history(
+                timezone,
+                name,
+                tuple(item.items()),
+                tuple([tuple(operation.items()) for operation in item if operation.tag == "operation_history"]),
             )
-    return tuple(found)
+            for node in parent
+            if node.tag == "node"
+            for name in (node.get("name", ""),)
+            for item in node
+            if item.tag == "resource_history"
+        ]
+    )
 
 
-@lru_cache(maxsize=32768)
-def _operation(timezone: str, *items: tuple[str, str]) -> OperationStatus:
-    """Most operations are the same in every answer, so they are remembered by what stands in them."""
-    given = dict(items)
-    change = given.get("last-rc-change", "")
-    call, rc, exec_time, queue_time = given.get("call"), given.get("rc"), given.get("exec-time"), given.get("queue-time")
+@lru_cache(maxsize=_REMEMBERED)
+def _read_history(timezone: str, node: str, items: _Items, operations: tuple[_Items, ...]) -> HistoryStatus:
+    get = dict(items).get
+    name, number = _name(get("id", ""))
+    threshold, count, failure = get("migration-threshold"), get("fail-count"), get("last-failure", "")
+    return HistoryStatus(
+        node=node,
+        resource=name,
+        instance=number,
+        orphaned=get("orphan") == "true" or get("removed") == "true",
+        migration_threshold=INFINITY if threshold is None else _number(threshold),
+        fail_count=0 if count is None else _number(count),
+        last_failure_at=read_time(failure, timezone),
+        last_failure_text=failure,
+        operations=tuple([_operation(timezone, operation) for operation in operations]),
+    )
+
+
+def _operation(timezone: str, items: _Items) -> OperationStatus:
+    get = dict(items).get
+    change, exec_time, queue_time = get("last-rc-change", ""), get("exec-time"), get("queue-time")
     return OperationStatus(
-        call=_optional(call),
-        task=given.get("task", ""),
-        rc=_optional(rc),
-        rc_text=given.get("rc_text", ""),
-        interval_seconds=_seconds(given.get("interval", "0")),
+        call=_optional(get("call")),
+        task=get("task", ""),
+        rc=_optional(get("rc")),
+        rc_text=get("rc_text", ""),
+        interval_seconds=_seconds(get("interval", "0")),
         last_change_at=read_time(change, timezone),
         last_change_text=change,
-        last_run_text=given.get("last-run", ""),
+        last_run_text=get("last-run", ""),
         execution_seconds=None if exec_time is None else _seconds(exec_time),
         queue_seconds=None if queue_time is None else _seconds(queue_time),
     )
