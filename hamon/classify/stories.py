@@ -184,7 +184,7 @@ class Book:
             window = began - timedelta(seconds=3)
         for entry in self.state.recent:
             if entry.at >= window and entry.event not in _RECOVERIES and concerns(story, entry) and entry not in story.timeline:
-                _append(story, entry)
+                self._put(story, entry)
 
     def close(self, story: Story, at: datetime, reason: str, *, expired: bool = False) -> None:
         if story.state is not IncidentState.OPEN:
@@ -210,8 +210,7 @@ class Book:
         del self.state.recent[:-MAX_RECENT]
         for story in self._open:
             if self._goes_on(story, event.at) and concerns(story, entry):
-                if _append(story, entry):
-                    self._grown.add(story.key)
+                self._put(story, entry)
                 if event.source not in story.sources:
                     story.sources.append(event.source)
 
@@ -221,10 +220,13 @@ class Book:
             return at <= story.service_restored_at + timedelta(seconds=2)
         return True
 
+    def _put(self, story: Story, entry: TimelineEntry) -> None:
+        if _append(story, entry):
+            self._grown.add(story.key)
+
     def add(self, story: Story, event: Event) -> None:
         """Put one event into one story."""
-        if _append(story, entry_of(event)):
-            self._grown.add(story.key)
+        self._put(story, entry_of(event))
         if event.source not in story.sources:
             story.sources.append(event.source)
 
@@ -267,7 +269,7 @@ class Book:
             if name not in parent.fenced:
                 parent.fenced.append(name)
         for entry in child.timeline:
-            _append(parent, entry)
+            self._put(parent, entry)
         self.changed(child, f"part of {parent.key}")
         self.changed(parent, f"caused by {child.kind}")
 
