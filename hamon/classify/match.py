@@ -1,19 +1,22 @@
 """Rules to events: chunks of log lines in, events and counts out.
 
-Most lines of a cluster's log are of no interest. So a line is only split into words at first; the daemon and the first word of the text
-choose the few rules that can match at all, and only such a line is decoded, taken apart and tried. The law: the result is that of trying
-every rule of the daemon on every line.
+Most lines of a cluster's log are of no interest, and most begin like many others. So of a line only its head is looked at first: tag,
+level, first words of the text. What a head means is found out once: which daemon speaks, and which few rules can match at all. Only a line
+that has such rules is decoded, taken apart and tried. The law: the result is that of trying every rule of the daemon on every line.
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import accumulate, compress
 
 from hamon.classify.read import READINGS, Reading, Value, without_instance
 from hamon.errors import ParseError, RuleError
 from hamon.model.event import Event, EventKind
 from hamon.model.observation import LogChunk, Source
-from hamon.parse.lines import SEVERE, SYSLOG, Head, LogLine, head, parse_line, short_cut, without_level
+from hamon.parse.lines import HEADS, SEVERE, Head, LogLine, head, head_words, is_simple, parse_line, short_cut, without_level
 from hamon.parse.stamp import Stamps
 from hamon.rules.check import Answer
 from hamon.rules.schema import Rule, RuleSet, TrapRule
@@ -64,58 +67,40 @@ _SEVERE_WORDS = frozenset(
 ) | frozenset(level.encode() for level in SEVERE)
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """Rules that may take a line, in order, if its second word begins with one of `beginnings` and it holds a needle (None: any)."""
-
-    rules: tuple[Rule, ...]
-    beginnings: tuple[bytes, ...] | None
-    needles: tuple[bytes, ...] | None
-
-
-def _plan(rules: Sequence[Rule]) -> _Plan | None:
-    if not rules:
-        return None
-    beginnings = {beginning for rule in rules for beginning in rule.beginnings or ()}
-    needles = {rule.needle for rule in rules if rule.needle is not None}
-    return _Plan(
-        tuple(rules),
-        tuple(sorted(beginnings)) if all(rule.beginnings for rule in rules) else None,
-        tuple(sorted(needles)) if all(rule.needle for rule in rules) else None,
-    )
+MAX_MEANINGS = 8192
+"""Heads whose meaning is remembered."""
 
 
 @dataclass(slots=True)
 class _Daemon:
     """The rules of one daemon, by the first and by the second word of the text; `loose` are tried whatever the words are."""
 
-    first: dict[bytes, _Plan | None]
-    second: dict[bytes, _Plan | None]
-    loose: _Plan | None
+    first: dict[bytes, tuple[Rule, ...]]
+    second: dict[bytes, tuple[Rule, ...]]
+    loose: tuple[Rule, ...]
     order: dict[str, int]
 
-    def plan(self, words: Sequence[bytes], place: int) -> _Plan | None:
-        """The rules for a line whose text begins at word `place`."""
-        count = len(words)
-        plan = self.first.get(words[place], self.loose) if place < count else self.loose
-        if place + 1 < count and (more := self.second.get(words[place + 1])) is not None:
-            rules = (*plan.rules, *more.rules) if plan is not None else more.rules
-            plan = _plan(sorted(rules, key=lambda rule: self.order[rule.id]))
-        return plan
+    def rules(self, first: bytes, second: bytes) -> tuple[Rule, ...]:
+        """The rules for a text that begins with these two words, in order; a word that is not there is empty."""
+        found = self.first.get(first, self.loose)
+        if (more := self.second.get(second)) is not None:
+            found = tuple(sorted((*found, *more), key=lambda rule: self.order[rule.id]))
+        return tuple([rule for rule in found if rule.beginnings is None or second.startswith(rule.beginnings)])
 
 
-@dataclass(slots=True)
-class _Tag:
-    """What one tag (`pacemaker-controld[106]:`) means. `head` None: it names no daemon. `seen` counts lines within one scan.
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    """What the lines with one head have in common. `place` None: they have no form that hamon knows.
 
-    `plain`: the words at the head's places say it all; else (corosync, a pid before the host) the form shows only further on in each line.
+    They are looked at more closely if `rules` may match, or if they are so `severe` that they are kept in any case.
     """
 
-    daemon: _Daemon
-    head: Head | None
-    known: bool
-    plain: bool
-    seen: int = 0
+    place: Head | None
+    rules: tuple[Rule, ...] = ()
+    needles: tuple[bytes, ...] | None = None
+    """One of these stands in every line that a rule matches; None: not known."""
+    severe: bool = False
+    simple: bool = False
 
 
 @dataclass(slots=True)
@@ -128,6 +113,8 @@ class Scan:
     unmatched: dict[str, int] = field(default_factory=dict)
     unrecognised: int = 0
     undecodable: int = 0
+    unclassified: int = 0
+    """Unmatched lines of level warning or worse that became events."""
     unclassified_dropped: int = 0
     errors: list[str] = field(default_factory=list)
 
@@ -140,6 +127,7 @@ class Scan:
                 mine[daemon] = mine.get(daemon, 0) + count
         self.unrecognised += other.unrecognised
         self.undecodable += other.undecodable
+        self.unclassified += other.unclassified
         self.unclassified_dropped += other.unclassified_dropped
         self.errors += other.errors
 
@@ -198,140 +186,129 @@ class Matcher:
         names = {rule.daemon for rule in rules.rules} - {"*"}
         self._daemons = {name: _index([rule for rule in rules.rules if rule.daemon in (name, "*")]) for name in names}
         self._others = _index([rule for rule in rules.rules if rule.daemon == "*"])
-        self._tags: dict[bytes, _Tag] = {}
-        self._iso_tags: dict[bytes, _Tag] = {}
+        self._meanings: dict[bytes, _Meaning | None] = {}
+        self._stamps: dict[tuple[str, datetime], Stamps] = {}
 
     def scan(self, chunk: LogChunk) -> Scan:
         """Try the rules on every line of the chunk."""
-        scan = Scan()
-        stamps = Stamps(chunk.timezone, chunk.received_at, self._year)
-        tags, iso_tags, severe = self._tags, self._iso_tags, _SEVERE_WORDS
-        if len(tags) + len(iso_tags) > 4096:
-            tags.clear()
-            iso_tags.clear()
-        offset = chunk.offset
-        lines = chunk.data.split(b"\n")
-        if not lines[-1]:
-            lines.pop()
-        scan.lines = len(lines)
-        for line in lines:
-            words = line.split(None, 8)
-            try:
-                # A date of one word (ISO 8601, pm_logconv's own) begins with a digit; the traditional one has three words.
-                tag = tags[words[4]] if line[0] > 57 else iso_tags[words[2]]
-            except (KeyError, IndexError):
-                if len(words) < 4:
-                    scan.unrecognised += bool(words)
-                    offset += len(line) + 1
-                    continue
-                tag = self._learn(words, line[0] > 57)
-            tag.seen += 1
-            if tag.plain:
-                place, daemon = tag.head, tag.daemon
-                if place is not None:
-                    text_word = place.text_word
-                    if text_word > 6:
-                        words = line.split(None, text_word + 2)
-                    if text_word < len(words):
-                        plan = daemon.first.get(words[text_word], daemon.loose)
-                        if daemon.second:
-                            plan = daemon.plan(words, text_word)
-                        if plan is not None and self._may_match(plan, line, words, text_word + 1):
-                            self._try(scan, chunk, stamps, line, offset, plan.rules, place)
-                        elif tag.known and words[place.level_word] in severe:
-                            self._try(scan, chunk, stamps, line, offset, (), place)
-            else:
-                self._look_closer(scan, chunk, stamps, line, offset)
-            offset += len(line) + 1
-        self._count(scan)
-        return scan
-
-    @staticmethod
-    def _may_match(plan: _Plan, line: bytes, words: list[bytes], second: int) -> bool:
-        if plan.beginnings is not None and not (second < len(words) and words[second].startswith(plan.beginnings)):
-            return False
-        if plan.needles is None:
-            return True
-        for needle in plan.needles:  # a loop: `any` with a generator takes three times as long  # noqa: SIM110
-            if needle in line:
-                return True
-        return False
-
-    def _learn(self, words: list[bytes], traditional: bool) -> _Tag:
-        """Remember what the tag of a line means."""
-        cache, word = (self._tags, words[4] if len(words) > 4 else b"") if traditional else (self._iso_tags, words[2])
-        shift = 0 if traditional else -2
-        tag = self._tag(words)
-        place = tag.head
-        # Pacemaker's own lines in syslog all have a level; those of other programs that rules know may begin with the text.
-        other = tag.known and place is not None and place.form == SYSLOG and not place.daemon.startswith("pacemaker")
-        tag.plain = not (words[3 + shift][:1] == b"[" or word.startswith(b"corosync") or other)
-        cache[word] = tag
-        return tag
-
-    def _look_closer(self, scan: Scan, chunk: LogChunk, stamps: Stamps, line: bytes, offset: int) -> None:
-        """A line whose form shows only further on than its tag."""
-        words = line.split(None, 11)
-        tag = self._tag(words)
-        place = tag.head
-        if place is None:
-            scan.unrecognised += 1
-            return
-        place = without_level(place, words)
-        scan.unmatched[place.daemon] = scan.unmatched.get(place.daemon, 0) + 1
-        plan = tag.daemon.plan(words, place.text_word)
-        severe = tag.known and 0 <= place.level_word < len(words) and words[place.level_word] in _SEVERE_WORDS
-        if plan is not None or severe:
-            self._try(scan, chunk, stamps, line, offset, plan.rules if plan is not None else (), place)
-
-    def _count(self, scan: Scan) -> None:
-        for cache in (self._tags, self._iso_tags):
-            for tag in cache.values():
-                if tag.seen:
-                    if tag.plain and tag.head is None:
-                        scan.unrecognised += tag.seen
-                    elif tag.plain and tag.head is not None:
-                        scan.unmatched[tag.head.daemon] = scan.unmatched.get(tag.head.daemon, 0) + tag.seen
-                    tag.seen = 0
+        data = chunk.data if chunk.data.endswith(b"\n") or not chunk.data else chunk.data + b"\n"
+        lines = data.split(b"\n")[:-1]
+        heads: list[bytes] = HEADS.findall(data)
+        scan = Scan(lines=len(lines))
+        stamps = self._stamps_of(chunk)
+        if len(self._meanings) > MAX_MEANINGS:
+            self._meanings.clear()
+        meanings: dict[bytes, _Meaning | None] = {}
+        asked = set()
+        for found, count in Counter(heads).items():
+            meaning = meanings[found] = self._meaning(found)
+            if meaning is None:  # the head does not say it all
+                asked.add(found)
+                continue
+            self._count(scan, meaning.place, count)
+            if meaning.rules or meaning.severe:
+                asked.add(found)
+        if not asked:
+            return scan
+        offsets = list(accumulate(map(len, lines), initial=chunk.offset))
+        for number in compress(range(len(lines)), map(asked.__contains__, heads)):
+            line, offset = lines[number], offsets[number] + number
+            meaning = meanings[heads[number]]
+            if meaning is None:
+                meaning = self._look_closer([] if line[:1].isspace() else line.split(None, 11))
+                self._count(scan, meaning.place, 1 if line.strip() else 0)
+            if meaning.place is not None and (meaning.severe or _may_match(meaning, line)):
+                self._try(scan, chunk, stamps, line, offset, meaning, meaning.place)
         for name, count in scan.matched.items():
             scan.unmatched[name] -= count
+        return scan
+
+    def _stamps_of(self, chunk: LogChunk) -> Stamps:
+        """Stamps as read within the minute in which the chunk was; what is remembered of them serves the next chunks."""
+        key = chunk.timezone, chunk.received_at.replace(second=0, microsecond=0)
+        stamps = self._stamps.get(key)
+        if stamps is None:
+            if len(self._stamps) > 16:
+                self._stamps.clear()
+            stamps = self._stamps[key] = Stamps(*key, self._year)
+        return stamps
+
+    @staticmethod
+    def _count(scan: Scan, place: Head | None, lines: int) -> None:
+        if place is None:
+            scan.unrecognised += lines
+        else:
+            scan.unmatched[place.daemon] = scan.unmatched.get(place.daemon, 0) + lines
+
+    def _meaning(self, found: bytes) -> _Meaning | None:
+        """What a head means; None where that shows only in each line."""
+        try:
+            return self._meanings[found]
+        except KeyError:
+            words = head_words(found) if found else []
+            meaning: _Meaning | None = self._look_closer(words) if words else None
+            if meaning is not None and meaning.place is not None:
+                is_whole = meaning.place.text_word + 1 < len(words)
+                meaning = replace(meaning, simple=is_simple(meaning.place, words)) if is_whole else None
+            self._meanings[found] = meaning
+            return meaning
+
+    def _look_closer(self, words: list[bytes]) -> _Meaning:
+        """What the first words of a line mean."""
+        place = head(words)
+        if place is None:
+            return _Meaning(None)
+        place = without_level(place, words)
+        known = self._daemons.get(place.daemon)
+        rules = (known or self._others).rules(*_text_words(words, place))
+        needles = tuple({rule.needle for rule in rules if rule.needle is not None})
+        severe = known is not None and 0 <= place.level_word < len(words) and words[place.level_word] in _SEVERE_WORDS
+        all_have = all(rule.needle is not None for rule in rules)
+        return _Meaning(place, rules, needles if all_have else None, severe)
 
     def candidates(self, line: bytes) -> Sequence[Rule]:
         """The rules that are tried on a line, in order."""
-        words = line.split(None, 11)
-        tag = self._tag(words)
-        plan = tag.daemon.plan(words, without_level(tag.head, words).text_word) if tag.head is not None else None
-        return [rule for rule in plan.rules if rule.needle is None or rule.needle in line] if plan is not None else []
+        return [rule for rule in self._look_closer(line.split(None, 11)).rules if rule.needle is None or rule.needle in line]
 
-    def _tag(self, words: list[bytes]) -> _Tag:
-        place = head(words)
-        daemon = self._daemons.get(place.daemon) if place is not None else None
-        return _Tag(daemon or self._others, place, daemon is not None, True)
-
-    def _try(self, scan: Scan, chunk: LogChunk, stamps: Stamps, line: bytes, offset: int, rules: Sequence[Rule], place: Head) -> None:
-        daemon = place.daemon
+    def _try(self, scan: Scan, chunk: LogChunk, stamps: Stamps, line: bytes, offset: int, meaning: _Meaning, place: Head) -> None:
         text, clean = decode(line, chunk.encodings)
         if not clean:
             scan.undecodable += 1
         try:
-            parts = short_cut(text, stamps, place) or parse_line(text, stamps, place.form)
+            parts = (short_cut(text, stamps, place) if meaning.simple else None) or parse_line(text, stamps, place.form)
         except ParseError as err:
             if len(scan.errors) < 20:
                 scan.errors.append(f"{chunk.path}@{offset}: {err}")
             scan.unrecognised += 1
+            scan.unmatched[place.daemon] -= 1
             return
-        for rule in rules:
+        for rule in meaning.rules:
             if (rule.needle is None or rule.needle in line) and (found := rule.pattern.search(parts.text)) is not None:
-                scan.matched[daemon] = scan.matched.get(daemon, 0) + 1
+                scan.matched[place.daemon] = scan.matched.get(place.daemon, 0) + 1
                 if (reading := interpret(rule, found)) is not None:
                     scan.events.append(_event(chunk, parts, text, offset, rule.id, reading))
                 return
-        if parts.level in SEVERE and daemon in self._daemons:
-            if len(scan.events) and sum(1 for event in scan.events if event.kind is EventKind.UNCLASSIFIED) >= UNCLASSIFIED_PER_CHUNK:
+        if parts.level in SEVERE and place.daemon in self._daemons:
+            if scan.unclassified >= UNCLASSIFIED_PER_CHUNK:
                 scan.unclassified_dropped += 1
                 return
+            scan.unclassified += 1
             detail: dict[str, Value] = {"daemon": parts.daemon, "level": parts.level, "text": parts.text[:MAX_RAW]}
             scan.events.append(_event(chunk, parts, text, offset, "", Reading(EventKind.UNCLASSIFIED, None, None, detail)))
+
+
+def _text_words(words: Sequence[bytes], place: Head) -> tuple[bytes, bytes]:
+    first, second = (*words[place.text_word : place.text_word + 2], b"", b"")[:2]
+    return first, second
+
+
+def _may_match(meaning: _Meaning, line: bytes) -> bool:
+    if meaning.needles is None:
+        return True
+    for needle in meaning.needles:  # a loop: `any` with a generator takes three times as long  # noqa: SIM110
+        if needle in line:
+            return True
+    return False
 
 
 def _event(chunk: LogChunk, parts: LogLine, raw: str, offset: int, rule: str, reading: Reading) -> Event:
@@ -363,11 +340,11 @@ def _index(rules: Sequence[Rule]) -> _Daemon:
     """Group rules by first word. A word's tuple also holds the rules of any word, in the order of the rule set."""
     first = {word for rule in rules if rule.words is not None for word in rule.words}
     second = {word for rule in rules if rule.second_words is not None for word in rule.second_words}
-    loose = [rule for rule in rules if rule.words is None and rule.second_words is None]
+    loose = tuple(rule for rule in rules if rule.words is None and rule.second_words is None)
     return _Daemon(
-        {word: _plan([rule for rule in rules if rule in loose or (rule.words is not None and word in rule.words)]) for word in first},
-        {word: _plan([rule for rule in rules if rule.second_words is not None and word in rule.second_words]) for word in second},
-        _plan(loose),
+        {word: tuple(rule for rule in rules if rule in loose or (rule.words is not None and word in rule.words)) for word in first},
+        {word: tuple(rule for rule in rules if rule.second_words is not None and word in rule.second_words) for word in second},
+        loose,
         {rule.id: number for number, rule in enumerate(rules)},
     )
 

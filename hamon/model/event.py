@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from hamon.model.observation import Source
+from hamon.model.record import quickly_made
 
 
 class EventKind(StrEnum):
@@ -77,6 +78,7 @@ class EventKind(StrEnum):
 Detail = Mapping[str, str | int | float | bool | None]
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One piece of evidence for one fact.

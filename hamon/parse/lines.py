@@ -8,8 +8,9 @@ The forms (`domain` of the rules stays the same for all of them):
     corosync   Nov 22 11:10:50 [80] pm01 corosync info    [KNET  ] TEXT
     logconv    Nov 22 10:52:22 pm01   error: TEXT                                (pm_logconv.out; date also 2017/04/24_06:19:55)
 
-A line is first split into words; `Head` tells from these words alone, without decoding, which form it is and where the text begins, so
-that lines nobody asks for cost almost nothing.
+Of a line one looks first at its head: the tag and what follows, as far as the second word of the text (`HEADS`). From these words alone,
+without decoding, `Head` tells which form it is and where the text begins. Heads repeat, so what one means can be remembered, and lines
+nobody asks for cost almost nothing.
 """
 
 import re
@@ -17,6 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from hamon.errors import ParseError
+from hamon.model.record import quickly_made
 from hamon.parse.daemons import current_name
 from hamon.parse.stamp import Stamps
 
@@ -28,6 +30,7 @@ SEVERE = frozenset({"emerg", "alert", "crit", "error", "warning"})
 LOGCONV = "pm_logconv"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
     """A line's parts. `level` is None where the form does not carry one; `instance` is the resource of an agent's line."""
@@ -109,15 +112,9 @@ _LEVEL_WORDS = {f"{form}:": name for level, name in _LEVEL_NAMES.items() for for
 
 
 def short_cut(line: str, stamps: Stamps, place: "Head") -> LogLine | None:
-    """What `parse_line` gives, for the commonest forms by their words alone; None where it takes more. Raises ParseError."""
-    if place.form < _SYSLOG_LOGCONV:
-        return None
+    """What `parse_line` gives, for a line whose head `is_simple`; None where it takes more. Raises ParseError."""
     words = line.split(None, place.text_word)
-    if len(words) <= place.text_word or not words[0][0].isalnum():
-        return None
-    level = _LEVEL_WORDS.get(words[place.level_word])
-    tag = words[place.level_word - 1]
-    if level is None or (place.form != _LOGCONV and tag.rpartition("[")[0].rstrip(":") != place.tag and tag != f"{place.tag}:"):
+    if len(words) <= place.text_word or (level := _LEVEL_WORDS.get(words[place.level_word])) is None:
         return None
     date = words[0] if words[0][0].isdigit() else f"{words[0]} {words[1]} {words[2]}"
     text = words[place.text_word]
@@ -125,6 +122,24 @@ def short_cut(line: str, stamps: Stamps, place: "Head") -> LogLine | None:
         text = text.replace("#011", "\t")
     host = words[place.level_word - 1] if place.form == _LOGCONV else words[place.level_word - 2]
     return LogLine(at=stamps.read(date), host=host, daemon=place.daemon, level=level, text=text.rstrip())
+
+
+HEADS = re.compile(
+    rb"(?:(?:[A-Z][a-z]{2} [ \d]?\d \S++ [^\s\[]\S*+ ++|\d\S++ [^\s\[]\S*+(?= ))"  # date and host
+    rb"( *+\S++"  # tag
+    rb"(?: ++\[\d++\] \([^)\s]*+\)| ++\[\w++ *+\])?+"  # pid and function, or the subsystem of corosync
+    rb"[ \t]++\S++ ++\S++(?: ++\S++)?+)"  # two or three words: level, and beginning of the text
+    rb")?+.*+\n"
+)
+r"""`HEADS.findall` gives the head of every line (each ended by `\n`), empty where it is not laid out as usual.
+
+A head says all that `head` needs: also whether the date is one word, which shows in the blank that it then begins with.
+"""
+
+
+def head_words(found: bytes) -> list[bytes]:
+    """The words of a line with this head, which is not empty; those before it are stand-ins."""
+    return [*((b"0", b"host") if found.startswith(b" ") else (b"Jan", b"1", b"0", b"host")), *found.split()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +160,13 @@ def without_level(place: Head, words: list[bytes]) -> Head:
     if place.form != SYSLOG or at >= len(words) or words[at].decode("ascii", "replace") in _LEVEL_WORDS:
         return place
     return replace(place, level_word=-1, text_word=at)
+
+
+def is_simple(place: Head, words: list[bytes]) -> bool:
+    """Whether such a line is date, host, a tag that is only a name, level and text."""
+    if place.form < _SYSLOG_LOGCONV or words[place.level_word].decode("ascii", "replace") not in _LEVEL_WORDS:
+        return False
+    return place.form == _LOGCONV or words[place.level_word - 1].partition(b"[")[0].rstrip(b":").decode("ascii", "replace") == place.tag
 
 
 _PLAIN_TAG = re.compile(rb"^([\w.+/-]+)(?:\(([^)]*)\))?(?:\[\d+\])?:$")
