@@ -16,16 +16,17 @@ from pathlib import Path
 from typing import IO, Any, cast
 from zoneinfo import ZoneInfo
 
+from hamon import recorded_polls
 from hamon.classify.facts import Key, fact_key
 from hamon.classify.incidents import Engine
 from hamon.classify.match import Matcher
-from hamon.classify.order import causal_order
+from hamon.classify.order import causal_order, with_snapshots
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.traps import TrapMatcher
 from hamon.errors import HamonError, ParseError
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Incident, TimelineEntry
-from hamon.model.observation import LogChunk, SnmpVersion, Source, Tick, Trap
+from hamon.model.observation import LogChunk, Snapshot, SnmpVersion, Source, Tick, Trap
 from hamon.parse.pcap import MAGICS, datagrams
 from hamon.parse.trap import TrapMessage, decode, decode_scoped_pdu, decode_v3_header, version
 from hamon.rules.schema import RuleSet
@@ -41,10 +42,13 @@ MOST_ERRORS = 20
 """How many errors are told of one input."""
 TRAP_PORTS = frozenset({162, 9162, 10162})
 """To one of these ports of a capture nothing but notifications should come; elsewhere only what looks like SNMP is read."""
+MAX_ANSWER_BYTES = 256 * 1024 * 1024
+"""A file with recorded answers of crm_mon."""
 
 # In a recording these are answers, or no evidence (contract).
 _NO_EVIDENCE = re.compile(r"^(truth\.json|fence\.jsonl|cib-.*\.xml|alert_.*|README.*|.*\.md)$")
 _SKIPPED_FOLDERS = frozenset({"pengine", ".git"})
+_TARBALL = re.compile(r"\.(tar|tar\.(gz|bz2|xz)|tgz|tbz2?|txz)$")
 _COMPRESSED = (".gz", ".bz2", ".xz")
 _COMPRESSIONS = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\x00", lzma.open))
 _UNREADABLE = (OSError, EOFError, lzma.LZMAError, zlib.error, tarfile.TarError)
@@ -103,6 +107,7 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
                 progress(done, total)
             if item.source in options.sources or item.form == "empty":
                 kept.append(item)
+        polls = _polls([item for item in kept if item.source is Source.POLL and item.form is not None], options)
     if not any(item.records for item in kept) and not any(item.form for item in kept):
         reasons = "; ".join(f"{item.name}: {', '.join(item.errors) or 'nothing in it'}" for item in kept[:5])
         raise NothingReadable(f"nothing readable in the paths given ({reasons or 'no file'})")
@@ -113,8 +118,8 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
     # Where times are equal the order of the files decides: it must not be that of the arguments.
     canonical = sorted(kept, key=lambda item: (item.node or "", item.form or "", item.name))
     ordered = list(causal_order([events for item in canonical for events in _streams(item)]))
-    end = max((event.at for event in ordered), default=None)
-    steps: list[Event | Tick] = [*ordered]
+    end = max((*(event.at for event in ordered), *(snapshot.status.at for snapshot in polls)), default=None)
+    steps: list[Event | Snapshot | Tick] = [*with_snapshots(ordered, polls)]
     if end is not None:
         steps.append(Tick(now=end + settings.membership))
     advance = engine.advance(steps)
@@ -132,27 +137,35 @@ def _files(paths: Sequence[Path], unpacked: Path) -> Iterator[tuple[Path, str]]:
     """All files of the paths given; tarballs are unpacked beside (never outside the folder)."""
     for number, path in enumerate(paths):
         if path.is_dir():
-            yield from _folder(path, str(path))
+            yield from _folder(path, str(path), unpacked / str(number))
         elif path.is_file() and tarfile.is_tarfile(path):
-            target = unpacked / str(number)
-            broken = None
-            try:
-                with tarfile.open(path) as archive:
-                    archive.extractall(target, filter="data")
-            except _UNREADABLE as err:
-                broken = err  # what was unpacked before is read all the same
-            if target.is_dir():
-                yield from _folder(target, str(path))
-            if broken is not None:
-                yield path, str(path)
+            yield from _tarball(path, str(path), unpacked / str(number))
         else:
             yield path, str(path)
 
 
-def _folder(root: Path, shown: str) -> Iterator[tuple[Path, str]]:
-    for path in sorted(root.rglob("*")):
+def _tarball(path: Path, shown: str, target: Path) -> Iterator[tuple[Path, str]]:
+    broken = None
+    try:
+        with tarfile.open(path) as archive:
+            archive.extractall(target, filter="data")
+    except _UNREADABLE as err:
+        broken = err  # what was unpacked before is read all the same
+    if target.is_dir():
+        yield from _folder(target, shown, None)
+    if broken is not None:
+        yield path, shown
+
+
+def _folder(root: Path, shown: str, unpacked: Path | None) -> Iterator[tuple[Path, str]]:
+    """All files below; tarballs among them are unpacked to `unpacked`, those inside tarballs (None) are left alone."""
+    for number, path in enumerate(sorted(root.rglob("*"))):
         inside = path.relative_to(root)
-        if path.is_file() and not _NO_EVIDENCE.match(path.name) and not _SKIPPED_FOLDERS & set(inside.parts):
+        if not path.is_file() or _NO_EVIDENCE.match(path.name) or _SKIPPED_FOLDERS & set(inside.parts):
+            continue
+        if unpacked is not None and _TARBALL.search(path.name) and tarfile.is_tarfile(path):
+            yield from _tarball(path, f"{shown}/{inside}", unpacked / f"inside{number}")
+        else:
             yield path, f"{shown}/{inside}"
 
 
@@ -216,6 +229,28 @@ def _read(item: Input, matcher: Matcher, traps: TrapMatcher, options: Options, r
         item.errors.append("no such file")
     except _UNREADABLE as err:
         item.errors.append(f"cannot be read: {getattr(err, 'strerror', None) or err}")
+
+
+def _polls(items: Sequence[Input], options: Options) -> list[Snapshot]:
+    """The recorded answers of crm_mon; errors and counts are noted with the inputs."""
+    documents = []
+    for item in items:
+        try:
+            with _open(item.path) as stream:
+                data = stream.read(MAX_ANSWER_BYTES + 1)
+            if len(data) > MAX_ANSWER_BYTES:
+                item.errors.append(f"larger than {MAX_ANSWER_BYTES // 1024**2} MiB: the rest is not read")
+            documents.append(recorded_polls.Document(item.name, data, datetime.fromtimestamp(item.path.stat().st_mtime, UTC)))
+        except _UNREADABLE as err:
+            item.errors.append(f"cannot be read: {getattr(err, 'strerror', None) or err}")
+    found = recorded_polls.snapshots(documents, cluster=options.cluster or "cluster", timezone=options.timezone)
+    read = {document.name: document for document in documents}
+    for item in items:
+        if (document := read.get(item.name)) is not None:
+            item.records, item.recognised, item.node = document.records, document.recognised, document.node
+            item.unrecognised = document.records - document.recognised
+            item.errors += document.errors
+    return found
 
 
 _LOGLIKE = re.compile(

@@ -3,7 +3,7 @@
 A recording's `truth.json` says what the experiment was; `faults` lists everything in which an answer falls short of it. The rules are those
 of the comparison that every kind of evidence must stand: the main incident is what an operator must know (the effect), the causes behind it
 are part of it, and nothing else may alarm. A log at priority notice lacks the marks of planned work, so there `planned` may be unknown; the
-opposite of the truth is never allowed.
+opposite of the truth is never allowed. Polls alone show neither a link that is cut nor a daemon that died; they show what the node lost with it.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -67,8 +67,14 @@ class Phase:
     incidents: Sequence[Incident]
     everything: Sequence[Incident]
     events: Sequence[Event]
+    sources: frozenset[str]
+    """The kinds of evidence that were given: log, trap, poll."""
     marks_are_missing: bool
     """The log is at priority notice: standby, bans, target-role and maintenance cannot be seen."""
+
+    @property
+    def by_polls_alone(self) -> bool:
+        return self.sources == {"poll"}
 
     @property
     def ends(self) -> tuple[str | None, str | None]:
@@ -94,8 +100,10 @@ class Phase:
         return incident["part_of"] is None or (parent is not None and parent["kind"] in kinds)
 
 
-def faults(truth: Mapping[str, Any], answer: Mapping[str, Any], *, marks_are_missing: bool = False) -> list[str]:
-    """Everything in which an answer falls short of the truth; empty: it is right."""
+def faults(
+    truth: Mapping[str, Any], answer: Mapping[str, Any], *, sources: Iterable[str] = ("log",), marks_are_missing: bool = False
+) -> list[str]:
+    """Everything in which an answer from these kinds of evidence falls short of the truth; empty: it is right."""
     incidents, events = answer["incidents"], answer["events"]
     found = [f"a fail-over is called planned: {brief(item)}" for item in incidents if item["kind"] == "failover" and item["planned"]]
     found += [f"part of an unknown incident: {brief(item)}" for item in incidents if not _knows_parent(item, incidents)]
@@ -105,6 +113,7 @@ def faults(truth: Mapping[str, Any], answer: Mapping[str, Any], *, marks_are_mis
             [item for item in incidents if inside(seconds(item["started_at"] or item["detected_at"]))],
             incidents,
             [event for event in events if inside(seconds(event["at"]))],
+            frozenset(sources),
             marks_are_missing,
         )
         name = expected["classification"]
@@ -244,6 +253,8 @@ def _fencing_failure(phase: Phase) -> list[str]:
 
 
 def _process_failure(phase: Phase) -> list[str]:
+    if phase.by_polls_alone:
+        return _standby_fault(phase)
     node = phase.expected["node"]
     died = [item for item in phase.any("daemon_failed") if node in item["nodes"] and phase.stands_in(item, "standby_fault")]
     if not died:
@@ -256,6 +267,8 @@ def _process_failure(phase: Phase) -> list[str]:
 def _interconnect_fault(phase: Phase) -> list[str]:
     main = phase.main("interconnect_degraded")
     found = _others(phase, main) + _no(phase, "node_lost", "failover", "switchover", "standby_fault")
+    if phase.by_polls_alone:
+        return found
     return found if len(main) == 1 else [f"{len(main)} interconnect faults", *found]
 
 
@@ -303,7 +316,9 @@ def _also(phase: Phase) -> list[str]:
     for word in phase.expected.get("also", ()):
         if word == "service_down":
             known = bool(phase.any("service_down")) or any(item["outcome"] in ("failed", "ongoing") for item in phase.any("failover"))
-        elif word == "standby_fault" and phase.expected["classification"] == "process_failure":
+        elif word == "process_failure" and phase.by_polls_alone:
+            known = True
+        elif word == "standby_fault" and phase.expected["classification"] == "process_failure" and "poll" not in phase.sources:
             known = True  # by log alone the dead daemon stands alone; only polls show what its node lost with it
         elif word in _ALSO_INCIDENTS:
             known = bool(phase.any(*_ALSO_INCIDENTS[word]))
