@@ -20,6 +20,8 @@ from hamon.parse import crm_mon
 INDEX = "index.jsonl"
 MOST_ERRORS = 20
 """How many errors are told of one document."""
+_NO_STATE = ("not connected", "no data")
+"""How the reasons of answers without a state begin (hamon.parse.crm_mon)."""
 _MOMENT = timedelta(microseconds=1)
 _ANSWER = re.compile(rb"<(pacemaker-result|crm_mon)[\s>].*?</\1>", re.DOTALL)
 _OPENING = re.compile(rb"<(?:pacemaker-result|crm_mon)[\s>]")
@@ -117,7 +119,7 @@ def _first(document: Document | None, timezone: str) -> tuple[ClusterStatus, str
     try:
         return crm_mon.parse(document.data, at=document.written_at, timezone=timezone), crm_mon.digest(document.data)
     except ParseError as err:
-        _error(document, str(err))
+        _no_state(document, err)
         return None
 
 
@@ -134,7 +136,7 @@ def _alone(document: Document, cluster: str, timezone: str) -> Iterator[Snapshot
         try:
             status = crm_mon.parse(data, at=document.written_at, timezone=timezone)
         except ParseError as err:
-            _error(document, str(err))
+            _no_state(document, err)
             continue
         document.recognised += 1
         at = status.last_update_at or document.written_at
@@ -156,6 +158,14 @@ def _folder_of(document: Document, status: ClusterStatus) -> str | None:
     """A folder of the path that is named like a node, as in a report that was collected from all nodes."""
     names = {node.name for node in status.nodes}
     return next((part for part in reversed(PurePath(document.name).parts[:-1]) if part in names), None)
+
+
+def _no_state(document: Document, err: ParseError) -> None:
+    """An answer that says that there is none to be had, as from a node that does not run the cluster, is no error."""
+    if str(err).startswith(_NO_STATE):
+        document.recognised += 1
+    else:
+        _error(document, str(err))
 
 
 def _error(document: Document, text: str) -> None:

@@ -3,7 +3,7 @@
 A recording's `truth.json` says what the experiment was; `faults` lists everything in which an answer falls short of it. The rules are those
 of the comparison that every kind of evidence must stand: the main incident is what an operator must know (the effect), the causes behind it
 are part of it, and nothing else may alarm. A log at priority notice lacks the marks of planned work, so there `planned` may be unknown; the
-opposite of the truth is never allowed. Polls alone show neither a link that is cut nor a daemon that died; they show what the node lost with it.
+opposite of the truth is never allowed. Polls alone show neither a link that is cut nor a daemon that died, but what the node lost with it.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

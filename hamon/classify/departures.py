@@ -248,6 +248,8 @@ class Departures:
     def _arrive(self, move: Move, node: str, at: datetime, promoted: bool) -> None:
         move.to_node, move.promoted = node, promoted
         story = self.depart(move.from_node, [move], move.stopped_at or at)
+        if self.state.returning.pop(move.resource, None) == story.key:
+            return  # it went back by itself; when the service was back after its departure is another time
         known = story.moves[move.resource]
         known.done_at, known.done_node = at, node
         if move.stopped_at is not None:

@@ -1,6 +1,7 @@
 """Fencing: asked for, tried, done, failed."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from hamon.classify import topology
 from hamon.classify.departures import Departures
@@ -151,11 +152,15 @@ class Fencing:
             story.outcome = Outcome.ONGOING
             self._effects.join_effect(story, node.name)
         if event.detail.get("final"):
-            story.outcome = Outcome.FAILED
-            self._book.changed(story, "gave up")
-            parent = self._book.by_key(story.part_of) if story.part_of else None
-            if parent is not None and parent.kind in DEPARTURES and parent.outcome is Outcome.ONGOING:
-                self._departures.limit(parent, event.at)
+            self.given_up(story, event.at)
+
+    def given_up(self, story: Story, at: datetime) -> None:
+        """The cluster tries no more: what waited for the fencing fails."""
+        story.outcome = Outcome.FAILED
+        self._book.changed(story, "gave up")
+        parent = self._book.by_key(story.part_of) if story.part_of else None
+        if parent is not None and parent.kind in DEPARTURES and parent.outcome is Outcome.ONGOING:
+            self._departures.limit(parent, at)
 
     def node_unclean(self, event: Event) -> None:
         if event.source is Source.POLL:

@@ -89,9 +89,7 @@ class Engine:
         )
         self._attributes = Attributes(self.state, settings, self._book, self._effects, self._membership)
         self._sources = Sources(self.state, settings, self._book)
-        self._polls = Polls(
-            self.state, settings, self._book, self._departures, self._effects, self._marks, self._operations, self._membership
-        )
+        self._polls = Polls(self.state, settings, self._book, self._departures, self._effects, self._marks, self._operations, self._fencing)
         self._watch = Watch(settings, last)
         groups = (self._marks, self._operations, self._fencing, self._membership, self._attributes, self._sources)
         self._handlers = {kind: handler for group in groups for kind, handler in group.handlers().items()}
@@ -135,6 +133,7 @@ class Engine:
         known = self._facts.first(event) is not None
         if known or (polled and self._polls.is_known(event)):
             events.append(replace(event, witness=True))
+            self._book.witness(event)
             if event.kind is EventKind.NODE_LOST and known:
                 self._membership.confirmed(event)
                 return self._book.transitions(self._now(event.at))

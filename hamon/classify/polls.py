@@ -11,8 +11,8 @@ from hamon.classify import topology
 from hamon.classify.compare import Watch
 from hamon.classify.departures import Departures
 from hamon.classify.effects import Effects
+from hamon.classify.fencing import Fencing
 from hamon.classify.marks import Marks
-from hamon.classify.membership import Membership
 from hamon.classify.operations import Operations
 from hamon.classify.services import Hindrance, Reason, Service, Services, find
 from hamon.classify.settings import ClusterSettings
@@ -20,7 +20,7 @@ from hamon.classify.state import Move, Node, PolledService, State, Story
 from hamon.classify.stories import DEPARTURES, Book
 from hamon.model.cluster import ClusterStatus, NodeStatus, Role
 from hamon.model.event import Event, EventKind
-from hamon.model.incident import Cause, IncidentKind, IncidentState, Outcome, Severity
+from hamon.model.incident import Cause, IncidentKind, IncidentState, Outcome, Severity, TimelineEntry
 from hamon.model.observation import Source
 
 APART = timedelta(seconds=2)
@@ -80,11 +80,11 @@ class Polls:
         effects: Effects,
         marks: Marks,
         operations: Operations,
-        membership: Membership,
+        fencing: Fencing,
     ) -> None:
         self.state, self.settings, self._book = state, settings, book
         self._departures, self._effects, self._marks = departures, effects, marks
-        self._operations, self._membership = operations, membership
+        self._operations, self._fencing = operations, fencing
         self._judged: ClusterStatus | None = None
         self._services = Services()
 
@@ -249,6 +249,7 @@ class Polls:
         self._gone_attributes(watch, at)
         self._complete(watch, at)
         self._outages(watch, status)
+        self._given_up(at)
         self._standby(status, first)
         self._twice_active(at)
         self._close(watch, status)
@@ -310,8 +311,15 @@ class Polls:
         for node in status.nodes:
             if watch.members.get(node.name) and not node.unclean:
                 self._lasts(f"member {node.name}", status.at, seen)
-            if not node.online:
-                self._lasts(f"offline {node.name}", status.at, seen)
+            tried = [entry for entry in status.fencing if entry.target == node.name]
+            if (
+                node.unclean
+                and not node.online
+                and tried
+                and tried[0].status == "failed"
+                and all(entry.status != "pending" for entry in tried)
+            ):
+                self._lasts(f"unfenced {node.name}", status.at, seen)
 
     def _see_roles(self, watch: Watch, status: ClusterStatus, seen: set[str]) -> None:
         """Where primitives run; of services also that they run nowhere."""
@@ -382,7 +390,7 @@ class Polls:
             if waits and any(move.from_node == node.name for move in self._moves_of(resource)):
                 return True
         service = self._service_of(resource)
-        able = service is not None and bool(service.able)
+        able = service is not None and bool(service.able) and not service.disabled
         fenced = [node.fenced_at for node in self.state.nodes.values() if node.fenced_at is not None]
         begin = max([since, *fenced])
         return able and at - begin < self.settings.grace
@@ -431,7 +439,8 @@ class Polls:
                     if left is None or item.subject in node.degraded:
                         continue
                     node.degraded[item.subject] = at
-                    began = left.started_at or left.detected_at
+                    gone = self._gone(node.name, item.subject)
+                    began = min(left.started_at or left.detected_at, gone.at if gone is not None else at)
                     story = self._book.open(
                         IncidentKind.CONNECTIVITY_DEGRADED,
                         f"{node.name}/{item.subject}",
@@ -440,11 +449,24 @@ class Polls:
                         started_at=began,
                         nodes=[node.name],
                         settle=self.settings.settle,
-                        cause=Cause(kind="connectivity_degraded", node=node.name, at=began, text=f"{item.subject} is gone"),
+                        cause=Cause(
+                            kind="connectivity_degraded", node=node.name, at=began, text=gone.raw if gone is not None else str(item)
+                        ),
                     )
                     story.sources.append(Source.POLL)
                     self._effects.join_effect(story, node.name)
                     self._departures.weigh(left, at)
+
+    def _gone(self, node: str, attribute: str) -> TimelineEntry | None:
+        """What told last that an attribute went."""
+        for entry in reversed(self.state.recent):
+            if entry.node != node:
+                continue
+            if entry.event is EventKind.ATTRIBUTES_REMOVED or (
+                entry.event is EventKind.ATTRIBUTE_CHANGED and entry.detail.get("attribute") == attribute
+            ):
+                return entry
+        return None
 
     def _left(self, node: str, members: Sequence[str], at: datetime) -> Story | None:
         """The departure of a service from a node, as long as it is not known what for."""
@@ -453,6 +475,14 @@ class Polls:
             if story.kind in DEPARTURES and story.planned is None and recent and not set(members).isdisjoint(story.moves):
                 return story
         return None
+
+    def _given_up(self, at: datetime) -> None:
+        """A node is unclean, its fencing failed, and for a while none is under way: the cluster has given up."""
+        for story in self._book.open_stories():
+            if story.kind is IncidentKind.FENCING_FAILED and story.outcome is Outcome.ONGOING and story.nodes:
+                since = self._since(f"unfenced {story.nodes[0]}")
+                if since is not None and at - since >= self.settings.grace and self._silent(at, story.nodes[0]):
+                    self._fencing.given_up(story, at)
 
     # -- standby
 

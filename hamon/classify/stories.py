@@ -214,6 +214,15 @@ class Book:
                 if event.source not in story.sources:
                     story.sources.append(event.source)
 
+    def witness(self, event: Event) -> None:
+        """Another kind of source confirms what stories tell already."""
+        for story in self._open:
+            if event.source not in story.sources and any(
+                entry.event is event.kind and entry.node == event.node and entry.resource == event.resource for entry in story.timeline
+            ):
+                story.sources.append(event.source)
+                self._grown.add(story.key)
+
     def _goes_on(self, story: Story, at: datetime) -> bool:
         """A story whose outcome is known only takes what belongs to its end; that is left to `add`."""
         if story.service_restored_at is not None and story.outcome is not Outcome.ONGOING:
