@@ -1,11 +1,12 @@
 """Who is told of what: transitions to deliveries, pure.
 
 The laws: a step without a notice is told to nobody; an incident that is part of another one is never told on its own; a target that
-was told of an incident is told its end, and one that was not is not told the end either.
+was told of an incident is told its end, and one that was not is not told the end either. For a target that keeps a list of alarms the
+end is also that the incident becomes part of another one. A target is not told that it lags behind itself.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Literal
@@ -32,6 +33,16 @@ class Target:
     min_severity: Severity = Severity.WARNING
     planned: bool = True
     max_attempts_hours: float = 72.0
+    in_order: bool = False
+    """Nothing is sent while what came before it waits: of all incidents, not only of one."""
+    max_pending: int | None = None
+    """Above this number of waiting deliveries, those that a later step of the same incident overtook are given up."""
+    closes_parts: bool = False
+    """It keeps what it was told until it is told the end; so also when the incident becomes part of another one."""
+
+    def for_alarms(self, max_pending: int) -> "Target":
+        """The same for a receiver that keeps a list of alarms."""
+        return replace(self, in_order=True, max_pending=max_pending, closes_parts=True)
 
     def wants(self, incident: Incident) -> bool:
         """Whether the incident, as it is now, is for this target."""
@@ -63,23 +74,34 @@ def plan(transitions: Sequence[Transition], targets: Sequence[Target], now: date
     deliveries = []
     for transition in transitions:
         incident = transition.incident
+        identity = (incident.cluster, incident.key)
+        if incident.part_of is not None and told is not None:
+            heard = known.setdefault(identity, set(told.get(identity, ())))
+            for target in targets:
+                if target.closes_parts and target.name in heard:
+                    heard.discard(target.name)
+                    deliveries.append(_delivery(transition, target, now))
         if transition.notice is None or incident.part_of is not None:
             continue
-        identity = (incident.cluster, incident.key)
         if identity not in known:
             known[identity] = set(told.get(identity, ())) if told is not None else set()
         heard = known[identity]
         for target in targets:
             first = target.name not in heard
+            if incident.kind is IncidentKind.DELIVERY_BACKLOG and target.name in incident.resources:
+                continue
             if first and (not target.wants(incident) or (transition.notice is Notice.CLOSING and told is not None)):
                 continue
             heard.add(target.name)
-            deliveries.append(
-                Delivery(
-                    id=f"{incident.cluster}/{incident.key}/{transition.sequence}/{target.name}",
-                    target=target.name,
-                    transition=transition,
-                    created_at=now,
-                )
-            )
+            deliveries.append(_delivery(transition, target, now))
     return deliveries
+
+
+def _delivery(transition: Transition, target: Target, now: datetime) -> Delivery:
+    incident = transition.incident
+    return Delivery(
+        id=f"{incident.cluster}/{incident.key}/{transition.sequence}/{target.name}",
+        target=target.name,
+        transition=transition,
+        created_at=now,
+    )

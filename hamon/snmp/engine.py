@@ -34,10 +34,12 @@ def add_user(
     user: User,
     *,
     engine_id: bytes | None = None,
-    security_name: str | None = None,
     master_keys: tuple[bytes, bytes] | None = None,
 ) -> None:
-    """Make a user known under an authoritative engine (None: our own). Costs about 5 ms, and 20 ms more without its master keys."""
+    """Make a user known under an authoritative engine (None: our own). Costs about 5 ms, and 20 ms more without its master keys.
+
+    Its security name is its name: pysnmp finds no keys under another one.
+    """
     from pysnmp.entity import config
     from pysnmp.proto.rfc1902 import OctetString
 
@@ -50,7 +52,7 @@ def add_user(
         options |= {"privProtocol": getattr(config, priv), "privKey": OctetString(keys[1]), "privKeyType": config.USM_KEY_TYPE_MASTER}
     if engine_id is not None:
         options["securityEngineId"] = OctetString(engine_id)
-    config.add_v3_user(engine, user.name, securityName=security_name or user.name, **options)
+    config.add_v3_user(engine, user.name, **options)
 
 
 def user_keys(user: User) -> tuple[bytes, bytes]:

@@ -104,7 +104,7 @@ class UserSection(Section):
         check_user(self)
         return self
 
-    def user(self, name: str) -> User:
+    def credentials(self, name: str) -> User:
         """The user with its secrets. Raises OSError or ValueError for a file that does not give one."""
         auth = self.secret("auth_passphrase") or "" if self.level is not Level.NO_AUTH else ""
         priv = self.secret("priv_passphrase") or "" if self.level is Level.PRIV else ""

@@ -39,7 +39,7 @@ def test_a_short_passphrase_in_a_file_is_told_when_it_is_read(tmp_path: Path) ->
     file = tmp_path / "auth"
     file.write_text("short\n")
     with pytest.raises(ValueError, match="fewer than 8"):
-        section(auth_passphrase=None, auth_passphrase_file=file).user("noc")
+        section(auth_passphrase=None, auth_passphrase_file=file).credentials("noc")
 
 
 @pytest.mark.parametrize(("spelled", "meant"), [("sha-1", "SHA"), ("SHA", "SHA"), ("sha-256", "SHA-256"), ("SHA1", "SHA")])
@@ -48,13 +48,13 @@ def test_net_snmps_spellings_are_understood(spelled: str, meant: str) -> None:
 
 
 def test_secrets_are_not_shown() -> None:
-    user = section().user("noc")
+    user = section().credentials("noc")
     assert "secret-" not in f"{user!r} {section()!r}"
     assert user.auth_passphrase == "secret-auth"
 
 
 def test_of_a_lower_level_no_secrets_are_kept() -> None:
-    user = section(level="authNoPriv").user("noc")
+    user = section(level="authNoPriv").credentials("noc")
     assert (user.level, user.priv_passphrase) == (Level.AUTH, "")
     assert user_keys(user)[1] == b""
 
@@ -68,7 +68,7 @@ def test_an_engine_says_that_it_is_us_and_leaves_no_file_behind(tmp_path: Path, 
     assert int(time.syntax.clone()) > 0
     for auth in AuthProtocol:
         for priv in PrivProtocol:
-            user = section(auth=auth, priv=priv, allow_weak=True).user(f"{auth}-{priv}")
+            user = section(auth=auth, priv=priv, allow_weak=True).credentials(f"{auth}-{priv}")
             add_user(engine, user)
             add_user(engine, user, engine_id=b"another")
     assert not list(tmp_path.iterdir())
