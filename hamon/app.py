@@ -10,8 +10,10 @@ import logging
 import os
 import signal
 import socket
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -28,13 +30,16 @@ from hamon.errors import ConfigError, Problem, RuleError, StoreError
 from hamon.metrics import Metrics
 from hamon.model.cluster import ClusterView, SourceView
 from hamon.model.delivery import Delivery, Notification
+from hamon.model.incident import Severity
 from hamon.model.observation import Polled, Snapshot
 from hamon.notify import NOTIFIERS
+from hamon.notify.snmp_trap import SnmpTrapNotifier
 from hamon.notify.target import TargetSection
 from hamon.pipeline import Deliverer, Outlet, Processor
-from hamon.ports import Collector, Notifier
+from hamon.ports import Collector, IncidentFilter, Notifier
 from hamon.rules.load import load
 from hamon.rules.schema import RuleSet
+from hamon.snmp.local import Local, begin
 from hamon.store import migrate
 from hamon.store.store import SqlStore
 from hamon.tell import report
@@ -134,6 +139,8 @@ class Gateway:
         self.config, self.state_directory = config, state_directory
         self.clock: Clock = clock or SystemClock()
         self.ready = asyncio.Event()
+        self.local: Local | None = None
+        """Who hamon is in SNMP; None where the configuration needs none."""
         self._not_ready = {"starting"}
         self._stop = asyncio.Event()
         self._reread = asyncio.Event()
@@ -147,6 +154,7 @@ class Gateway:
         rules = rules_of(config)
         outlets = outlets_of(config, clock)
         url = config.store.database_url(self.state_directory)
+        await self._speak_snmp(outlets)
         if config.store.url is None and config.store.url_file is None:
             await asyncio.to_thread(_make_private, self.state_directory)
             await asyncio.to_thread(migrate.upgrade, url)
@@ -162,6 +170,7 @@ class Gateway:
             processor = Processor(
                 settings, rules, store, targets, clock, metrics, recorded=deliverer.wake, behind=lambda: _are_behind(collectors)
             )
+            deliverer.report = processor.put
             positions = await processor.restore()
             collectors += [
                 COLLECTORS[kind][1](name, section, clock, positions)  # type: ignore[arg-type]  # checked by the configuration
@@ -173,10 +182,19 @@ class Gateway:
             await metrics.refresh(store)
             web = create(store, views, clock, config.web, metrics.scraper(store, asyncio.get_running_loop()), self._reasons(processor))
             server = _Server(uvicorn.Config(web, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1))
-            await self._together(processor, deliverer, collectors, server, sock, store)
+            await self._together(processor, deliverer, collectors, server, sock, store, outlets)
         finally:
             sock.close()
             await _close(outlets, store)
+
+    async def _speak_snmp(self, outlets: Mapping[str, Outlet]) -> None:
+        """Begin to be an SNMP entity, where the configuration needs one. Raises IdentityError."""
+        notifiers = [outlet.notifier for outlet in outlets.values() if isinstance(outlet.notifier, SnmpTrapNotifier)]
+        if notifiers:
+            self.local = await asyncio.to_thread(begin, self.config.snmp, self.state_directory, self.clock.now())
+            log.info("hamon speaks SNMP", extra={"engine_id": self.local.identity.engine_id_text, "boots": self.local.identity.boots})
+            for notifier in notifiers:
+                notifier.attach(self.local)
 
     def _reasons(self, processor: Processor) -> "_Reasons":
         return _Reasons(self._not_ready, processor)
@@ -189,6 +207,7 @@ class Gateway:
         server: _Server,
         sock: socket.socket,
         store: SqlStore,
+        outlets: Mapping[str, Outlet],
     ) -> None:
         loop = asyncio.get_running_loop()
         with self._signals(loop):
@@ -201,6 +220,10 @@ class Gateway:
             }
             for number, collector in enumerate(collectors):
                 tasks[f"collector {number}"] = loop.create_task(collector.run(processor))
+            for name, outlet in outlets.items():
+                if isinstance(outlet.notifier, SnmpTrapNotifier):
+                    counts = partial(_open_by_severity, store, outlet.target)
+                    tasks[f"heartbeat {name}"] = loop.create_task(outlet.notifier.run(counts))
             self._not_ready.clear()
             self.ready.set()
             await asyncio.to_thread(systemd.notify, systemd.READY)
@@ -212,7 +235,12 @@ class Gateway:
             log.info("hamon stops")
             stopping.cancel()
             server.should_exit = True
-            names = [name for name in tasks if name.startswith("collector")] + ["processor", "deliverer", "retention", "rules"]
+            names = [name for name in tasks if name.startswith(("collector", "heartbeat"))] + [
+                "processor",
+                "deliverer",
+                "retention",
+                "rules",
+            ]
             for name in names:
                 tasks[name].cancel()
             _, late = await asyncio.wait(tasks.values(), timeout=STOP_SECONDS)
@@ -280,6 +308,12 @@ class _Reasons:
 def _are_behind(collectors: Sequence[Collector]) -> bool:
     """Whether a source was not looked at yet, or holds what is not read."""
     return any(not views or any(view.lag_bytes for view in views) for views in (collector.views() for collector in collectors))
+
+
+async def _open_by_severity(store: SqlStore, target: Target) -> Mapping[Severity, int]:
+    """How many open incidents a target is told of, by severity."""
+    found = await store.incidents(IncidentFilter(open_only=True, limit=10_000))
+    return Counter(incident.severity for incident in found if target.wants(incident))
 
 
 async def _close(outlets: Mapping[str, Outlet], store: SqlStore) -> None:

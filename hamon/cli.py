@@ -25,8 +25,12 @@ from hamon.errors import ConfigError, DeliveryError, HamonError
 from hamon.model.delivery import Notification
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Notice, Severity, Transition, TransitionKind
 from hamon.model.observation import Source
+from hamon.notify.snmp_trap import SnmpTrapNotifier
 from hamon.rules.check import check, check_traps
 from hamon.rules.load import load
+from hamon.snmp.identity import bump
+from hamon.snmp.local import beside
+from hamon.snmp.mib import with_root
 from hamon.store import migrate
 from hamon.web.settings import parse_listen
 
@@ -153,6 +157,15 @@ def _parser() -> argparse.ArgumentParser:
     test.add_argument("target", metavar="TARGET", help="name of the target, as in [notify.KIND.TARGET]")
     _config_option(test)
     test.set_defaults(command=_notify_test)
+    snmp = commands.add_parser("snmp", help="MIB and identity of this gateway").add_subparsers(metavar="COMMAND", required=True)
+    printed = snmp.add_parser("mib", help="print HAMON-MIB with the root of the configuration")
+    _config_option(printed)
+    printed.set_defaults(command=_snmp_mib)
+    identity = snmp.add_parser("identity", help="print the engine ID, for createUser -e of receivers of SNMPv3 traps")
+    _config_option(identity)
+    identity.set_defaults(command=_snmp_identity)
+    bumping = snmp.add_parser("bump-boots", help="add 1000 to the count of starts, after an old state directory was brought back")
+    bumping.set_defaults(command=_snmp_bump)
     return parser
 
 
@@ -390,20 +403,41 @@ def _notify_test(options: argparse.Namespace) -> int:
         subject="[TEST] hamon can reach this target: end of the test",
     )
 
-    async def send() -> None:
+    async def send() -> list[str]:
         try:
+            if isinstance(outlet.notifier, SnmpTrapNotifier):
+                outlet.notifier.attach(await asyncio.to_thread(beside, loaded.snmp, config.state_directory(os.environ), now))
+                return await outlet.notifier.test(raised, cleared)
             await outlet.notifier.send(raised)
             await outlet.notifier.send(cleared)
+            return [f"{options.target} took both notifications"]
         finally:
             for other in outlets.values():
                 await other.notifier.close()
 
     try:
-        asyncio.run(send())
+        print("\n".join(asyncio.run(send())))
     except DeliveryError as err:
         _complain(f"{options.target} did not take the notification ({err.reason}): {err}")
         return REFUSED
-    print(f"{options.target} took both notifications")
+    return OK
+
+
+def _snmp_mib(options: argparse.Namespace) -> int:
+    print(with_root((data.folder("mibs") / "HAMON-MIB.txt").read_text(encoding="ascii"), _loaded(options).snmp.root), end="")
+    return OK
+
+
+def _snmp_identity(options: argparse.Namespace) -> int:
+    loaded = _loaded(options)
+    local = beside(loaded.snmp, config.state_directory(os.environ), SystemClock().now())
+    print(f"engine ID  {local.identity.engine_id_text}\nstarts     {local.identity.boots}\nroot       {loaded.snmp.oid_root}")
+    return OK
+
+
+def _snmp_bump(_options: argparse.Namespace) -> int:
+    identity = bump(config.state_directory(os.environ), SystemClock().now())
+    print(f"the count of starts is {identity.boots} now; start hamon again, so that it is used")
     return OK
 
 

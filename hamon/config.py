@@ -15,6 +15,7 @@ from datetime import timedelta
 from difflib import get_close_matches
 from enum import Enum
 from fnmatch import fnmatchcase
+from itertools import combinations
 from pathlib import Path, PurePath
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
@@ -28,6 +29,7 @@ from hamon.classify.settings import ClusterSettings
 from hamon.collect import COLLECTORS
 from hamon.errors import ConfigError, Problem
 from hamon.model.incident import IncidentKind
+from hamon.model.observation import GATEWAY
 from hamon.notify import NOTIFIERS
 from hamon.section import DUPLICATE_SECRET, Section
 from hamon.snmp import SnmpConfig
@@ -602,6 +604,9 @@ def _cross_check(raw: dict[str, Any]) -> Iterator[_Found]:
     """What no section can see alone; read from the raw tables, so that it is told together with everything else."""
     clusters = raw.get("cluster")
     known = list(clusters) if isinstance(clusters, dict) else []
+    if GATEWAY in known:
+        hint = f"[cluster.{GATEWAY}_1]"
+        yield _Found(id="reserved-name", location=("cluster", GATEWAY), message="this name stands for the gateway itself", hint=hint)
     read: list[tuple[_Location, str, str]] = []
     for location, section, table in _tables(Config, raw):
         yield from _wrong_secrets(location, section, table)
@@ -616,7 +621,7 @@ def _cross_check(raw: dict[str, Any]) -> Iterator[_Found]:
                 if isinstance(path, str):
                     read.append(((*location, "paths", index), os.path.normpath(path), str(cluster)))
         if len(location) == 3 and location[0] == "notify":
-            yield from _matching_nothing(location, table, known)
+            yield from _matching_nothing(location, table, [*known, GATEWAY])
     yield from _read_twice(read)
     for group, what in (("collect", "collector"), ("notify", "target")):
         yield from _same_name(raw, group, what)
@@ -834,6 +839,8 @@ def _sample_value(location: Sequence[str], key: str, field: FieldInfo, needed: M
 
 
 _EXAMPLES: dict[str, object] = {
+    "auth_passphrase": "correct horse",
+    "priv_passphrase": "battery staple",
     "apprise.url": "json://hooks.example.com/hamon",
     "cluster": "pg",
     "host": "mail.example.com",
@@ -880,10 +887,11 @@ def _example_of(annotation: Any) -> object:
 
 
 def _needed(section: type[Section], location: Sequence[str | int]) -> dict[str, object]:
-    """Examples for what must be given: required keys, and a secret where the section wants one way or the other to give it."""
+    """Examples for what must be given: required keys, and secrets where the section wants one way or the other to give them."""
     needed = {key: _example(location, key, field) for key, field in section.model_fields.items() if field.is_required()}
-    for name in ("", *section.secret_fields()):
-        more = {name: _example(location, name, section.model_fields[name])} if name else {}
+    secrets = list(section.secret_fields())
+    for names in (names for count in range(3) for names in combinations(secrets, count)):
+        more = {name: _example(location, name, section.model_fields[name]) for name in names}
         try:
             section.model_validate(needed | more)
         except ValidationError:

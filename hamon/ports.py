@@ -1,6 +1,6 @@
 """The small protocols between the core and its shells."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -114,12 +114,15 @@ class Store(Protocol):
 
     async def remembered(self) -> Remembered: ...
 
-    async def due_deliveries(self, now: datetime, limit: int) -> Sequence[Delivery]:
-        """Pending deliveries whose time has come, oldest first, at most one per incident and target (order is kept)."""
+    async def due_deliveries(self, now: datetime, limit: int, skip: Collection[str] = ()) -> Sequence[Delivery]:
+        """Pending deliveries whose time has come, oldest first, at most one per incident and target (order is kept).
+
+        Those of the targets in `skip` are left out.
+        """
         ...
 
-    async def next_delivery_at(self) -> datetime | None:
-        """When the next pending delivery is due; None when the outbox is empty."""
+    async def next_delivery_at(self, skip: Collection[str] = ()) -> datetime | None:
+        """When the next pending delivery is due, those of the targets in `skip` left out; None when there is none."""
         ...
 
     async def update_delivery(self, delivery: Delivery) -> None:
@@ -132,6 +135,10 @@ class Store(Protocol):
 
     async def pending_deliveries(self) -> Mapping[str, int]:
         """Number of deliveries waiting, per target."""
+        ...
+
+    async def drop_overtaken(self, target: str) -> int:
+        """Give up pending deliveries for which a later step of the same incident is pending for the target; return how many."""
         ...
 
     async def incidents(self, wanted: IncidentFilter) -> Sequence[Incident]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -40,15 +40,16 @@ class MemoryOutbox:
                 heads.setdefault((row.transition.incident.cluster, row.transition.incident.key, row.target), row)
         return [row for row in heads.values() if row.state is DeliveryState.PENDING]
 
-    async def due_deliveries(self, now: datetime, limit: int) -> Sequence[Delivery]:
+    async def due_deliveries(self, now: datetime, limit: int, skip: Collection[str] = ()) -> Sequence[Delivery]:
         self._answer()
-        due = [row for row in self._heads() if row.next_attempt_at is None or row.next_attempt_at <= now][:limit]
+        heads = [row for row in self._heads() if row.target not in skip]
+        due = [row for row in heads if row.next_attempt_at is None or row.next_attempt_at <= now][:limit]
         await self._travel()
         return due
 
-    async def next_delivery_at(self) -> datetime | None:
+    async def next_delivery_at(self, skip: Collection[str] = ()) -> datetime | None:
         self._answer()
-        next_at = min((row.next_attempt_at or row.created_at for row in self._heads()), default=None)
+        next_at = min((row.next_attempt_at or row.created_at for row in self._heads() if row.target not in skip), default=None)
         await self._travel()
         return next_at
 
@@ -69,6 +70,18 @@ class MemoryOutbox:
     async def pending_deliveries(self) -> Mapping[str, int]:
         self._answer()
         return Counter(row.target for row in self.rows.values() if row.state in (DeliveryState.PENDING, DeliveryState.SENDING))
+
+    async def drop_overtaken(self, target: str) -> int:
+        self._answer()
+        pending = [row for row in self.rows.values() if row.target == target and row.state is DeliveryState.PENDING]
+        last: dict[tuple[str, str], int] = {}
+        for row in pending:
+            identity = (row.transition.incident.cluster, row.transition.incident.key)
+            last[identity] = max(last.get(identity, 0), row.transition.sequence)
+        dropped = [row for row in pending if row.transition.sequence < last[row.transition.incident.cluster, row.transition.incident.key]]
+        for row in dropped:
+            await self.update_delivery(replace(row, state=DeliveryState.FAILED, error="overtaken"))
+        return len(dropped)
 
     async def until(self, is_reached: Callable[[], bool], timeout_seconds: float = 20) -> None:
         async with asyncio.timeout(timeout_seconds), self._changed:

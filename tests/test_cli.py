@@ -119,7 +119,7 @@ def test_the_sample_names_every_table(tmp_path: Path) -> None:
     text = uncommented(hamon("config", "sample").stdout)
     found = tomllib.loads("\n".join(line for line in text.splitlines() if line.startswith("[") and line.endswith("]")))
     assert {"store", "web", "log", "rules", "cluster", "collect", "notify"} <= found.keys()
-    assert found["notify"].keys() == {"smtp", "mailbox", "webhook", "apprise"}
+    assert found["notify"].keys() == {"smtp", "mailbox", "webhook", "apprise", "snmp_trap"}
     assert found["collect"].keys() == {"log_tail"}
 
 

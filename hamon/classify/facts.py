@@ -47,6 +47,7 @@ _CONTENT: dict[EventKind, tuple[str, ...]] = {
     EventKind.FAILOVER_SUMMARY: ("from", "to", "stopped"),
     EventKind.SOURCE_LOST: ("path",),
     EventKind.SOURCE_BACK: ("path",),
+    EventKind.TARGET_LAGS: ("pending",),
     EventKind.UNCLASSIFIED: ("daemon", "text"),
 }
 # These are told by the log of the node concerned only, or once by the DC: another reporter's is another fact.

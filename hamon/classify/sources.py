@@ -1,4 +1,4 @@
-"""Sources of evidence that go and come back."""
+"""Sources of evidence that go and come back, and targets of notifications that lag."""
 
 from collections.abc import Callable, Mapping
 
@@ -20,6 +20,8 @@ class Sources:
         return {
             EventKind.SOURCE_LOST: self.source_lost,
             EventKind.SOURCE_BACK: self.source_back,
+            EventKind.TARGET_LAGS: self.target_lags,
+            EventKind.TARGET_DELIVERS: self.target_delivers,
         }
 
     def source_lost(self, event: Event) -> None:
@@ -39,3 +41,21 @@ class Sources:
     def source_back(self, event: Event) -> None:
         if (story := self._book.find(IncidentKind.MONITORING_LOST, f"{event.collector} {event.detail.get('path')}")) is not None:
             self._book.close(story, event.at, "the source gives data again")
+
+    def target_lags(self, event: Event) -> None:
+        target = str(event.detail.get("target"))
+        if self._book.find(IncidentKind.DELIVERY_BACKLOG, target) is None:
+            self._book.open(
+                IncidentKind.DELIVERY_BACKLOG,
+                target,
+                Severity.MAJOR if event.detail.get("refuses") else Severity.MINOR,
+                event.at,
+                started_at=event.at,
+                resources=[target],
+                cause=Cause(kind="target_lags", resource=target, at=event.at, text=str(event.detail.get("reason"))),
+                planned=False,
+            )
+
+    def target_delivers(self, event: Event) -> None:
+        if (story := self._book.find(IncidentKind.DELIVERY_BACKLOG, str(event.detail.get("target")))) is not None:
+            self._book.close(story, event.at, "the target takes what it is given")

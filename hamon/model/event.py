@@ -72,6 +72,8 @@ class EventKind(StrEnum):
     FAILOVER_SUMMARY = "failover_summary"
     SOURCE_LOST = "source_lost"
     SOURCE_BACK = "source_back"
+    TARGET_LAGS = "target_lags"
+    TARGET_DELIVERS = "target_delivers"
     UNCLASSIFIED = "unclassified"
 
 

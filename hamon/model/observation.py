@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 from hamon.model.cluster import ClusterStatus
 
+GATEWAY = "hamon"
+"""In the place of a cluster's name: what is about the gateway itself."""
+
 
 class Source(StrEnum):
     """The kind of evidence."""
@@ -201,10 +204,29 @@ class TrapBatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TargetLags:
+    """Too much waits for a target of notifications, or it refuses what it is given (`refuses`)."""
+
+    target: str
+    pending: int
+    refuses: bool
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetDelivers:
+    """A target takes what it is given, and little waits for it."""
+
+    target: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
     """Time passes: settle times end, limits are reached."""
 
     now: datetime
 
 
-Observation = LogChunk | Snapshot | SourceLost | SourceBack | Tick
+Observation = LogChunk | Snapshot | SourceLost | SourceBack | TargetLags | TargetDelivers | Tick

@@ -74,7 +74,7 @@ class SnmpTrapConfig(TargetSection, UserSection):
     """SNMP version: 2c, with a community that anyone on the way can read, or 3."""
 
     kind: Literal["trap", "inform"] = "inform"
-    """inform: the receiver acknowledges, and what is not acknowledged is sent again; trap: it does not."""
+    """An inform is acknowledged by the receiver, and sent again until it is; a trap is not."""
 
     community: SecretStr | None = None
     """Community, for version 2c."""
@@ -85,7 +85,7 @@ class SnmpTrapConfig(TargetSection, UserSection):
     allow_default_community: bool = False
     """Whether the communities public and private are allowed."""
 
-    user: str | None = Field(default=None, min_length=1, max_length=32, examples=["hamon"])
+    user: str = Field(default="hamon", min_length=1, max_length=32)
     """Name of the user, for version 3."""
 
     heartbeat_seconds: int = Field(default=300, ge=0, le=86400)
@@ -107,7 +107,7 @@ class SnmpTrapConfig(TargetSection, UserSection):
     """Notifications in a second at most, so that a receiver that comes back is not flooded; 0 for no limit."""
 
     max_message_octets: int = Field(default=1400, ge=484, le=8192)
-    """Octets of a message at most; longer texts are cut."""
+    """Octets of a message at most; texts and then names are cut for it, but never the key and the cluster."""
 
     bind: str | None = Field(default=None, examples=["192.0.2.1"])
     """Address to send from, with or without a port; without one the system chooses."""
@@ -130,8 +130,6 @@ class SnmpTrapConfig(TargetSection, UserSection):
 
     @model_validator(mode="after")
     def _has_credentials(self) -> Self:
-        if self.version == "3" and self.user is None:
-            raise PydanticCustomError("missing-user", "version 3 needs user")
         if self.version == "2c":
             if self.community is None and self.community_file is None:
                 raise PydanticCustomError("missing-community", "version 2c needs community_file (or community)")
@@ -148,7 +146,7 @@ class SnmpTrapConfig(TargetSection, UserSection):
         host, port = parse_address(self.address, 162)
         community = user = None
         if self.version == "3":
-            user = self.credentials(self.user or "")
+            user = self.credentials(self.user)
         else:
             community = self.secret("community") or ""
             check_community(community, allow_default=self.allow_default_community)
@@ -234,11 +232,44 @@ class SnmpTrapNotifier:
             sequence, _ = await self._keep(lambda number=number: stream.number(f"{notification.id}#{number}"))  # type: ignore[misc]
             envelope = Envelope(sequence=sequence, at=notification.transition.at, forwarder=local.identity.engine_id)
             if number is Note.TEST:
-                version: dict[Var, alarm.Value] = {Var.VERSION: (VarType.OCTET_STRING, text(__version__))}
-                binds = alarm.of_gateway(local.root, Note.TEST, notification.subject, envelope, version)
+                binds = self._gateway_binds(notification, sequence)
             else:
                 binds = alarm.of_incident(local.root, number, incident, notification.subject, notification.language, envelope)
             await self._hand_over(number, binds)
+
+    def _gateway_binds(self, notification: Notification, sequence: int = 0) -> list[VarBind]:
+        local, _ = self._entity()
+        envelope = Envelope(sequence=sequence, at=notification.transition.at, forwarder=local.identity.engine_id)
+        version: dict[Var, alarm.Value] = {Var.VERSION: (VarType.OCTET_STRING, text(__version__))}
+        return alarm.of_gateway(local.root, Note.TEST, notification.subject, envelope, version)
+
+    async def test(self, raised: Notification, cleared: Notification) -> list[str]:
+        """Send a labelled raise and clear, and say what came back. Raises DeliveryError.
+
+        A TRAP has no answer. So the same goes out as INFORM too, with the same credentials: an answer proves that they are right.
+        """
+        local, _ = self._entity()
+        receiver = (await self._prepared()).receiver
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await self.send(raised)
+        await self.send(cleared)
+        as_whom = f"as user {receiver.user.name}, {receiver.user.level}" if receiver.user else "with the community"
+        where = f"{receiver.address_text} (SNMPv{self._config.version}, {as_whom})"
+        if self._config.kind == "inform":
+            milliseconds = (loop.time() - began) * 1000
+            return [f"{where} acknowledged hamonTest, a raise and its clear within {milliseconds:.0f} ms"]
+        said = [f"hamonTest, a raise and its clear were sent to {where} as TRAPs, which nobody acknowledges"]
+        if self._config.version == "3":
+            said.append(f"the receiver must know the user under the engine ID {local.identity.engine_id_text} (createUser -e)")
+        try:
+            head = await self._whole(Note.TEST, self._gateway_binds(raised))
+            await (await self._prepared()).send(head, inform=True)
+        except DeliveryError as err:
+            said.append(f"the same as INFORM was not acknowledged ({err.reason}): {err}; or the receiver takes no INFORM")
+        else:
+            said.append("the same as INFORM was acknowledged: address and credentials are right")
+        return said
 
     # -- notifications of the gateway itself
 
@@ -289,15 +320,9 @@ class SnmpTrapNotifier:
     # -- sending
 
     async def _hand_over(self, number: int, binds: Sequence[VarBind]) -> None:
-        local, _ = self._entity()
         sender = await self._prepared()
         await self._pace()
-        room = self._config.max_message_octets - sender.receiver.overhead
-        head = [
-            VarBind(UPTIME, VarType.TIME_TICKS, local.uptime(self._clock.now())),
-            bind_oid(TRAP_OID, (*local.root, *mib.NOTIFICATIONS, number)),
-        ]
-        whole = [*head, *alarm.fit(local.root, binds, room - size(head))]
+        whole = await self._whole(number, binds)
         try:
             await sender.send(whole, inform=self._config.kind == "inform")
             for _ in range(self._config.repeat - 1 if self._config.kind == "trap" else 0):
@@ -307,6 +332,16 @@ class SnmpTrapNotifier:
             if err.reason is DeliveryReason.CREDENTIALS:
                 await self._forget_sender()  # so that secrets are read anew
             raise
+
+    async def _whole(self, number: int, binds: Sequence[VarBind]) -> list[VarBind]:
+        """With the two variables that begin every notification, within the limit of octets."""
+        local, _ = self._entity()
+        room = self._config.max_message_octets - (await self._prepared()).receiver.overhead
+        head = [
+            VarBind(UPTIME, VarType.TIME_TICKS, local.uptime(self._clock.now())),
+            bind_oid(TRAP_OID, (*local.root, *mib.NOTIFICATIONS, number)),
+        ]
+        return [*head, *alarm.fit(local.root, binds, room - size(head))]
 
     async def _pace(self) -> None:
         if not self._config.max_per_second:

@@ -10,7 +10,7 @@ import logging
 import math
 import traceback
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,6 +21,7 @@ from hamon.classify.routes import Target
 from hamon.clock import Clock
 from hamon.errors import DeliveryError, DeliveryReason, StoreError
 from hamon.model.delivery import Delivery, DeliveryState, Notification
+from hamon.model.observation import TargetDelivers, TargetLags
 from hamon.ports import Notifier
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,8 @@ FIRST_RETRY_SECONDS = 1.0
 LAST_RETRY_SECONDS = 600.0
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
 MOST_DUE = 4096
+DEFAULT_MAX_PENDING = 10_000
+"""Half of it waiting for one target is a backlog, where the target has no limit of its own."""
 LONGEST_WAIT_SECONDS = 60.0
 """The outbox is looked at once a minute even without a call, so that a clock that was set does not hold mail back for long."""
 
@@ -47,15 +50,17 @@ REMEDY = {
 class Outbox(Protocol):
     """What the delivery loop needs of the store (see `hamon.ports.Store`)."""
 
-    async def due_deliveries(self, now: datetime, limit: int) -> Sequence[Delivery]: ...
+    async def due_deliveries(self, now: datetime, limit: int, skip: Collection[str] = ()) -> Sequence[Delivery]: ...
 
-    async def next_delivery_at(self) -> datetime | None: ...
+    async def next_delivery_at(self, skip: Collection[str] = ()) -> datetime | None: ...
 
     async def update_delivery(self, delivery: Delivery) -> None: ...
 
     async def recover_deliveries(self) -> int: ...
 
     async def pending_deliveries(self) -> Mapping[str, int]: ...
+
+    async def drop_overtaken(self, target: str) -> int: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +87,9 @@ class Deliverer:
     At most `concurrency` at once, and one at a time per target: a notifier keeps one connection, and what waits for it is not yet marked as
     being sent. A target that hangs does not hold up the others. When cancelled, what is being sent gets `stop_seconds` to finish.
 
+    A target that wants everything in order gets nothing while its oldest delivery waits for another attempt. A target that lags behind, or
+    refuses its credentials, is told of by `report`, and again when it takes what it is given.
+
     `observe(target, result, seconds)` is called once per attempt; the result is "sent", "failed" (given up), or the reason why it will be
     tried again.
     """
@@ -103,6 +111,11 @@ class Deliverer:
         self._concurrency, self._send_limit_seconds, self._stop_seconds = concurrency, send_limit_seconds, stop_seconds
         self._random = random or Random()
         self._call = asyncio.Event()
+        self.report: Callable[[TargetLags | TargetDelivers], Awaitable[None]] | None = None
+        self._held: dict[str, datetime] = {}
+        # After a start nobody knows who lagged before it: the first success of each target ends what may be open.
+        self._lagging: set[str] = set(outlets)
+        self._told_of: set[str] = set()
         self._sending: dict[str, tuple[Delivery, asyncio.Task[None]]] = {}
         self._read: dict[str, deque[Delivery]] = {}
         self._look_at = 0.0
@@ -171,18 +184,24 @@ class Deliverer:
         """Read what is due and start what may start; return after how many seconds to look again, if nothing happens before."""
         limit = 4 * self._concurrency
         while True:
-            due = await self._persist(partial(self._outbox.due_deliveries, self._clock.now(), limit))
+            held = self._held_now()
+            due = await self._persist(partial(self._outbox.due_deliveries, self._clock.now(), limit, held))
             # The outbox may have been read before what was started meanwhile was marked: such a one is not new. (Nothing is reaped here.)
             known = {delivery.id for delivery, _ in self._sending.values()} | {one.id for read in self._read.values() for one in read}
             for delivery in due:
-                if delivery.id not in known:
-                    self._read.setdefault(delivery.target, deque()).append(delivery)
+                if delivery.id in known or (delivery.target in self._sending and self._is_in_order(delivery.target)):
+                    continue
+                waiting = self._read.setdefault(delivery.target, deque())
+                if not waiting or not self._is_in_order(delivery.target):
+                    waiting.append(delivery)
             self._start_read()
             # Many deliveries of one slow target must not hide those of another: look further only if another one waits at all.
             if len(due) < limit or limit >= MOST_DUE or len(self._sending) >= self._concurrency or not await self._others_wait():
                 break
             limit *= 4
-        next_at = await self._persist(self._outbox.next_delivery_at)
+        held = self._held_now()
+        found = await self._persist(partial(self._outbox.next_delivery_at, held))
+        next_at = min((at for at in (found, *(self._held[target] for target in held)) if at is not None), default=None)
         if next_at is None:
             return LONGEST_WAIT_SECONDS
         # Never at once: what is due but waits for its turn would keep this loop spinning.
@@ -190,7 +209,15 @@ class Deliverer:
 
     async def _others_wait(self) -> bool:
         pending = await self._persist(self._outbox.pending_deliveries)
-        return any(count and target not in self._sending for target, count in pending.items())
+        return any(count and target not in self._sending and target not in self._held for target, count in pending.items())
+
+    def _held_now(self) -> Collection[str]:
+        now = self._clock.now()
+        self._held = {target: until for target, until in self._held.items() if until > now}
+        return frozenset(self._held)
+
+    def _is_in_order(self, target: str) -> bool:
+        return target in self._outlets and self._outlets[target].target.in_order
 
     async def _deliver(self, delivery: Delivery) -> None:
         """One attempt: mark as being sent, send, record the result."""
@@ -216,11 +243,17 @@ class Deliverer:
         if error_met is None:
             await self._save(replace(sending, state=DeliveryState.SENT, sent_at=self._clock.now(), next_attempt_at=None, error=""))
             self._observe(delivery.target, "sent", seconds)
+            await self._delivered(delivery.target, outlet.target)
             if delivery.attempts:
                 log.info("notification sent after failed attempts", extra=_facts(sending) | {"attempts": sending.attempts})
             return
         after = self._after_failure(sending, outlet.target, error_met)
+        if outlet.target.in_order and after.next_attempt_at is not None:
+            # The wait is the target's, not the delivery's: after it, or after a restart, the oldest comes first again.
+            self._held[delivery.target] = after.next_attempt_at
+            after = replace(after, next_attempt_at=None)
         await self._save(after)
+        await self._failed(delivery.target, outlet.target, error_met)
         self._observe(delivery.target, "failed" if after.state is DeliveryState.FAILED else error_met.reason.value, seconds)
         facts = _facts(sending) | {"reason": error_met.reason.value, "error": str(error_met), "remedy": REMEDY[error_met.reason]}
         if after.state is DeliveryState.FAILED:
@@ -257,6 +290,37 @@ class Deliverer:
         if error.permanent or next_at > delivery.created_at + timedelta(hours=target.max_attempts_hours):
             return replace(failed, state=DeliveryState.FAILED, next_attempt_at=None)
         return replace(failed, state=DeliveryState.PENDING, next_attempt_at=next_at)
+
+    async def _failed(self, name: str, target: Target, error: DeliveryError) -> None:
+        """Tell of a target that lags or refuses, once; keep what waits for it within its limit."""
+        limit = target.max_pending or DEFAULT_MAX_PENDING
+        pending = (await self._persist(self._outbox.pending_deliveries)).get(name, 0)
+        if target.max_pending is not None and pending > target.max_pending:
+            dropped = await self._persist(partial(self._outbox.drop_overtaken, name))
+            if dropped:
+                log.warning(
+                    "more waits for a target than it may: overtaken steps are dropped", extra={"notifier": name, "dropped": dropped}
+                )
+        refuses = error.reason is DeliveryReason.CREDENTIALS or error.permanent
+        if name in self._told_of or not (refuses or pending * 2 >= limit):
+            return
+        self._told_of.add(name)
+        self._lagging.add(name)
+        await self._tell(TargetLags(target=name, pending=pending, refuses=refuses, reason=str(error), at=self._clock.now()))
+
+    async def _delivered(self, name: str, target: Target) -> None:
+        if name not in self._lagging:
+            return
+        limit = target.max_pending or DEFAULT_MAX_PENDING
+        pending = (await self._persist(self._outbox.pending_deliveries)).get(name, 0)
+        if pending * 10 < limit:
+            self._lagging.discard(name)
+            self._told_of.discard(name)
+            await self._tell(TargetDelivers(target=name, at=self._clock.now()))
+
+    async def _tell(self, what: "TargetLags | TargetDelivers") -> None:
+        if self.report is not None:
+            await self.report(what)
 
     async def _save(self, delivery: Delivery) -> None:
         await self._persist(partial(self._outbox.update_delivery, delivery))

@@ -26,7 +26,20 @@ from hamon.model.cluster import ClusterStatus, ClusterView
 from hamon.model.delivery import Delivery
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import IncidentState, Transition
-from hamon.model.observation import LogChunk, Observation, Polled, ReadPosition, Snapshot, SourceBack, SourceLost, Tick
+from hamon.model.observation import (
+    GATEWAY,
+    LogChunk,
+    Observation,
+    Polled,
+    ReadPosition,
+    Snapshot,
+    Source,
+    SourceBack,
+    SourceLost,
+    TargetDelivers,
+    TargetLags,
+    Tick,
+)
 from hamon.pipeline.polls import Polls
 from hamon.ports import EventFilter, IncidentFilter, Recording, Store
 from hamon.rules.schema import RuleSet
@@ -120,7 +133,8 @@ class Processor:
         behind: Callable[[], bool] = lambda: False,
     ) -> None:
         """`recorded` is called after each transaction that made deliveries; `behind` tells whether a source holds what is not read yet."""
-        self._settings, self._store, self._targets, self._clock, self._counts = dict(clusters), store, list(targets), clock, counts
+        self._settings = {GATEWAY: ClusterSettings(name=GATEWAY, title=GATEWAY)} | dict(clusters)
+        self._store, self._targets, self._clock, self._counts = store, list(targets), clock, counts
         self._recorded, self._behind = recorded, behind
         self._starting_until = 0.0
         self._matcher = Matcher(rules)
@@ -149,7 +163,7 @@ class Processor:
         self._matcher = Matcher(rules)
 
     def clusters(self) -> Sequence[ClusterView]:
-        return [self._views[name] for name in sorted(self._views)]
+        return [self._views[name] for name in sorted(self._views) if name != GATEWAY]
 
     def polled(self, cluster: str) -> Polled | None:
         """What polling knows of a cluster; None: it was never polled."""
@@ -281,6 +295,8 @@ class Processor:
                 case Snapshot():
                     self._polls.take(observation)
                     items.setdefault(observation.cluster, _Merge()).snapshots.append(observation)
+                case TargetLags() | TargetDelivers():
+                    items.setdefault(GATEWAY, _Merge()).add(("", observation.target), [_target_event(observation)])
                 case SourceLost() | SourceBack():
                     self._polls.source(observation)
                     source = (observation.collector, observation.path)
@@ -372,12 +388,16 @@ class Processor:
         return whole
 
     def _plan(self, transitions: Sequence[Transition]) -> Sequence[Delivery]:
-        if not any(transition.notice for transition in transitions):
+        if not any(transition.notice or transition.incident.part_of for transition in transitions):
             return ()
         deliveries = plan(transitions, self._targets, self._clock.now(), self._told)
         for delivery in deliveries:
             incident = delivery.transition.incident
-            self._told.setdefault((incident.cluster, incident.key), set()).add(delivery.target)
+            told = self._told.setdefault((incident.cluster, incident.key), set())
+            if incident.part_of is None:
+                told.add(delivery.target)
+            else:
+                told.discard(delivery.target)  # it was told that this one is over for itself
         for transition in transitions:
             if transition.incident.state is not IncidentState.OPEN:
                 self._told.pop((transition.incident.cluster, transition.incident.key), None)
@@ -434,6 +454,24 @@ class Processor:
 
 def _size(observation: Observation) -> int:
     return len(observation.data) if isinstance(observation, LogChunk) else 1024
+
+
+def _target_event(observation: TargetLags | TargetDelivers) -> Event:
+    lags = isinstance(observation, TargetLags)
+    about: dict[str, str | int | float | bool | None] = {"target": observation.target}
+    if isinstance(observation, TargetLags):
+        about |= {"pending": observation.pending, "refuses": observation.refuses, "reason": observation.reason}
+    return Event(
+        at=observation.at,
+        received_at=observation.at,
+        cluster=GATEWAY,
+        kind=EventKind.TARGET_LAGS if lags else EventKind.TARGET_DELIVERS,
+        rule="",
+        source=Source.LOG,
+        collector="",
+        resource=observation.target,
+        detail=about,
+    )
 
 
 def _source_event(observation: SourceLost | SourceBack) -> Event:

@@ -57,8 +57,14 @@ _X733: dict[IncidentKind, tuple[int, int]] = {
 NEVER = frozenset({IncidentKind.CLUSTER_STARTED, IncidentKind.CLUSTER_STOPPED, IncidentKind.ATTRIBUTE_CHANGED, IncidentKind.CONFIG_CHANGED})
 """Kinds that are never more than information."""
 
-_CUT_FIRST = (Var.CAUSE, Var.TEXT, Var.VALUE, Var.REASON, Var.FENCED, Var.SOURCE, Var.SERVICE, Var.RESOURCE)
-_NAMES = frozenset({Var.SERVICE, Var.RESOURCE})
+_CUTS = (
+    *((var, 0) for var in (Var.CAUSE, Var.VALUE, Var.REASON, Var.FENCED, Var.SOURCE)),
+    (Var.TEXT, 90),
+    *((var, 24) for var in (Var.SERVICE, Var.RESOURCE, Var.TO_NODE, Var.FROM_NODE, Var.NODE)),
+    (Var.TEXT, 0),
+)
+"""What is cut in which order, and the octets that are left; the key and the cluster, which a clear is found by, never are."""
+_NAMES = frozenset({Var.SERVICE, Var.RESOURCE, Var.TO_NODE, Var.FROM_NODE, Var.NODE})
 Value = tuple[VarType, int | bytes | str]
 
 
@@ -168,17 +174,15 @@ def of_gateway(
 def fit(root: Sequence[int], binds: Sequence[VarBind], room: int) -> list[VarBind]:
     """The same in at most `room` octets: the cause is cut first, then the text, then what else is long."""
     fitted = list(binds)
-    for var in _CUT_FIRST:
+    for var, least in _CUTS:
         excess = size(fitted) - room
         if excess <= 0:
             break
         oid = ".".join(map(str, (*root, *mib.VARS, var, 0)))
         for index, item in enumerate(fitted):
-            if item.oid == oid and isinstance(item.value, bytes):
+            if item.oid == oid and isinstance(item.value, bytes) and len(item.value) > least:
                 cut = name if var in _NAMES else text
-                shorter = cut(item.value.decode("utf-8"), max(13 if var in _NAMES else 0, len(item.value) - excess))
-                if len(shorter) < len(item.value):
-                    fitted[index] = item._replace(value=shorter)
+                fitted[index] = item._replace(value=cut(item.value.decode("utf-8"), max(least, len(item.value) - excess)))
     return fitted
 
 

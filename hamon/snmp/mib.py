@@ -1,5 +1,7 @@
 """The numbers of HAMON-MIB (mibs/HAMON-MIB.txt) below its root; a test compares the two. Numbers are only added, never changed."""
 
+import re
+from collections.abc import Sequence
 from enum import IntEnum
 
 from hamon.model.incident import IncidentKind
@@ -159,3 +161,15 @@ NOTE_EXTRAS: dict[Note, tuple[Var, ...]] = {
     Note.SWITCHOVER: (),
 }
 """What these carry after COMMON; a switchover has OF_INCIDENTS between."""
+
+
+def with_root(module: str, root: Sequence[int]) -> str:
+    """The text of HAMON-MIB moved to another root below 1.3.6.1.4.1: every number on the way gets a name, so that checkers stay silent."""
+    *way, last = root[6:]
+    above, arcs = "enterprises", ""
+    for index, number in enumerate(way, 1):
+        name = "hamonArc" if index == len(way) else f"hamonArc{chr(ord('A') + index - 1)}"
+        arcs += f"{name} OBJECT IDENTIFIER ::= {{ {above} {number} }}\n"
+        above = name
+    moved = re.sub(r"::= \{ hamonArc \d+ \}", f"::= {{ {above} {last} }}", module, count=1)
+    return re.sub(r"(?m)(^hamonArc\w* OBJECT IDENTIFIER .*\n)+", arcs, moved, count=1)

@@ -46,8 +46,8 @@ class Receiver:
     def overhead(self) -> int:
         """Octets of a message around its variables, at most."""
         if self.user is not None:
-            # Headers, two engine IDs, user, digest (48), salt, and the padding of DES.
-            return 190 + 2 * 32 + len(self.user.name.encode())
+            # Headers, digest (48), salt and the padding of DES; two engine IDs; the user.
+            return 150 + 2 * 32 + len(self.user.name.encode())
         return 40 + len((self.community or "").encode())
 
 

@@ -299,21 +299,24 @@ class SqlStore:
 
     # --- The outbox -----------------------------------------------------------------------------------------------
 
-    async def due_deliveries(self, now: datetime, limit: int) -> Sequence[Delivery]:
-        """Pending deliveries whose time has come, oldest first, at most one per incident and target (order is kept)."""
+    async def due_deliveries(self, now: datetime, limit: int, skip: Collection[str] = ()) -> Sequence[Delivery]:
+        """Pending deliveries whose time has come, oldest first, at most one per incident and target (order is kept).
+
+        Those of the targets in `skip` are left out.
+        """
         due = or_(deliveries.c.next_attempt_at.is_(None), deliveries.c.next_attempt_at <= records.micros(now))
         wanted = (
             select(deliveries)
-            .where(deliveries.c.state == DeliveryState.PENDING.value, due, ~_held_up())
+            .where(deliveries.c.state == DeliveryState.PENDING.value, due, ~_held_up(), *_not_for(skip))
             .order_by(deliveries.c.created_at, deliveries.c.sequence, deliveries.c.id)
             .limit(limit)
         )
         return await self._read_outbox(lambda connection: _deliveries(connection, wanted))
 
-    async def next_delivery_at(self) -> datetime | None:
-        """When the next pending delivery is due; None when the outbox is empty, or holds only what is being sent."""
+    async def next_delivery_at(self, skip: Collection[str] = ()) -> datetime | None:
+        """When the next pending delivery is due, those of the targets in `skip` left out; None: there is none, or it is being sent."""
         first = func.min(func.coalesce(deliveries.c.next_attempt_at, deliveries.c.created_at))
-        wanted = select(first).where(deliveries.c.state == DeliveryState.PENDING.value, ~_held_up())
+        wanted = select(first).where(deliveries.c.state == DeliveryState.PENDING.value, ~_held_up(), *_not_for(skip))
         at = await self._read_outbox(lambda connection: connection.execute(wanted).scalar_one())
         return None if at is None else records.moment(at)
 
@@ -341,6 +344,25 @@ class SqlStore:
         wanted = select(deliveries.c.target, func.count()).where(deliveries.c.state.in_(_WAITING)).group_by(deliveries.c.target)
         rows = await self._read_outbox(lambda connection: connection.execute(wanted).all())
         return {records.untext(target): count for target, count in rows}
+
+    async def drop_overtaken(self, target: str) -> int:
+        """Give up pending deliveries for which a later step of the same incident is pending for the target; return how many."""
+        later = deliveries.alias("later")
+        overtaken = exists(
+            select(literal_column("1")).where(
+                later.c.cluster == deliveries.c.cluster,
+                later.c.key == deliveries.c.key,
+                later.c.target == deliveries.c.target,
+                later.c.sequence > deliveries.c.sequence,
+                later.c.state == DeliveryState.PENDING.value,
+            )
+        )
+        statement = (
+            update(deliveries)
+            .where(deliveries.c.target == records.text(target), deliveries.c.state == DeliveryState.PENDING.value, overtaken)
+            .values(state=DeliveryState.FAILED.value, next_attempt_at=None, error="overtaken by a later step while too much waited")
+        )
+        return await self._write(lambda connection: connection.execute(statement).rowcount)
 
     # --- Pages ----------------------------------------------------------------------------------------------------
 
@@ -532,6 +554,10 @@ def _window(connection: Connection, since: datetime | None, until: datetime | No
     if connection.execute(select(func.count()).select_from(indexed.limit(NARROW + 1).subquery())).scalar_one() <= NARROW:
         return [events.c.id.in_(indexed)]
     return [by_row(at) for _, by_row, at in bounds]
+
+
+def _not_for(targets: Collection[str]) -> list[ColumnElement[bool]]:
+    return [deliveries.c.target.not_in([records.text(target) for target in targets])] if targets else []
 
 
 def _held_up() -> ColumnElement[bool]:

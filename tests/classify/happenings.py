@@ -77,6 +77,8 @@ _DETAILS: dict[EventKind, st.SearchStrategy[Detail]] = {
     EventKind.FAILOVER_SUMMARY: _fields(**{"from": _node_or_none, "to": _node_or_none}),
     EventKind.SOURCE_LOST: _fields(path=st.just("/var/log/ha-log"), reason=st.just("gone")),
     EventKind.SOURCE_BACK: _fields(path=st.just("/var/log/ha-log")),
+    EventKind.TARGET_LAGS: _fields(target=st.just("noc"), pending=st.just(5000), refuses=st.booleans(), reason=st.just("no answer")),
+    EventKind.TARGET_DELIVERS: _fields(target=st.just("noc")),
 }
 # Kinds that move stories are drawn more often than those that only stand in timelines.
 _KINDS = (*EventKind, *_DETAILS, *(kind for kind in EventKind if kind.value.startswith("resource_")), *_DETAILS)

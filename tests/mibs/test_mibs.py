@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hamon.data import folder
-from hamon.snmp import DEFAULT_ROOT, mib
+from hamon.snmp import DEFAULT_ROOT, mib, parse_oid
 from tests.peers import need
 
 MODULES = folder("mibs")
@@ -138,6 +138,17 @@ def test_every_notification_carries_what_the_program_sends_in_that_order(tmp_pat
         expected[number] = expected[number + 1] = of_incidents + [camel(var.name) for var in extras]
     assert listed == expected
     assert all(len(objects) + 2 <= 28 for objects in listed.values())
+
+
+@pytest.mark.parametrize("root", [DEFAULT_ROOT, "1.3.6.1.4.1.99999", "1.3.6.1.4.1.99999.7", "1.3.6.1.4.1.1.2.3.4.5.6"])
+def test_the_module_can_be_moved_to_another_root(root: str, tmp_path: Path) -> None:
+    text = (MODULES / "HAMON-MIB.txt").read_text()
+    moved = mib.with_root(text, parse_oid(root))
+    assert (moved == text) is (root == DEFAULT_ROOT)
+    (tmp_path / "HAMON-MIB.txt").write_text(moved)
+    assert lint(tmp_path / "HAMON-MIB.txt", tmp_path, 6) == ""
+    name = ["snmptranslate", "-M", f"{tmp_path}:{BASE}", "-m", "HAMON-MIB", "-On", "HAMON-MIB::hamonFailover"]
+    assert netsnmp(tmp_path, *name) == f".{root}.0.101"
 
 
 def test_pysmi_compiles_the_module(tmp_path: Path) -> None:
