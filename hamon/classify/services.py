@@ -5,6 +5,7 @@ A service is what users need: a group, a primitive, a bundle, or the promoted in
 and connections to remote nodes are infrastructure. Node names and ids are as in the status; tuples keep its order.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -136,6 +137,8 @@ class Service:
     maintenance: bool = False
     failed: tuple[str, ...] = ()
     blocked: tuple[str, ...] = ()
+    spread: bool = False
+    """It may be active on several nodes at a time, as replicas of a bundle are."""
     multiple_active: bool = False
     """A primitive that must run once is active on several nodes."""
     candidates: tuple[Candidate, ...] = ()
@@ -153,8 +156,9 @@ class Service:
 
     @property
     def redundancy(self) -> int | None:
+        """How many nodes there are to fall back on: those able to take over, and the other active ones where it is spread."""
         able = self.able_to_take_over
-        return None if able is None else len(able)
+        return None if able is None else len(able) + (max(0, len(self.active_nodes) - 1) if self.spread else 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +187,7 @@ def find(status: ClusterStatus, *, named: Mapping[str, Sequence[str]] | None = N
     spare = tuple([node for node in picture.hosts if node not in hosting and node in allowed])
     return Services(
         services=services,
-        pattern=pattern or _pattern(hosting, allowed, spare, picture),
+        pattern=pattern or _pattern({picture.machine(node) for node in hosting}, allowed, spare, picture),
         roles=tuple([(node, _node_role(node in hosting, node in able)) for node in picture.hosts]),
         spare=spare,
     )
@@ -218,11 +222,16 @@ class _Draft:
         return {member.id for member in self.members} | {owner for member in self.members for owner in member.owners}
 
     def active_nodes(self, picture: "_Picture") -> tuple[str, ...]:
-        counts: dict[str, int] = {}
-        for member in self.members:
-            for node in _serving(member, picture):
-                counts[node] = counts.get(node, 0) + 1
-        return tuple(sorted(counts, key=lambda node: -counts[node]))
+        """Where it serves, the node with most of it first. Where a member failed counts only when nothing serves anywhere else."""
+        for failed_too in (False, True):
+            counts: dict[str, int] = {}
+            for member in self.members:
+                for node, item in _serving(member, picture):
+                    if failed_too or not item.failed or item.failure_ignored:
+                        counts[node] = counts.get(node, 0) + 1
+            if counts:
+                return tuple(sorted(counts, key=lambda node: -counts[node]))
+        return ()
 
 
 class _Catalogue:
@@ -240,7 +249,7 @@ class _Catalogue:
             match item:
                 case InstanceStatus():
                     self._add(item, ())
-                    if not (item.is_fence_device or item.agent == "ocf:pacemaker:remote"):
+                    if not (item.is_fence_device or item.orphaned or item.agent == "ocf:pacemaker:remote"):
                         self._top.append((item.id, ServiceKind.PRIMITIVE))
                 case GroupStatus():
                     self._group(item, ())
@@ -253,12 +262,12 @@ class _Catalogue:
                     self._bundle(item, guests)
                     self._top.append((item.id, ServiceKind.BUNDLE))
 
+    def of(self, id: str) -> list[_Member]:
+        """The primitives of a resource."""
+        return self.owned.get(id) or ([self.members[id]] if id in self.members else [])
+
     def found(self) -> list[_Draft]:
-        return [
-            _Draft(id, kind, (id,), self.owned.get(id) or [self.members[id]])
-            for id, kind in self._top
-            if id in self.owned or id in self.members
-        ]
+        return [_Draft(id, kind, (id,), members) for id, kind in self._top if (members := self.of(id))]
 
     def configured(self, named: Mapping[str, Sequence[str]]) -> list[_Draft]:
         """Services by name; an id that the status does not show has no members, so that such a service is not up."""
@@ -266,8 +275,7 @@ class _Catalogue:
         for name, ids in named.items():
             members: dict[str, _Member] = {}
             for id in ids:
-                known = self.owned.get(id) or ([self.members[id]] if id in self.members else [_Member(id, "", ())])
-                members |= {member.id: member for member in known}
+                members |= {member.id: member for member in self.of(id) or [_Member(id, "", ())]}
             drafts.append(_Draft(name, ServiceKind.CONFIGURED, tuple(ids), list(members.values())))
         return drafts
 
@@ -381,6 +389,15 @@ class _Picture:
         self.candidates = {name: Candidate(name, not found, True, found) for name, found in self.about_nodes.items()}
         """Nodes as they are for a service that nothing more is known of."""
 
+    def machine(self, node: str) -> str:
+        """The node itself, or of a guest node the one that it is a guest on."""
+        known = self.nodes.get(node)
+        for member in self.catalogue.of(known.hosted_by) if known is not None and known.hosted_by else ():
+            for host, item in member.places:
+                if item.active:
+                    return host
+        return node
+
 
 _OUT = frozenset({Reason.NODE_LOST, Reason.NODE_STOPPED, Reason.NODE_UNCLEAN, Reason.NODE_PENDING, Reason.NODE_STOPPING, Reason.STANDBY})
 """A node in these states runs nothing: that instances and attributes are missing there follows from it and is no reason of its own."""
@@ -404,7 +421,7 @@ def _about_node(node: NodeStatus, status: ClusterStatus) -> tuple[Hindrance, ...
         found.append(Reason.MAINTENANCE)
     if node.health == "red" and (status.cib is None or dict(status.cib.options).get("node-health-strategy", "none") != "none"):
         found.append(Reason.HEALTH)
-    if status.has_quorum is False and status.options.no_quorum_policy not in (None, "ignore"):
+    if not found and status.has_quorum is False and status.options.no_quorum_policy not in (None, "ignore"):
         found.append(Reason.NO_QUORUM)
     return tuple([Hindrance(reason, node.name) for reason in found])
 
@@ -465,6 +482,16 @@ class _Constraints:
                     if given.get("ticket") not in granted:
                         self.tickets.setdefault(resource, set()).add(given.get("ticket", ""))
 
+    def required(self, ids: set[str]) -> set[str]:
+        """Resources that it must run with, directly or by others."""
+        found: set[str] = set()
+        waiting = list(ids)
+        while waiting:
+            more = self.with_resource.get(waiting.pop(), set()) - found
+            found |= more
+            waiting += more
+        return found
+
     def allows(self, ids: Iterable[str], node: str) -> bool | None:
         """Whether an asymmetric cluster lets it run there; None: not known."""
         if self.symmetric is not False:
@@ -492,10 +519,10 @@ class _Add(Protocol):
     def __call__(self, reason: Reason, node: str, subject: str = "", *, lasting: bool = False) -> None: ...
 
 
-def _serving(member: _Member, picture: _Picture) -> list[str]:
+def _serving(member: _Member, picture: _Picture) -> list[tuple[str, InstanceStatus]]:
     """Nodes where it serves. What an unclean node is said to run is what it ran when it was last heard of."""
     return [
-        node
+        (node, item)
         for node, item in member.places
         if node in picture.sound and item.active and (not member.promotable or item.role in (Role.PROMOTED, Role.DEMOTING))
     ]
@@ -533,6 +560,7 @@ def _service(draft: _Draft, placed: Mapping[str, tuple[str, ...]], picture: _Pic
         maintenance=any(item.maintenance for item in instances),
         failed=tuple([member.id for member in members if any(item.failed for item in member.instances)]),
         blocked=tuple([member.id for member in members if any(item.blocked for item in member.instances)]),
+        spread=bool(members) and all(member.clone for member in members),
         multiple_active=any(len({node for node, item in member.places if node in picture.sound and item.active}) > 1 for member in single),
         candidates=_candidates(draft, ids, active, placed, picture),
     )
@@ -549,7 +577,14 @@ def _candidates(
         if hindrance not in (found := against.setdefault(node, [])):
             found.append(hindrance)
 
-    promotable = any(member.promotable for member in draft.members)
+    required = picture.rules.required(ids)
+    members = list(draft.members)
+    for other in required:
+        # What it must run with has to be able to run there too; of plain clones see below.
+        more = picture.catalogue.of(other)
+        members += [member for member in more if member not in members and (member.promotable or not member.clone)]
+    ids = ids | {id for member in members for id in (member.id, *member.owners)}
+    promotable = any(member.promotable for member in members)
     for id in ids:
         for node, constraint, promoted_only in picture.bans.get(id, ()):
             if not promoted_only or promotable:
@@ -560,7 +595,7 @@ def _candidates(
         for ticket in picture.rules.tickets.get(id, ()):
             for name in picture.hosts:
                 add(Reason.TICKET, name, ticket)
-    for member in draft.members:
+    for member in members:
         for node in picture.barred.get(member.id, ()):
             add(Reason.FAIL_COUNT, node, member.id)
         if member.promotable:
@@ -569,7 +604,6 @@ def _candidates(
             if not item.managed or item.blocked:
                 for name in picture.hosts:
                     add(Reason.BLOCKED if item.blocked else Reason.UNMANAGED, name, member.id)
-    required = {other for id in ids for other in picture.rules.with_resource.get(id, ())}
     for clone, nodes in picture.missing.items():
         if picture.rules.known and clone not in required:
             continue
@@ -606,11 +640,19 @@ def _add_ban(add: _Add, node: str, constraint: str, picture: _Picture) -> None:
     by_rule = text is not None or not picture.rules.known
     if node in picture.out and by_rule:
         return  # its attributes are gone, so that rules on them ban it: it follows from the state of the node
-    degraded = [name for name in picture.degraded.get(node, ()) if text is None or name in text] if by_rule else []
-    for name in degraded:
+    named = None if text is None else _attributes_of(text)
+    causes = [name for name in picture.degraded.get(node, ()) if named is None or name in named] if by_rule else []
+    for name in causes or (named or [])[:1]:
         add(Reason.ATTRIBUTE, node, name)
-    if not degraded:
+    if not causes and not named:
         add(Reason.BAN, node, constraint, lasting=text is None)
+
+
+def _attributes_of(rule: str) -> list[str]:
+    """Node attributes in the text of a rule; `#uname` and the like are none."""
+    parts = re.split(r" (?:and|or) ", rule.partition(": ")[2])
+    names = [part.strip("( ").split(" ", 1)[0] for part in parts]
+    return [name for name in dict.fromkeys(names) if name and not name.startswith(("#", "date"))]
 
 
 def _about_promotion(add: _Add, member: _Member, picture: _Picture) -> None:
@@ -632,9 +674,7 @@ def _about_promotion(add: _Add, member: _Member, picture: _Picture) -> None:
 
 def _nodes_of(id: str, placed: Mapping[str, tuple[str, ...]], picture: _Picture) -> set[str]:
     """Where a resource is, by its id."""
-    catalogue = picture.catalogue
-    members = catalogue.owned.get(id) or ([catalogue.members[id]] if id in catalogue.members else [])
-    return {node for member in members for node in _serving(member, picture)} | set(placed.get(id, ()))
+    return {node for member in picture.catalogue.of(id) for node, _ in _serving(member, picture)} | set(placed.get(id, ()))
 
 
 # --- the cluster as a whole
@@ -650,6 +690,7 @@ def _node_role(active: bool, able: bool) -> NodeRole:
 def _pattern(hosting: set[str], allowed: set[str], spare: Sequence[str], picture: _Picture) -> Pattern:
     """Nodes that may never run a service (as one that is there for quorum alone) do not count."""
     active = [node for node in picture.hosts if node in hosting]
+    spare = [node for node in spare if node not in hosting and not picture.nodes[node].hosted_by]
     count = len(active) + len(spare)
     if not picture.known or not active:
         return Pattern.UNKNOWN
