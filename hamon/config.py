@@ -95,6 +95,8 @@ class ClusterConfig(Section):
     """A daemon that was started again counts as well after this time."""
     expire_seconds: Seconds = 86400.0
     """What nothing can end in the evidence at hand expires after this time."""
+    pattern: Literal["", "single", "1+1", "1+1 cross", "N+1", "N+M", "symmetric"] = ""
+    """How the nodes share the services; empty: as polls show it, learned while all is well."""
     service: dict[ServiceName, ServiceConfig] = Field(default_factory=dict)
     """Services by name; without any they are learned from what the cluster shows."""
 
@@ -106,6 +108,7 @@ class ClusterConfig(Section):
             services={service: section.resources for service, section in self.service.items()},
             fence_devices=frozenset(self.fence_devices),
             node_ids={str(id): node for id, node in self.node_ids.items()},
+            pattern=self.pattern or None,
             settle=timedelta(seconds=self.settle_seconds),
             membership=timedelta(seconds=self.membership_seconds),
             grace=timedelta(seconds=self.grace_seconds),

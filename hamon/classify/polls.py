@@ -274,7 +274,9 @@ class Polls:
     def _see_services(self, found: Services, status: ClusterStatus, seen: set[str], first: bool) -> None:
         memory, at = self.state.polls, status.at
         departing = any(story.kind in DEPARTURES and story.outcome is Outcome.ONGOING for story in self._book.open_stories())
-        if not departing and found.services and all(service.up for service in found.services):
+        if self.settings.pattern is not None:
+            memory.pattern = self.settings.pattern
+        elif not departing and found.services and all(service.up for service in found.services):
             memory.pattern = found.pattern.value
         keeps_spare = memory.pattern in ("N+1", "N+M")
         before, memory.services = memory.services, {}

@@ -3,10 +3,12 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from hamon.classify.services import NodeRole, Pattern, Service, ServiceKind, Services, find
+from hamon.config import ClusterConfig
 from hamon.parse import cibadmin, crm_mon
 from tests import snapshots
 from tests.cib import SCENARIOS
@@ -226,3 +228,10 @@ def test_a_node_is_never_both_active_and_candidate_and_every_host_is_one() -> No
             assert not set(candidates) & set(item.active_nodes)
             assert all(candidate.able is not True or not candidate.hindrances for candidate in item.candidates)
             assert all(hindrance.node == candidate.node for candidate in item.candidates for hindrance in candidate.hindrances)
+
+
+def test_the_patterns_that_can_be_configured_are_those_that_can_be_found() -> None:
+    words = get_args(ClusterConfig.model_fields["pattern"].annotation)
+    assert set(words) - {""} == {pattern.value for pattern in Pattern} - {Pattern.UNKNOWN.value}
+    assert ClusterConfig(pattern="N+1").settings("pg").pattern == Pattern.N_PLUS_ONE
+    assert ClusterConfig().settings("pg").pattern is None

@@ -1,8 +1,12 @@
 """`crm_mon` as XML: answers of real clusters, and answers that hold no state."""
 
+import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hamon.errors import ParseError
 from hamon.model.cluster import CloneStatus, ClusterStatus, GroupStatus, InstanceStatus, Role
@@ -200,3 +204,52 @@ def test_unchanged_polls_of_a_recording_have_one_digest() -> None:
         status = parse(data)
         parsed.setdefault(crm_mon.digest(data), set()).add((status.nodes, status.resources, status.history, status.failures))
     assert all(len(found) == 1 for found in parsed.values())
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_parse_or_are_refused(data: bytes) -> None:
+    for whole in (data, frame(NODES).encode() + data, frame("@").encode().replace(b"@", data)):
+        with suppress(ParseError):
+            crm_mon.parse(whole, at=AT)
+        assert len(crm_mon.digest(whole)) == 32
+
+
+ANSWER = snapshots.answers("failover_resource")["s002.xml"]
+
+
+@given(st.data())
+def test_a_damaged_answer_parses_or_is_refused(data: st.DataObject) -> None:
+    """Bytes that are lost, doubled or overwritten anywhere."""
+    begin = data.draw(st.integers(0, len(ANSWER)))
+    end = data.draw(st.integers(begin, min(len(ANSWER), begin + 400)))
+    damaged = (
+        ANSWER[:begin] + data.draw(st.sampled_from([b"", ANSWER[begin:end] * 2, b"\xff", b'"', b"<", b"&", b"=", b"\x00"])) + ANSWER[end:]
+    )
+    with suppress(ParseError):
+        crm_mon.parse(damaged, at=AT)
+
+
+@given(begin=st.integers(1, len(ANSWER) - 1))
+def test_an_answer_that_is_cut_short_is_never_taken_for_a_state(begin: int) -> None:
+    if ANSWER[:begin].strip() != ANSWER.strip():
+        with pytest.raises(ParseError):
+            crm_mon.parse(ANSWER[:begin], at=AT)
+
+
+@pytest.mark.parametrize("value", ["", "-", "99999999999999999999999999", "0x10", "1e999", "NaN", "INFINITY", "−5", "true", "١٢"])
+def test_a_lying_number_stops_nothing_else(value: str) -> None:
+    text = ANSWER.decode()
+    for attribute in (
+        "number",
+        "resources_running",
+        "migration-threshold",
+        "fail-count",
+        "call",
+        "rc",
+        "exitcode",
+        "weight",
+        "interval",
+        "exec-time",
+    ):
+        status = parse(re.sub(f' {attribute}="[^"]*"', f' {attribute}="{value}"', text))
+        assert [node.name for node in status.nodes] == ["pm01", "pm02"]
