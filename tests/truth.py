@@ -73,8 +73,8 @@ class Phase:
     """The log is at priority notice: standby, bans, target-role and maintenance cannot be seen."""
 
     @property
-    def by_polls_alone(self) -> bool:
-        return self.sources == {"poll"}
+    def without_logs(self) -> bool:
+        return "log" not in self.sources
 
     @property
     def ends(self) -> tuple[str | None, str | None]:
@@ -253,7 +253,7 @@ def _fencing_failure(phase: Phase) -> list[str]:
 
 
 def _process_failure(phase: Phase) -> list[str]:
-    if phase.by_polls_alone:
+    if phase.without_logs:
         return _standby_fault(phase)
     node = phase.expected["node"]
     died = [item for item in phase.any("daemon_failed") if node in item["nodes"] and phase.stands_in(item, "standby_fault")]
@@ -267,7 +267,7 @@ def _process_failure(phase: Phase) -> list[str]:
 def _interconnect_fault(phase: Phase) -> list[str]:
     main = phase.main("interconnect_degraded")
     found = _others(phase, main) + _no(phase, "node_lost", "failover", "switchover", "standby_fault")
-    if phase.by_polls_alone:
+    if phase.without_logs:
         return found
     return found if len(main) == 1 else [f"{len(main)} interconnect faults", *found]
 
@@ -316,7 +316,7 @@ def _also(phase: Phase) -> list[str]:
     for word in phase.expected.get("also", ()):
         if word == "service_down":
             known = bool(phase.any("service_down")) or any(item["outcome"] in ("failed", "ongoing") for item in phase.any("failover"))
-        elif word == "process_failure" and phase.by_polls_alone:
+        elif word == "process_failure" and phase.without_logs:
             known = True
         elif word == "standby_fault" and phase.expected["classification"] == "process_failure" and "poll" not in phase.sources:
             known = True  # by log alone the dead daemon stands alone; only polls show what its node lost with it

@@ -402,7 +402,7 @@ class Departures:
                 continue
             if mark.ended_at is not None and story.down_since is not None and mark.ended_at < story.down_since:
                 continue
-            if mark.at > until:
+            if (mark.not_before or mark.at) > until or not self._is_about(mark, story):
                 continue
             if mark.kind == "prefer":
                 fits = mark.node is None or mark.node == story.to_node
@@ -413,6 +413,13 @@ class Departures:
             if fits:
                 found.append(mark)
         return found
+
+    def _is_about(self, mark: Mark, story: Story) -> bool:
+        """Whether a mark that names a resource names one of those that leave, as far as it is known what holds what."""
+        name, parts = mark.resource, self.state.polls.parts
+        if name is None or not parts or not (name in parts or name in self.state.resources):
+            return True
+        return name in story.moves or not set(parts.get(name, ())).isdisjoint(story.moves)
 
     def _faults(self, source: str | None, at: datetime, begin: datetime | None = None) -> list[Story]:
         earliest = (begin or at) - self.settings.story_window
@@ -447,6 +454,9 @@ class Departures:
         # An operation that fails on the way makes a fail-over of planned work.
         planned = False if faults or story.hinted or (marks and story.stumbled) else True if marks else None
         story.planned = planned
+        for mark in marks if planned else ():
+            if mark.entry is not None and mark.at >= begin - self.settings.story_window:
+                self.book.put(story, mark.entry)
         self._set_kind(story)
         if planned is False and story.kind is IncidentKind.FAILOVER and story.settle_at is not None and story.to_node is not None:
             self.book.tell(story, Notice.OPENING)

@@ -9,7 +9,7 @@ from hamon.classify.departures import Departures
 from hamon.classify.effects import Effects
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import Mark, State
-from hamon.classify.stories import DEPARTURES, Book, entry_of
+from hamon.classify.stories import DEPARTURES, Book, earliest, entry_of
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, IncidentKind, Severity
 
@@ -41,14 +41,16 @@ class Marks:
                 if kind == "target_role":
                     mark.at = event.at
                 return mark
-        mark = Mark(kind, event.at, node=node, resource=event.resource, constraint=constraint)
+        mark = Mark(kind, event.at, node=node, resource=event.resource, constraint=constraint, not_before=earliest(event))
+        mark.entry = entry_of(event)
         self.state.marks.append(mark)
         old = event.at - max(self.settings.story_window, self.settings.constraint_age)
         self.state.marks = [item for item in self.state.marks if item.ended_at is None or item.ended_at >= old]
         if kind == "target_role":
             mark.ended_at = event.at + self.settings.story_window
         for story in self._book.open_stories():
-            if story.kind in DEPARTURES and story.service_restored_at is None:
+            begun = mark.not_before or mark.at
+            if story.kind in DEPARTURES and (story.service_restored_at is None or begun <= story.service_restored_at):
                 self._departures.weigh(story, event.at)
         return mark
 

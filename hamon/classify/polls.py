@@ -103,13 +103,16 @@ class Polls:
             if node.hosted_by is None:
                 topology.node(state, node.name)
         groups: dict[str, list[str]] = {}
+        parts: dict[str, list[str]] = {}
         for item in watch.surveyed.values():
             known = topology.resource(state, item.id, self.settings)
             known.clone, known.promotable, known.surveyed = item.clone, item.promotable, True
             known.device = item.device or item.hidden
             if item.group is not None:
                 groups.setdefault(item.group, []).append(item.id)
-        state.polls.groups = groups
+            for name in item.path:
+                parts.setdefault(name, []).append(item.id)
+        state.polls.groups, state.polls.parts = groups, parts
         for attribute in status.attributes:
             if attribute.expected is not None and topology.is_number(attribute.expected):
                 state.best[attribute.name] = max(float(attribute.expected), state.best.get(attribute.name, 0.0))
@@ -360,9 +363,9 @@ class Polls:
         down: dict[str | None, list[Move]] = {}
         for item in topology.service_resources(state, self.settings):
             since = self._since(f"down {item.id}")
-            if since is None or at - since < APART or not self._silent(at, item.id):
-                continue
             suspect = state.suspects.get(item.id)
+            if since is None or at - since < APART or (suspect is None and not self._silent(at, item.id)):
+                continue
             move = self._departures.running(item.id)
             if move is not None:
                 if not self._can_arrive(item.id, at, since):
@@ -375,8 +378,8 @@ class Polls:
                     continue
                 node = topology.node(state, lost)
                 suspect = Move(item.id, lost, promoted=item.promotable, stopped_at=node.lost_at or node.since or since)
-            elif not suspect.polled:
-                continue
+            elif not suspect.polled and (state.plan or state.draft):
+                continue  # the log tells what becomes of it
             down.setdefault(suspect.from_node, []).append(suspect)
         for source, moves in down.items():
             arriving = [move for move in moves if self._can_arrive(move.resource, at, self._since(f"down {move.resource}") or at)]

@@ -66,6 +66,8 @@ class Mark:
     constraint: str | None = None
     ended_at: datetime | None = None
     entry: TimelineEntry | None = None
+    not_before: datetime | None = None
+    """Of what only polls showed: the last poll before it. It was set at any moment since then."""
 
 
 @dataclass(slots=True)
@@ -191,6 +193,8 @@ class PollMemory:
     """`service node` that could take over -> since."""
     groups: dict[str, list[str]] = field(default_factory=dict)
     """Group -> its members."""
+    parts: dict[str, list[str]] = field(default_factory=dict)
+    """Group, clone or bundle -> the primitives in it."""
 
 
 @dataclass(slots=True)

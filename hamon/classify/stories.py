@@ -24,6 +24,7 @@ from hamon.model.incident import (
     Transition,
     TransitionKind,
 )
+from hamon.model.observation import Source
 
 MAX_TIMELINE = 200
 MAX_RECENT = 60
@@ -75,6 +76,12 @@ def entry_of(event: Event) -> TimelineEntry:
         raw=event.raw[:MAX_ENTRY_RAW],
         reported_by=(event.reporter,) if event.reporter else (),
     )
+
+
+def earliest(event: Event) -> datetime | None:
+    """The lower bound of the time of an event that only two polls tell."""
+    after = event.detail.get("after") if event.source is Source.POLL else None
+    return datetime.fromisoformat(after) if isinstance(after, str) else None
 
 
 def is_telling(event: Event) -> bool:
@@ -213,6 +220,11 @@ class Book:
                 self._put(story, entry)
                 if event.source not in story.sources:
                     story.sources.append(event.source)
+
+    def put(self, story: Story, entry: TimelineEntry) -> None:
+        """Put an earlier event into a story that it turned out to be about."""
+        if entry not in story.timeline and _append(story, entry):
+            self._grown.add(story.key)
 
     def witness(self, event: Event) -> None:
         """Another kind of source confirms what stories tell already."""
