@@ -36,8 +36,12 @@ _OLD = timedelta(seconds=30)
 """A fencing that was over this long before the poll that did not show it yet is history that a node brought along."""
 _REMEMBERED = 500
 """Entries of the fencing history."""
+_LAG = timedelta(milliseconds=500)
+"""How far the configuration and state of one node may be behind those of another."""
+_INTERVAL = timedelta(seconds=2)
+"""Between two polls, where only one was seen."""
 _SILENT_INTERVALS = 1.5
-_MIN_SILENCE = timedelta(seconds=2)
+_NEXT_TURN = 0.9
 
 _POSITIONS = ("-xlog-loc", "-master-baseline")
 """Attributes of the pgsql agent that say how far its log is: they change all the time and mean nothing here."""
@@ -175,18 +179,25 @@ class Watch:
     # -- whom to believe
 
     def _leads(self, name: str, reporter: _Reporter, status: ClusterStatus) -> bool:
-        """Whether this reporter is, or becomes, the one that is believed."""
-        if self._lead is None or self._lead == name:
+        """Whether this reporter is, or becomes, the one that is believed.
+
+        Answers of one moment may show states in the wrong order: the other's counts when it is clearly newer. Where two nodes disagree who
+        the DC is, the cluster may be split: then the one that was believed stays so as long as it answers, unless it lost the quorum.
+        """
+        if self._known is None or self._lead is None or self._lead == name:
             return self._known is None or status.at > self._known.at
         lead = self._reporters[self._lead]
-        if lead.at is None or lead.status is None or self._known is None or status.at <= self._known.at:
-            return lead.at is None
+        if lead.at is None or lead.status is None:
+            return status.at > self._known.at
+        silence = status.at - lead.at
+        if silence < _LAG:
+            return False
         if lead.status.has_quorum is False and status.has_quorum:
             return True
-        interval = lead.at - lead.previous if lead.previous is not None else _MIN_SILENCE
-        if lead.previous is not None and (reporter.at is None or reporter.at < lead.previous - interval):
-            return True  # it was not asked beside the other: it is asked instead of it
-        return status.at - lead.at > max(interval * _SILENT_INTERVALS, _MIN_SILENCE)
+        if status.dc == self._known.dc and reporter.contradicts is None:
+            return True
+        interval = lead.at - lead.previous if lead.previous is not None else _INTERVAL
+        return silence > interval * (_SILENT_INTERVALS if reporter.contradicts is not None else _NEXT_TURN)
 
     def _contradiction(self, name: str, reporter: _Reporter, status: ClusterStatus) -> Iterator[Change]:
         """Two nodes that both have a DC and call each other lost: the cluster is split."""

@@ -12,7 +12,7 @@ from hamon.classify import topology
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import Action, Mark, Move, State, Story
 from hamon.classify.stories import DEPARTURES, Book
-from hamon.model.incident import IncidentKind, Notice, Outcome, Severity
+from hamon.model.incident import IncidentKind, IncidentState, Notice, Outcome, Severity
 
 # Stories that are faults of the node that they name.
 _FAULTS = frozenset(
@@ -138,7 +138,19 @@ class Departures:
             unexplained = story.planned is None and all(move.to_node == story.from_node for move in moves)
             if unexplained or (target.since is not None and at - target.since <= self.settings.story_window):
                 return story
+            # Polls may not have seen that the node was away: while its story is open, what goes back to it goes back by itself.
+            if topology.is_polled(self.state) and story.state is IncidentState.OPEN and not self._asked_since(story, source):
+                return story
         return None
+
+    def _asked_since(self, story: Story, source: str | None) -> bool:
+        """Whether somebody asked for something about this node, or for a move, since the departure ended."""
+        end = story.service_restored_at
+        return any(
+            mark.node in (source, None) or mark.kind in ("prefer", "ban", "target_role")
+            for mark in self.state.marks
+            if end is not None and mark.at > end and mark.ended_at is None
+        )
 
     def _open(self, source: str | None, moves: list[Move], at: datetime, hinted: bool) -> Story:
         story = self.book.open(

@@ -95,6 +95,10 @@ class Effects:
                 settle=self.settings.settle,
             )
             story.redundancy = bool(others)
+            if cause.planned is None:
+                story.planned, story.severity = None, Severity.WARNING
+        elif cause.planned is False and story.planned is None:
+            story.planned, story.severity = False, Severity.MINOR if story.redundancy else Severity.MAJOR
         self._book.adopt(story, [name])
         story.reasons = topology.hindrances(self.state, name)
         if not story.told:

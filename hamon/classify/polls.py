@@ -549,6 +549,8 @@ class Polls:
             settle=self.settings.settle,
         )
         story.redundancy = bool(others)
+        if node.fenced_at is None and any(item.reason is Reason.NODE_STOPPED for item in hindrances):
+            story.planned, story.severity = None, Severity.WARNING  # it may have been stopped in order between two polls
         story.sources.append(Source.POLL)
         self._book.adopt(story, [name])
         story.reasons = topology.hindrances(self.state, name)
