@@ -25,10 +25,11 @@ from hamon import __version__, data, systemd
 from hamon.classify.routes import Target
 from hamon.clock import Clock, SystemClock
 from hamon.collect import COLLECTORS
+from hamon.collect.snmp_trap_config import SnmpTrapConfig
 from hamon.config import Config
 from hamon.errors import ConfigError, Problem, RuleError, StoreError
 from hamon.metrics import Metrics
-from hamon.model.cluster import ClusterView, SourceView
+from hamon.model.cluster import ClusterView, ReceiverView, SourceView
 from hamon.model.delivery import Delivery, Notification
 from hamon.model.incident import Severity
 from hamon.model.observation import Polled, Snapshot
@@ -36,7 +37,7 @@ from hamon.notify import NOTIFIERS
 from hamon.notify.snmp_trap import SnmpTrapNotifier
 from hamon.notify.target import TargetSection
 from hamon.pipeline import Deliverer, Outlet, Processor
-from hamon.ports import Collector, IncidentFilter, Notifier
+from hamon.ports import Collector, IncidentFilter, Notifier, Receiver
 from hamon.rules.load import load
 from hamon.rules.schema import RuleSet
 from hamon.snmp.local import Local, begin
@@ -93,6 +94,9 @@ class _Views:
 
     def sources(self) -> Sequence[SourceView]:
         return [view for collector in self._collectors for view in collector.views()]
+
+    def receivers(self) -> Sequence[ReceiverView]:
+        return [collector.counted() for collector in self._collectors if isinstance(collector, Receiver)]
 
     def polled(self, cluster: str) -> Polled | None:
         return self._processor.polled(cluster)
@@ -172,10 +176,8 @@ class Gateway:
             )
             deliverer.report = processor.put
             positions = await processor.restore()
-            collectors += [
-                COLLECTORS[kind][1](name, section, clock, positions)  # type: ignore[arg-type]  # checked by the configuration
-                for kind, name, section in config.collectors()
-            ]
+            collectors += [COLLECTORS[kind][1](name, section, clock, positions) for kind, name, section in config.collectors()]
+            await asyncio.to_thread(self._open, collectors)
             views = _Views(processor, collectors)
             metrics.expect(clusters=settings, collectors=[name for _, name, _ in config.collectors()], targets=outlets)
             metrics.watch(views)
@@ -190,11 +192,18 @@ class Gateway:
     async def _speak_snmp(self, outlets: Mapping[str, Outlet]) -> None:
         """Begin to be an SNMP entity, where the configuration needs one. Raises IdentityError."""
         notifiers = [outlet.notifier for outlet in outlets.values() if isinstance(outlet.notifier, SnmpTrapNotifier)]
-        if notifiers:
+        receivers = [section for _, _, section in self.config.collectors() if isinstance(section, SnmpTrapConfig) and section.user]
+        if notifiers or receivers:
             self.local = await asyncio.to_thread(begin, self.config.snmp, self.state_directory, self.clock.now())
             log.info("hamon speaks SNMP", extra={"engine_id": self.local.identity.engine_id_text, "boots": self.local.identity.boots})
             for notifier in notifiers:
                 notifier.attach(self.local)
+
+    def _open(self, collectors: Sequence[Collector]) -> None:
+        """Let receivers take their addresses, before anything runs. Raises ConfigError."""
+        for collector in collectors:
+            if isinstance(collector, Receiver):
+                collector.open(self.state_directory)
 
     def _reasons(self, processor: Processor) -> "_Reasons":
         return _Reasons(self._not_ready, processor)

@@ -27,11 +27,12 @@ from pydantic_core import ErrorDetails
 
 from hamon.classify.settings import ClusterSettings
 from hamon.collect import COLLECTORS
+from hamon.collect.snmp_trap_config import SnmpTrapConfig
 from hamon.errors import ConfigError, Problem
 from hamon.model.incident import IncidentKind
 from hamon.model.observation import GATEWAY
 from hamon.notify import NOTIFIERS
-from hamon.section import DUPLICATE_SECRET, Section
+from hamon.section import DUPLICATE_SECRET, IN_SAMPLE, Name, Section
 from hamon.snmp import SnmpConfig
 from hamon.store.store import StoreConfig
 from hamon.web.settings import WebConfig
@@ -40,8 +41,6 @@ PREFIX = "HAMON_"
 MOST_BYTES = 1 << 20
 """A configuration file larger than this is refused: it is no configuration."""
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=64)]
-"""Of an instance: its identity in the history, in metrics and logs."""
 ServiceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 """As people call it; often the id of a group."""
 Seconds = Annotated[float, Field(ge=0, le=30 * 86400, allow_inf_nan=False)]
@@ -317,7 +316,10 @@ def warnings(config: Config, path: Path | None = None) -> list[Problem]:
                 hint = f"chmod o-r {path}, or move the secret to a file of its own and give {name}_file"
                 message = "the configuration holds this secret and everyone may read it"
                 found.append(_Found(id="secret-world-readable", location=(*location, name), message=message, hint=hint))
-    sources = {getattr(section, "cluster", None) for _, _, section in config.collectors()}
+    for kind, name, receiver in config.collectors():
+        if isinstance(receiver, SnmpTrapConfig):
+            found += _weak_senders(receiver, ("collect", kind, name))
+    sources = {name for _, _, section in config.collectors() for name in _clusters_of(section)}
     for name in config.cluster.keys() - sources:
         hint = f"add a collector with cluster = {as_toml(name)}"
         found.append(_Found(id="cluster-without-source", location=("cluster", name), message="nothing is read of this cluster", hint=hint))
@@ -611,14 +613,18 @@ def _cross_check(raw: dict[str, Any]) -> Iterator[_Found]:
         hint = f"[cluster.{GATEWAY}_1]"
         yield _Found(id="reserved-name", location=("cluster", GATEWAY), message="this name stands for the gateway itself", hint=hint)
     read: list[tuple[_Location, str, str]] = []
+    heard: dict[str, _Location] = {}
     for location, section, table in _tables(Config, raw):
         yield from _wrong_secrets(location, section, table)
         if section is RulesConfig:
             yield from _missing_folders(location, table)
-        if len(location) == 3 and location[0] == "collect":
+        if len(location) >= 3 and location[0] == "collect":
             cluster = table.get("cluster")
             if isinstance(cluster, str) and cluster not in known:
                 yield _unknown_cluster((*location, "cluster"), cluster, known)
+        if section is SnmpTrapConfig:
+            yield from _heard_twice(location, table.get("listen", list(SnmpTrapConfig.model_fields["listen"].default)), heard)
+        if len(location) == 3 and location[0] == "collect":
             paths = table.get("paths")
             for index, path in enumerate(paths if isinstance(paths, list) else []):
                 if isinstance(path, str):
@@ -696,6 +702,28 @@ def _read_twice(read: Sequence[tuple[_Location, str, str]]) -> Iterator[_Found]:
                 break
 
 
+def _weak_senders(receiver: SnmpTrapConfig, location: _Location) -> Iterator[_Found]:
+    for name in receiver.community:
+        message = "whoever sees a trap on its way can read the community and forge others"
+        hint = "use SNMPv3 (a table user.NAME) where that network is not your own"
+        yield _Found(id="community-is-no-secret", location=(*location, "community", name), message=message, hint=hint)
+    for name, user in receiver.user.items():
+        for what in ("auth_passphrase", "priv_passphrase"):
+            given = getattr(user, what)
+            if given is not None and len(given.get_secret_value()) < 12:
+                message = "fewer than 12 characters can be guessed from a single trap"
+                hint = "take a longer one"
+                yield _Found(id="guessable-passphrase", location=(*location, "user", name, what), message=message, hint=hint)
+
+
+def _heard_twice(location: _Location, listen: object, heard: dict[str, _Location]) -> Iterator[_Found]:
+    for index, address in enumerate(listen if isinstance(listen, list) else []):
+        if isinstance(address, str) and (earlier := heard.setdefault(address, location)) != location:
+            message = f"{_dotted(earlier)} listens there already"
+            hint = "one address and port belongs to one receiver; a receiver takes the traps of many clusters"
+            yield _Found(id="duplicate-listen", location=(*location, "listen", index), message=message, hint=hint)
+
+
 def _same_name(raw: Mapping[str, Any], group: str, what: str) -> Iterator[_Found]:
     """A name alone identifies a collector or target in the history, whatever its kind."""
     first: dict[str, str] = {}
@@ -721,6 +749,13 @@ def _claimed_twice(clusters: object) -> Iterator[_Found]:
                 if isinstance(resource, str) and owners.setdefault(resource, service) != service:
                     message = f"{as_toml(resource)} belongs to the service {as_toml(owners[resource])} already"
                     yield _Found(id="duplicate-resource", location=location, message=message, hint="a resource belongs to one service")
+
+
+def _clusters_of(section: Section) -> Sequence[str]:
+    """The clusters that a collector reads."""
+    return (
+        section.clusters if isinstance(section, SnmpTrapConfig) else [cluster for cluster in [getattr(section, "cluster", None)] if cluster]
+    )
 
 
 def _others_may_read(path: Path) -> bool:
@@ -811,7 +846,14 @@ def _sample(shape: _Shape, location: tuple[str, ...], *, named: bool) -> Iterato
                 name = {"collect": "pm01", "notify": "ops"}.get(location[0], "one") + (f"_{kind}" if index else "")
                 yield from _sample(section, (*location, kind, name), named=True)
         case _Named(section):
-            yield from _sample(section, (*location, {"cluster": "pg", "service": "db"}.get(location[-1], "one")), named=True)
+            yield from _sample(
+                section,
+                (
+                    *location,
+                    {"cluster": "pg", "service": "db", "community": "pg", "user": "pcmk", "source": "pm01"}.get(location[-1], "one"),
+                ),
+                named=True,
+            )
         case section:
             inner = []
             if location:
@@ -891,7 +933,11 @@ def _example_of(annotation: Any) -> object:
 
 def _needed(section: type[Section], location: Sequence[str | int]) -> dict[str, object]:
     """Examples for what must be given: required keys, and secrets where the section wants one way or the other to give them."""
-    needed = {key: _example(location, key, field) for key, field in section.model_fields.items() if field.is_required()}
+    needed = {
+        key: _example(location, key, field)
+        for key, field in section.model_fields.items()
+        if field.is_required() or field.json_schema_extra == IN_SAMPLE
+    }
     secrets = list(section.secret_fields())
     for names in (names for count in range(3) for names in combinations(secrets, count)):
         more = {name: _example(location, name, section.model_fields[name]) for name in names}

@@ -18,7 +18,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from hamon.errors import DeliveryReason, StoreError
-from hamon.model.cluster import ClusterView, NodeState, SourceView
+from hamon.model.cluster import ClusterView, NodeState, ReceiverView, SourceView
 from hamon.model.event import Event
 from hamon.model.incident import Incident, IncidentKind, Outcome, Transition, TransitionKind
 from hamon.ports import IncidentFilter, Views
@@ -112,7 +112,18 @@ PRESENT: tuple[Described, ...] = (
     _gauge("hamon_source_last_data_timestamp_seconds", "When the source last gave data.", "cluster", "collector", "path"),
     _gauge("hamon_source_lag_bytes", "What is written in the source and not yet read.", "cluster", "collector", "path"),
     _counter("hamon_source_read_bytes_total", "Bytes read from the source.", "cluster", "collector", "path"),
-    _counter("hamon_source_read_lines_total", "Lines read from the source.", "cluster", "collector", "path"),
+    _counter("hamon_source_read_lines_total", "Lines read from the source, or traps that came from it.", "cluster", "collector", "path"),
+    _counter("hamon_traps_received_total", "SNMP traps and informs that were taken, by SNMP version.", "collector", "version"),
+    _counter(
+        "hamon_traps_refused_total",
+        "Datagrams that did not become a trap; rate, queue and kernel are losses, the other reasons say what was wrong with them.",
+        "collector",
+        "reason",
+    ),
+    _counter("hamon_traps_acknowledged_total", "Informs that were answered, after what they carry was stored.", "collector"),
+    _counter("hamon_traps_repeated_total", "Informs that came again before their sender had its answer.", "collector"),
+    _gauge("hamon_traps_waiting", "Datagrams that wait to be read.", "collector"),
+    _gauge("hamon_traps_engines_learned", "Engines of SNMPv3 that were learned.", "collector"),
 )
 """What is computed when Prometheus asks."""
 
@@ -330,6 +341,7 @@ class _Present(Collector):
         self.views: Views | None = None
         self.clusters: Sequence[ClusterView] = ()
         self.sources: Sequence[SourceView] = ()
+        self.receivers: Sequence[ReceiverView] = ()
         self.incidents: Sequence[Incident] = ()
         self.pending: dict[str, int] = {}
         self.targets: set[str] = set()
@@ -337,6 +349,7 @@ class _Present(Collector):
     def look(self) -> None:
         if self.views is not None:
             self.clusters, self.sources = tuple(self.views.clusters()), tuple(self.views.sources())
+            self.receivers = tuple(self.views.receivers())
 
     def describe(self) -> Iterable[Metric]:
         return [_Family(described).metric() for described in PRESENT]
@@ -360,6 +373,8 @@ class _Present(Collector):
         # Sources that are down come first: of these none may be cut off.
         for source in sorted(self.sources, key=lambda source: source.up)[:MOST_SOURCES]:
             yield from _source_samples(source)
+        for receiver in self.receivers:
+            yield from _receiver_samples(receiver)
 
 
 def _node(incident: Incident) -> str:
@@ -400,6 +415,18 @@ def _source_samples(source: SourceView) -> Iterator[tuple[str, tuple[str, ...], 
     yield "hamon_source_read_lines_total", labels, source.lines_read
     if source.last_data_at is not None:
         yield "hamon_source_last_data_timestamp_seconds", labels, _seconds(source.last_data_at)
+
+
+def _receiver_samples(receiver: ReceiverView) -> Iterator[tuple[str, tuple[str, ...], float]]:
+    name = receiver.collector
+    for version, count in receiver.received.items():
+        yield "hamon_traps_received_total", (name, version), count
+    for reason, count in receiver.refused.items():
+        yield "hamon_traps_refused_total", (name, reason), count
+    yield "hamon_traps_acknowledged_total", (name,), receiver.acknowledged
+    yield "hamon_traps_repeated_total", (name,), receiver.repeated
+    yield "hamon_traps_waiting", (name,), receiver.waiting
+    yield "hamon_traps_engines_learned", (name,), receiver.engines
 
 
 def _seconds(at: datetime) -> float:

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
-from hamon.model.cluster import ClusterView, SourceView
+from hamon.model.cluster import ClusterView, ReceiverView, SourceView
 from hamon.model.delivery import Delivery, Notification
 from hamon.model.event import Event
 from hamon.model.incident import Incident, Transition
@@ -33,6 +34,17 @@ class Collector(Protocol):
     def views(self) -> Sequence[SourceView]:
         """How its files (or commands) are now, for pages and metrics."""
         ...
+
+
+@runtime_checkable
+class Receiver(Protocol):
+    """A collector that others send to: it takes its addresses before anything runs, and what it cannot take it can only count."""
+
+    def open(self, state_directory: Path) -> None:
+        """Listen, and read what an earlier run left in the state directory. Raises ConfigError."""
+        ...
+
+    def counted(self) -> ReceiverView: ...
 
 
 class Notifier(Protocol):
@@ -182,6 +194,8 @@ class Views(Protocol):
     def clusters(self) -> Sequence[ClusterView]: ...
 
     def sources(self) -> Sequence[SourceView]: ...
+
+    def receivers(self) -> Sequence[ReceiverView]: ...
 
     def polled(self, cluster: str) -> Polled | None:
         """What polling knows of a cluster, its last answer also while it is unknown; None: the cluster is not polled."""

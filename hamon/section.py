@@ -6,12 +6,18 @@ A package declares its own section as a subclass of `Section` next to the class 
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 DUPLICATE_SECRET = "duplicate-secret"
+
+IN_SAMPLE: JsonDict = {"in_sample": True}
+"""`json_schema_extra` of a field that may be left out, and without which the sample would mean nothing."""
+Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=64)]
+"""Of an instance: its identity in the history, in metrics and logs."""
 
 
 class Section(BaseModel):

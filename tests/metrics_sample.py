@@ -8,7 +8,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from hamon.metrics import Metrics
-from hamon.model.cluster import ClusterView, NodeState, NodeView, ServiceView, SourceView
+from hamon.model.cluster import ClusterView, NodeState, NodeView, ReceiverView, ServiceView, SourceView
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome, Severity, Transition, TransitionKind
 from hamon.model.observation import Polled, Snapshot, Source
@@ -94,6 +94,19 @@ def step(sequence: int, transition: TransitionKind = TransitionKind.UPDATED, /, 
     return Transition(at=AT, kind=transition, incident=replace(FAILOVER, **(ongoing | changes)), sequence=sequence, reason="test")
 
 
+RECEIVERS = (
+    ReceiverView(
+        collector="main",
+        received={"1": 1, "2c": 20, "3": 300},
+        refused={"source": 4, "rate": 5},
+        acknowledged=30,
+        repeated=2,
+        waiting=7,
+        engines=1,
+    ),
+)
+
+
 class SampleViews:
     def __init__(self, clusters: Sequence[ClusterView] = (CLUSTER,), sources: Sequence[SourceView] = SOURCES) -> None:
         self._clusters, self._sources = clusters, sources
@@ -106,6 +119,9 @@ class SampleViews:
 
     def sources(self) -> Sequence[SourceView]:
         return self._sources
+
+    def receivers(self) -> Sequence[ReceiverView]:
+        return RECEIVERS
 
     def polled(self, cluster: str) -> Polled | None:
         return None

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from hamon.collect import COLLECTORS
 from hamon.data import folder
 from tests.gateway.harness import environment, free_port, run_command
 from tests.notify.mail_server import MailServer
@@ -120,7 +121,7 @@ def test_the_sample_names_every_table(tmp_path: Path) -> None:
     found = tomllib.loads("\n".join(line for line in text.splitlines() if line.startswith("[") and line.endswith("]")))
     assert {"store", "web", "log", "rules", "cluster", "collect", "notify"} <= found.keys()
     assert found["notify"].keys() == {"smtp", "mailbox", "webhook", "apprise", "snmp_trap"}
-    assert found["collect"].keys() == {"log_tail"}
+    assert found["collect"].keys() == COLLECTORS.keys()
 
 
 def test_all_problems_are_told_at_once_with_id_key_and_hint(tmp_path: Path) -> None:

@@ -97,13 +97,16 @@ def test_the_readme_names_only_targets_that_make_has() -> None:
         assert f"\n{variable} ?=" in makefile
 
 
-def test_the_first_configuration_of_the_readme_loads(tmp_path: Path) -> None:
+def test_the_configurations_of_the_readme_load(tmp_path: Path) -> None:
+    """The first is complete; each that follows is added to it."""
     samples = [text for text in fenced(README, "toml") if "[collect." in text]
     assert samples
     for number, sample in enumerate(samples):
         file = tmp_path / f"{number}.toml"
-        (tmp_path / "smtp_password").write_text("not so secret\n", encoding="utf-8")
-        file.write_text(sample.replace("/etc/hamon/", f"{tmp_path}/"), encoding="utf-8")
+        text = (samples[0] + sample if number else sample).replace("/etc/hamon/", f"{tmp_path}/")
+        for secret in re.findall(r'_file = "(.*?)"', text):
+            Path(secret).write_text("not so secret\n", encoding="utf-8")
+        file.write_text(text, encoding="utf-8")
         loaded = config.load(file, {})
         assert {kind for kind, _, _ in loaded.notifiers()} == {"smtp"}
         assert {problem.id for problem in config.warnings(loaded)} <= {"secret-file-world-readable"}

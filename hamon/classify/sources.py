@@ -26,6 +26,9 @@ class Sources:
 
     def source_lost(self, event: Event) -> None:
         subject = f"{event.collector} {event.detail.get('path')}"
+        if event.detail.get("dropped"):
+            self._dropped(event, subject)
+            return
         if self._book.find(IncidentKind.MONITORING_LOST, subject) is None:
             self._book.open(
                 IncidentKind.MONITORING_LOST,
@@ -39,8 +42,25 @@ class Sources:
             )
 
     def source_back(self, event: Event) -> None:
-        if (story := self._book.find(IncidentKind.MONITORING_LOST, f"{event.collector} {event.detail.get('path')}")) is not None:
-            self._book.close(story, event.at, "the source gives data again")
+        subject = f"{event.collector} {event.detail.get('path')}"
+        kind, text = IncidentKind.MONITORING_LOST, "the source gives data again"
+        if event.detail.get("dropped"):
+            kind, text = IncidentKind.TRAPS_DROPPED, f"none was lost for a while; {event.detail['dropped']} were in all"
+        if (story := self._book.find(kind, subject)) is not None:
+            self._book.close(story, event.at, text)
+
+    def _dropped(self, event: Event, subject: str) -> None:
+        """Of what the source gives, some were lost: what they told is not known."""
+        if self._book.find(IncidentKind.TRAPS_DROPPED, subject) is None:
+            self._book.open(
+                IncidentKind.TRAPS_DROPPED,
+                subject,
+                Severity.WARNING,
+                event.at,
+                started_at=event.at,
+                resources=[str(event.detail.get("path"))],
+                cause=Cause(kind="source_lost", at=event.at, text=f"{event.detail['dropped']}: {event.detail.get('reason')}"),
+            )
 
     def target_lags(self, event: Event) -> None:
         target = str(event.detail.get("target"))

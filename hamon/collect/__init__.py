@@ -1,6 +1,16 @@
 """Shells that read one source each and put what they saw into the inbox."""
 
-from hamon.collect.log_tail import LogTail, LogTailConfig
+from collections.abc import Callable
 
-COLLECTORS: dict[str, tuple[type[LogTailConfig], type[LogTail]]] = {"log_tail": (LogTailConfig, LogTail)}
-"""By the name that stands in the configuration, the metrics and the logs: the settings and the class."""
+from hamon.collect.log_tail import LogTail, LogTailConfig
+from hamon.collect.snmp_trap import SnmpTrap
+from hamon.collect.snmp_trap_config import SnmpTrapConfig
+from hamon.ports import Collector
+from hamon.section import Section
+
+COLLECTORS: dict[str, tuple[type[Section], Callable[..., Collector]]] = {
+    "log_tail": (LogTailConfig, LogTail),
+    "snmp_trap": (SnmpTrapConfig, SnmpTrap),
+}
+"""By the name that stands in the configuration, the metrics and the logs: the settings and the class, which takes the name, the settings,
+the clock and the read positions."""

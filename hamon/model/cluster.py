@@ -4,6 +4,7 @@ The status records follow the words of the `crm_mon` schema; older spellings are
 source, so that equal input gives equal records.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -527,3 +528,20 @@ class SourceView:
     bytes_read: int = 0
     lines_read: int = 0
     lag_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiverView:
+    """What one receiver of traps did since it started. `received` goes by SNMP version, `refused` by reason (see Refusal)."""
+
+    collector: str
+    received: Mapping[str, int]
+    refused: Mapping[str, int]
+    acknowledged: int = 0
+    """Informs that were answered."""
+    repeated: int = 0
+    """Informs that came again, because their sender had no answer yet."""
+    waiting: int = 0
+    """Datagrams that wait to be read."""
+    engines: int = 0
+    """SNMPv3 engines that were learned."""

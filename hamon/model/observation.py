@@ -62,7 +62,7 @@ class LogChunk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceLost:
-    """A source of evidence went silent, disappeared or cannot be read."""
+    """A source of evidence went silent, disappeared or cannot be read; with `dropped`, it gives data and some of them were lost."""
 
     cluster: str
     collector: str
@@ -71,11 +71,13 @@ class SourceLost:
     at: datetime
     node: str | None = None
     source: Source = Source.LOG
+    dropped: int = 0
+    """How many data were lost so far, since it began."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceBack:
-    """A source of evidence that was lost gives data again."""
+    """A source of evidence that was lost gives data again; with `dropped`, it has lost none for a while."""
 
     cluster: str
     collector: str
@@ -83,6 +85,10 @@ class SourceBack:
     at: datetime
     node: str | None = None
     source: Source = Source.LOG
+    reason: str | None = None
+    """What is to be said about it, such as that its sender began anew."""
+    dropped: int = 0
+    """How many data were lost in all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +200,30 @@ class Trap:
     pdu: bytes = b""
 
 
+class Refusal(StrEnum):
+    """Why a datagram did not become a trap, in few words that also serve as metric label."""
+
+    OVERSIZED = "oversized"
+    SOURCE = "source"
+    RATE = "rate"
+    QUEUE = "queue"
+    KERNEL = "kernel"
+    MALFORMED = "malformed"
+    COMMUNITY = "community"
+    USER = "user"
+    LEVEL = "level"
+    ENGINE = "engine"
+    DIGEST = "digest"
+    TIME_WINDOW = "time_window"
+    REPLAY = "replay"
+    NOTIFICATION = "notification"
+    CLUSTER = "cluster"
+
+
+LOSSES = frozenset({Refusal.RATE, Refusal.QUEUE, Refusal.KERNEL})
+"""Where traps that were meant for us were lost; the others were refused for what they are."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrapBatch:
     """Traps of one cluster and collector, in the order in which they came. They have no position: once recorded they are safe, or lost."""
@@ -229,4 +259,4 @@ class Tick:
     now: datetime
 
 
-Observation = LogChunk | Snapshot | SourceLost | SourceBack | TargetLags | TargetDelivers | Tick
+Observation = LogChunk | Snapshot | TrapBatch | SourceLost | SourceBack | TargetLags | TargetDelivers | Tick

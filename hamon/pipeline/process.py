@@ -20,6 +20,7 @@ from hamon.classify.order import causal_order, with_snapshots
 from hamon.classify.routes import Target, plan
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import VERSION, State
+from hamon.classify.traps import TrapMatcher
 from hamon.clock import Clock
 from hamon.errors import StoreError
 from hamon.model.cluster import ClusterStatus, ClusterView
@@ -39,6 +40,7 @@ from hamon.model.observation import (
     TargetDelivers,
     TargetLags,
     Tick,
+    TrapBatch,
 )
 from hamon.pipeline.polls import Polls
 from hamon.ports import EventFilter, IncidentFilter, Recording, Store
@@ -137,7 +139,7 @@ class Processor:
         self._store, self._targets, self._clock, self._counts = store, list(targets), clock, counts
         self._recorded, self._behind = recorded, behind
         self._starting_until = 0.0
-        self._matcher = Matcher(rules)
+        self._matcher, self._traps = Matcher(rules), TrapMatcher(rules)
         self._inbox: asyncio.Queue[Observation] = asyncio.Queue(INBOX_SIZE)
         self._receipts: dict[int, Callable[[], None]] = {}
         self._engines: dict[str, Engine] = {}
@@ -160,7 +162,7 @@ class Processor:
 
     def use(self, rules: RuleSet) -> None:
         """Match with other rules from the next batch on."""
-        self._matcher = Matcher(rules)
+        self._matcher, self._traps = Matcher(rules), TrapMatcher(rules)
 
     def clusters(self) -> Sequence[ClusterView]:
         return [self._views[name] for name in sorted(self._views) if name != GATEWAY]
@@ -232,7 +234,7 @@ class Processor:
         size = _size(batch[0])
         loop = asyncio.get_running_loop()
         end = loop.time() + QUIET_SECONDS
-        gather = size >= CATCHING_UP_BYTES or loop.time() < self._catching_up_until
+        gather = _is_catching_up(batch[0]) or loop.time() < self._catching_up_until
         while size < BATCH_BYTES:
             starting = self._is_starting()
             item = await self._take(wait=starting or (gather and loop.time() < end))
@@ -241,7 +243,7 @@ class Processor:
                 size += _size(item)
             elif not starting:
                 break
-        if any(_size(item) >= CATCHING_UP_BYTES for item in batch):
+        if any(_is_catching_up(item) for item in batch):
             self._catching_up_until = asyncio.get_running_loop().time() + QUIET_SECONDS
         elif asyncio.get_running_loop().time() >= self._catching_up_until and self._is_due():
             batch.append(Tick(now=self._clock.now()))
@@ -295,6 +297,9 @@ class Processor:
                 case Snapshot():
                     self._polls.take(observation)
                     items.setdefault(observation.cluster, _Merge()).snapshots.append(observation)
+                case TrapBatch():
+                    # One log of what was received, whoever sent it: traps tell the tenth of a second, and arrive in order.
+                    items.setdefault(observation.cluster, _Merge()).add((observation.collector, ""), self._scan_traps(observation))
                 case TargetLags() | TargetDelivers():
                     items.setdefault(GATEWAY, _Merge()).add(("", observation.target), [_target_event(observation)])
                 case SourceLost() | SourceBack():
@@ -387,6 +392,22 @@ class Processor:
                 whole.merge(scan)
         return whole
 
+    def _scan_traps(self, batch: TrapBatch) -> Sequence[Event]:
+        """Match traps; a defect is logged and counted, and they are taken one by one, so that it stops nothing else."""
+        try:
+            return self._traps.scan(batch.traps).events
+        except Exception:
+            self._counts.defect()
+            log.exception("defect while reading traps; they are tried one by one", extra={"source": batch.collector})
+        events: list[Event] = []
+        for trap in batch.traps:
+            try:
+                events += self._traps.scan([trap]).events
+            except Exception:
+                self._counts.defect()
+                log.error("a trap meets a defect of hamon and is left out", extra={"source": batch.collector, "trap": trap})
+        return events
+
     def _plan(self, transitions: Sequence[Transition]) -> Sequence[Delivery]:
         if not any(transition.notice or transition.incident.part_of for transition in transitions):
             return ()
@@ -453,7 +474,18 @@ class Processor:
 
 
 def _size(observation: Observation) -> int:
-    return len(observation.data) if isinstance(observation, LogChunk) else 1024
+    """How much work it is, in bytes of log."""
+    match observation:
+        case LogChunk():
+            return len(observation.data)
+        case TrapBatch():
+            return 1024 * len(observation.traps)
+        case _:
+            return 1024
+
+
+def _is_catching_up(observation: Observation) -> bool:
+    return isinstance(observation, LogChunk) and len(observation.data) >= CATCHING_UP_BYTES
 
 
 def _target_event(observation: TargetLags | TargetDelivers) -> Event:
@@ -476,6 +508,7 @@ def _target_event(observation: TargetLags | TargetDelivers) -> Event:
 
 def _source_event(observation: SourceLost | SourceBack) -> Event:
     lost = isinstance(observation, SourceLost)
+    losses = {"dropped": observation.dropped} if observation.dropped else {}
     return Event(
         at=observation.at,
         received_at=observation.at,
@@ -485,7 +518,11 @@ def _source_event(observation: SourceLost | SourceBack) -> Event:
         source=observation.source,
         collector=observation.collector,
         node=observation.node,
-        detail={"path": observation.path, "reason": observation.reason if isinstance(observation, SourceLost) else None},
+        detail={
+            "path": observation.path,
+            "reason": observation.reason,
+            **losses,
+        },
     )
 
 

@@ -43,7 +43,7 @@ def add_user(
     from pysnmp.entity import config
     from pysnmp.proto.rfc1902 import OctetString
 
-    auth, priv = _AUTH[user.auth], _PRIV[user.priv]
+    auth, priv = AUTH_NAMES[user.auth], PRIV_NAMES[user.priv]
     keys = master_keys or user_keys(user)
     options: dict[str, Any] = {}
     if user.level is not Level.NO_AUTH:
@@ -75,7 +75,7 @@ def stop_engine(engine: "SnmpEngine") -> None:
         engine.close_dispatcher()
 
 
-_AUTH = {
+AUTH_NAMES = {
     AuthProtocol.MD5: "USM_AUTH_HMAC96_MD5",
     AuthProtocol.SHA: "USM_AUTH_HMAC96_SHA",
     AuthProtocol.SHA224: "USM_AUTH_HMAC128_SHA224",
@@ -83,7 +83,7 @@ _AUTH = {
     AuthProtocol.SHA384: "USM_AUTH_HMAC256_SHA384",
     AuthProtocol.SHA512: "USM_AUTH_HMAC384_SHA512",
 }
-_PRIV = {
+PRIV_NAMES = {
     PrivProtocol.DES: "USM_PRIV_CBC56_DES",
     PrivProtocol.AES: "USM_PRIV_CFB128_AES",
     PrivProtocol.AES192: "USM_PRIV_CFB192_AES_BLUMENTHAL",

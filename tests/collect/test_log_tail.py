@@ -29,7 +29,8 @@ from tests.fakes import FakeClock, MemoryInbox
 
 def test_the_registry_builds_a_collector(tmp_path: Path) -> None:
     settings, kind = COLLECTORS["log_tail"]
-    collector: Collector = kind("pm01", settings(cluster="tokyo", paths=(str(tmp_path / "ha-log"),)), FakeClock(), [])
+    section = settings.model_validate({"cluster": "tokyo", "paths": [str(tmp_path / "ha-log")]})
+    collector: Collector = kind("pm01", section, FakeClock(), [])
     assert [(view.path, view.up) for view in collector.views()] == []
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from hamon.model.cluster import ClusterView, NodeState, NodeView, ServiceView, SourceView
+from hamon.model.cluster import ClusterView, NodeState, NodeView, ReceiverView, ServiceView, SourceView
 from hamon.model.delivery import Delivery, DeliveryState
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import (
@@ -280,6 +280,9 @@ class StillViews:
 
     def sources(self) -> Sequence[SourceView]:
         return self.seen
+
+    def receivers(self) -> Sequence[ReceiverView]:
+        return ()
 
     def polled(self, cluster: str) -> Polled | None:
         return None
