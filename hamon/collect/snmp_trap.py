@@ -19,11 +19,12 @@ from typing import Any, NamedTuple
 
 from hamon.clock import Clock
 from hamon.collect import trap_memory
-from hamon.collect.snmp_trap_config import SnmpTrapConfig, parse_address
+from hamon.collect.network import Bucket, parse_address
+from hamon.collect.snmp_trap_config import SnmpTrapConfig
 from hamon.collect.trap_gate import Discovery, Gate, Refused
 from hamon.collect.trap_memory import MOST_SEEN, Memory, Seen
-from hamon.collect.trap_senders import Bucket, Origin, Senders
-from hamon.collect.trap_socket import inode, kernel_drops, open_socket
+from hamon.collect.trap_senders import Origin, Senders
+from hamon.collect.udp import inode, kernel_drops, open_socket
 from hamon.errors import ConfigError, ParseError, Problem
 from hamon.model.cluster import ReceiverView, SourceView
 from hamon.model.observation import LOSSES, ReadPosition, Refusal, SnmpVersion, SourceBack, SourceLost, Trap, TrapBatch, VarType

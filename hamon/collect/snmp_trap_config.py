@@ -4,69 +4,20 @@ Law: a trap names no cluster, so the settings do: the community or user, the ent
 that they name; more than one, or none, is refused here, so that no trap is ever filed under a cluster by chance.
 """
 
-import ipaddress
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from hamon.collect.network import Network, Networks, listen_text, overlap, parse_network, within
 from hamon.section import IN_SAMPLE, Name, Section
 from hamon.snmp import Level, UserSection, parse_oid
 from hamon.snmp.identity import parse_engine_id
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
 DEFAULT_COMMUNITIES = frozenset({"public", "private"})
 """What everyone tries first; Pacemaker's own sample agent sends `public` unless told otherwise."""
-
-
-class Listen(NamedTuple):
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def parse_address(text: str) -> Listen:
-    """Split `address:port`, IPv6 in brackets; raises ValueError.
-
-    >>> parse_address("[fe80::1%eth0]:162")
-    Listen(host='fe80::1%eth0', port=162)
-    """
-    host, colon, port = text.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    if not colon or not (port.isascii() and port.isdigit() and int(port) <= 65535) or (":" in host and not bracketed):
-        raise ValueError("give address:port, such as 127.0.0.1:9162 or [::1]:9162")
-    try:
-        address = ipaddress.ip_address(host[1:-1] if bracketed else host)
-    except ValueError:
-        raise ValueError("give an address of this host, such as 127.0.0.1:9162 or [::1]:9162, not a name") from None
-    if bracketed is not (address.version == 6):
-        raise ValueError("only an IPv6 address stands in brackets")
-    return Listen(str(address), int(port))
-
-
-def parse_network(text: str) -> Network:
-    """An address or a network; raises ValueError.
-
-    >>> parse_network("192.0.2.7")
-    IPv4Network('192.0.2.7/32')
-    """
-    try:
-        return ipaddress.ip_network(text.strip())
-    except ValueError:
-        raise ValueError("give addresses or networks, such as 192.0.2.7 or 2001:db8::/64 (no bits set behind the prefix)") from None
-
-
-def _network(text: str) -> str:
-    return str(parse_network(text))
-
-
-def _listen(text: str) -> str:
-    return str(parse_address(text))
 
 
 def _engine_id(text: str) -> str:
@@ -75,9 +26,6 @@ def _engine_id(text: str) -> str:
 
 def _oid(text: str) -> str:
     return ".".join(map(str, parse_oid(text)))
-
-
-Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], Field(min_length=1, examples=[["192.0.2.0/24"]])]
 
 
 class TrapCommunity(Section):
@@ -153,7 +101,7 @@ class TrapSource(Section):
 class SnmpTrapConfig(Section):
     """A receiver of SNMP traps and informs."""
 
-    listen: tuple[Annotated[str, AfterValidator(_listen)], ...] = Field(default=("127.0.0.1:9162",), min_length=1)
+    listen: tuple[Annotated[str, AfterValidator(listen_text)], ...] = Field(default=("127.0.0.1:9162",), min_length=1)
     """Addresses and ports to listen on, IPv6 in brackets; name each address of the host, so that answers leave from the right one."""
     cluster: str | None = Field(default=None, examples=["pg"])
     """The cluster whose traps come to these addresses, where neither community, user nor source says so."""
@@ -200,7 +148,7 @@ class SnmpTrapConfig(Section):
             if self.cluster is not None and cluster not in (None, self.cluster):
                 yield f"source.{name} says cluster {cluster}, the receiver says {self.cluster}"
             for other, other_cluster, other_networks in sources[:index]:
-                if cluster != other_cluster and _overlap(networks, other_networks):
+                if cluster != other_cluster and overlap(networks, other_networks):
                     yield f"source.{name} and source.{other} share addresses and disagree about the cluster"
         for kind, name, credential in self._credentials():
             if self.cluster is not None and credential.cluster not in (None, self.cluster):
@@ -209,9 +157,9 @@ class SnmpTrapConfig(Section):
             for text in credential.sources:
                 network = parse_network(text)
                 for other, cluster, networks in sources:
-                    if given is not None and cluster not in (None, given) and _overlap([network], networks):
+                    if given is not None and cluster not in (None, given) and overlap([network], networks):
                         yield f"{kind}.{name} says cluster {given}, but source.{other} says {cluster} for addresses of {text}"
-                if given is None and not any(cluster is not None and _within(network, networks) for _, cluster, networks in sources):
+                if given is None and not any(cluster is not None and within(network, networks) for _, cluster, networks in sources):
                     yield f"no cluster is named for {kind}.{name} from {text}: give it cluster, or a source that covers {text}"
 
     def _doubles(self) -> Iterator[str]:
@@ -228,18 +176,10 @@ class SnmpTrapConfig(Section):
                 continue  # told by itself
             networks = [parse_network(text) for text in section.sources]
             for other, other_secret, other_networks in communities:
-                if secret == other_secret and _overlap(networks, other_networks):
+                if secret == other_secret and overlap(networks, other_networks):
                     yield f"community.{name} and community.{other} are the same community from the same addresses"
             communities.append((name, secret, networks))
 
     def _credentials(self) -> Iterator[tuple[str, str, TrapCommunity | TrapUser]]:
         yield from (("community", name, section) for name, section in self.community.items())
         yield from (("user", name, section) for name, section in self.user.items())
-
-
-def _overlap(some: Sequence[Network], others: Sequence[Network]) -> bool:
-    return any(one.version == other.version and one.overlaps(other) for one in some for other in others)
-
-
-def _within(network: Network, others: Sequence[Network]) -> bool:
-    return any(network.version == other.version and network.subnet_of(other) for other in others)  # type: ignore[arg-type]  # of one version

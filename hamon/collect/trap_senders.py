@@ -4,33 +4,13 @@ import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hamon.collect.snmp_trap_config import Network, SnmpTrapConfig, TrapCommunity, TrapUser, parse_network
+from hamon.collect.network import Bucket, Network, can_answer, holds, parse_network
+from hamon.collect.snmp_trap_config import SnmpTrapConfig, TrapCommunity, TrapUser
 from hamon.snmp import Level, User
 from hamon.snmp.engine import user_keys
 
 MOST_ADDRESSES = 4096
 """Of which something is remembered between two datagrams."""
-BURST = 10
-"""How many seconds' worth may come at once."""
-
-
-class Bucket:
-    """Lets `rate` through each second, and ten times as many at once after a rest."""
-
-    __slots__ = ("_at", "_level", "_rate")
-
-    def __init__(self, rate: int) -> None:
-        self._rate, self._level, self._at = rate, float(rate * BURST), 0.0
-
-    def take(self, now: float) -> bool:
-        """Whether there is room for one more at the time `now`, in seconds of any clock."""
-        level = min(self._level + (now - self._at) * self._rate, self._rate * BURST) if self._at else self._level
-        self._at = now
-        if level < 1.0:
-            self._level = level
-            return False
-        self._level = level - 1.0
-        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,20 +73,20 @@ class Senders:
         return origin
 
     def _look_up(self, host: str) -> Origin | None:
+        if not can_answer(host):
+            return None
         address = ipaddress.ip_address(host.partition("%")[0])
-        if address.is_multicast or address.is_unspecified or host == "255.255.255.255":
-            return None  # an answer there would reach many
-        of_address = [section for section, networks in self._sources if _holds(networks, address)]
+        of_address = [section for section, networks in self._sources if holds(networks, address)]
         cluster = self._config.cluster or next((section.cluster for section in of_address if section.cluster is not None), None)
         communities = [
             (secret, name, given)
             for name, section, networks, secret in self._communities
-            if _holds(networks, address) and (given := section.cluster or cluster) is not None
+            if holds(networks, address) and (given := section.cluster or cluster) is not None
         ]
         users = {
             known.user.name.encode(): (known, given)
             for section, networks, known in self._users
-            if _holds(networks, address) and (given := section.cluster or cluster) is not None
+            if holds(networks, address) and (given := section.cluster or cluster) is not None
         }
         if not communities and not users:
             return None
@@ -124,10 +104,6 @@ class Senders:
 
 def _networks(texts: Sequence[str]) -> list[Network]:
     return [parse_network(text) for text in texts]
-
-
-def _holds(networks: Sequence[Network], address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    return any(address in network for network in networks)
 
 
 def _secret(section: TrapCommunity) -> bytes:

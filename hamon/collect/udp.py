@@ -5,7 +5,7 @@ import os
 import socket
 from collections.abc import Collection, Mapping
 
-from hamon.collect.snmp_trap_config import Listen
+from hamon.collect.network import Listen
 from hamon.errors import ConfigError, Problem
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def _refused(listen: Listen, key: str, err: OSError) -> ConfigError:
         hint = "ports below 1024 need a right: AmbientCapabilities=CAP_NET_BIND_SERVICE in the unit, or redirect 162 to 9162"
     else:
         hint = "another program (snmptrapd) may listen there, or the address is not one of this host"
-    message = f"cannot listen on {listen} for traps: {err.strerror or err}"
+    message = f"cannot listen on {listen} for datagrams: {err.strerror or err}"
     return ConfigError([Problem(id="address-not-available", key=key, message=message, hint=hint)])
 
 
@@ -51,7 +51,7 @@ def _enlarge(sock: socket.socket, listen: Listen, wanted: int) -> None:
     given = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
     if given < wanted:
         log.warning(
-            "the kernel gives traps a smaller buffer than wanted, and a burst may be lost; raise net.core.rmem_max",
+            "the kernel gives datagrams a smaller buffer than wanted, and a burst may be lost; raise net.core.rmem_max",
             extra={"address": str(listen), "wanted": wanted, "given": given},
         )
 
