@@ -37,7 +37,7 @@ def _refused(listen: Listen, key: str, err: OSError) -> ConfigError:
     if isinstance(err, PermissionError):
         hint = "ports below 1024 need a right: AmbientCapabilities=CAP_NET_BIND_SERVICE in the unit, or redirect 162 to 9162"
     else:
-        hint = "another program (snmptrapd) may listen there, or the address is not one of this host"
+        hint = "another program (snmptrapd, rsyslogd) may listen there, or the address is not one of this host"
     message = f"cannot listen on {listen} for datagrams: {err.strerror or err}"
     return ConfigError([Problem(id="address-not-available", key=key, message=message, hint=hint)])
 
