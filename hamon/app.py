@@ -25,6 +25,7 @@ from hamon import __version__, data, systemd
 from hamon.classify.routes import Target
 from hamon.clock import Clock, SystemClock
 from hamon.collect import COLLECTORS
+from hamon.collect.crm_mon import CrmMon
 from hamon.collect.snmp_trap_config import SnmpTrapConfig
 from hamon.config import Config
 from hamon.errors import ConfigError, Problem, RuleError, StoreError
@@ -172,7 +173,15 @@ class Gateway:
             settings = {name: section.settings(name) for name, section in config.cluster.items()}
             collectors: list[Collector] = []
             processor = Processor(
-                settings, rules, store, targets, clock, metrics, recorded=deliverer.wake, behind=lambda: _are_behind(collectors)
+                settings,
+                rules,
+                store,
+                targets,
+                clock,
+                metrics,
+                recorded=deliverer.wake,
+                behind=lambda: _are_behind(collectors),
+                happened=lambda cluster: _nudge(collectors, cluster),
             )
             deliverer.report = processor.put
             positions = await processor.restore()
@@ -323,6 +332,13 @@ async def _open_by_severity(store: SqlStore, target: Target) -> Mapping[Severity
     """How many open incidents a target is told of, by severity."""
     found = await store.incidents(IncidentFilter(open_only=True, limit=10_000))
     return Counter(incident.severity for incident in found if target.wants(incident))
+
+
+def _nudge(collectors: Sequence[Collector], cluster: str) -> None:
+    """Something happened to a cluster: who polls it asks at once."""
+    for collector in collectors:
+        if isinstance(collector, CrmMon) and collector.cluster == cluster:
+            collector.nudge()
 
 
 async def _close(outlets: Mapping[str, Outlet], store: SqlStore) -> None:

@@ -632,6 +632,7 @@ def _cross_check(raw: dict[str, Any]) -> Iterator[_Found]:
         if len(location) == 3 and location[0] == "notify":
             yield from _matching_nothing(location, table, [*known, GATEWAY])
     yield from _read_twice(read)
+    yield from _polled_twice(raw)
     for group, what in (("collect", "collector"), ("notify", "target")):
         yield from _same_name(raw, group, what)
     yield from _claimed_twice(clusters)
@@ -722,6 +723,23 @@ def _heard_twice(location: _Location, listen: object, heard: dict[str, _Location
             message = f"{_dotted(earlier)} listens there already"
             hint = "one address and port belongs to one receiver; a receiver takes the traps of many clusters"
             yield _Found(id="duplicate-listen", location=(*location, "listen", index), message=message, hint=hint)
+
+
+def _polled_twice(raw: Mapping[str, Any]) -> Iterator[_Found]:
+    """Two collectors that poll one cluster would contradict each other for every second between their answers."""
+    first: dict[str, str] = {}
+    kinds = raw.get("collect")
+    named = kinds.get("crm_mon") if isinstance(kinds, dict) else None
+    for name, table in named.items() if isinstance(named, dict) else ():
+        cluster = table.get("cluster") if isinstance(table, dict) else None
+        if isinstance(cluster, str) and first.setdefault(cluster, name) != name:
+            where = _dotted(("collect", "crm_mon", first[cluster]))
+            yield _Found(
+                id="duplicate-poll",
+                location=("collect", "crm_mon", name, "cluster"),
+                message=f"{as_toml(cluster)} is polled by {where} already",
+                hint=f"put the commands of all its nodes into {where}.commands",
+            )
 
 
 def _same_name(raw: Mapping[str, Any], group: str, what: str) -> Iterator[_Found]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from hamon.collect.crm_mon import CrmMon, CrmMonConfig
 from hamon.collect.log_tail import LogTail, LogTailConfig
 from hamon.collect.snmp_trap import SnmpTrap
 from hamon.collect.snmp_trap_config import SnmpTrapConfig
@@ -11,6 +12,7 @@ from hamon.section import Section
 COLLECTORS: dict[str, tuple[type[Section], Callable[..., Collector]]] = {
     "log_tail": (LogTailConfig, LogTail),
     "snmp_trap": (SnmpTrapConfig, SnmpTrap),
+    "crm_mon": (CrmMonConfig, CrmMon),
 }
 """By the name that stands in the configuration, the metrics and the logs: the settings and the class, which takes the name, the settings,
 the clock and the read positions."""

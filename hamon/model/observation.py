@@ -111,6 +111,8 @@ class Snapshot:
     received_at: datetime
     path: str = ""
     """Which command gave it (its name in the configuration), or the file."""
+    beside: bool = False
+    """Another node was asked too, and is believed: this one is heard, but does not say how the cluster is."""
     asked: tuple[Asked, ...] = ()
     """What was asked for it, each part at its own interval; empty: not told. A part that is not asked at all is not there."""
 

@@ -11,6 +11,7 @@ from hamon.model.observation import Polled, Snapshot, Source, SourceBack, Source
 
 CONFIRM_EVERY = timedelta(minutes=1)
 """How often it is recorded that states are as they were: one transaction for all clusters, not one for each answer."""
+NOT_RUNNING = "hamon did not run"
 _MOMENT = timedelta(microseconds=1)
 
 
@@ -19,6 +20,8 @@ class Polls:
 
     def __init__(self) -> None:
         self._polled: dict[str, Polled] = {}
+        self._lost: set[str] = set()
+        """Clusters that could not be asked, and of which that was told."""
         self._changed: set[str] = set()
         self._to_record: list[Polled] = []
         self._confirmed: dict[str, Polled] = {}
@@ -30,8 +33,10 @@ class Polls:
             since = polled.unknown_since or (polled.snapshot.received_at if polled.snapshot is not None else None)
             if polled.unknown_since is None and polled.since is not None and since is not None:
                 since = max(since, polled.since + _MOMENT)
-            self._polled[name] = replace(polled, unknown_since=since, reason=polled.reason or "hamon did not run")
+            self._polled[name] = replace(polled, unknown_since=since, reason=polled.reason or NOT_RUNNING)
             self._changed.add(name)
+            if polled.unknown_since is not None and polled.reason != NOT_RUNNING:
+                self._lost.add(name)
             if polled.unknown_since is None:
                 self._to_record.append(self._polled[name])
 
@@ -39,6 +44,8 @@ class Polls:
         """Remember an answer. A state seen again is noted with others once a minute; what nobody saw in between is not vouched for."""
         name = snapshot.cluster
         last = self._polled.get(name, Polled(cluster=name))
+        if snapshot.beside and last.snapshot is not None and last.unknown_since is None:
+            return
         is_same = last.snapshot is not None and last.snapshot.digest == snapshot.digest and last.unknown_since is None
         polled = Polled(cluster=name, snapshot=snapshot, since=last.since if is_same else snapshot.received_at)
         self._polled[name] = polled
@@ -58,11 +65,16 @@ class Polls:
         if (confirmed := self._confirmed.pop(name, None)) is not None:
             self._to_record.append(confirmed)
 
-    def source(self, observation: SourceLost | SourceBack) -> None:
-        """The polling of a cluster was lost, or works again. The answer that follows then says what is known."""
-        if observation.source is not Source.POLL or isinstance(observation, SourceBack):
-            return
+    def source(self, observation: SourceLost | SourceBack) -> bool:
+        """The polling of a cluster was lost, or works again: the answer that follows then says what is known. Whether this is news."""
+        if observation.source is not Source.POLL:
+            return True
         name = observation.cluster
+        if isinstance(observation, SourceBack):
+            was_lost = name in self._lost
+            self._lost.discard(name)
+            return was_lost
+        self._lost.add(name)
         last = self._polled.get(name, Polled(cluster=name))
         self._end(name)
         since = last.unknown_since
@@ -71,6 +83,7 @@ class Polls:
         self._polled[name] = replace(last, unknown_since=since, reason=observation.reason)
         self._changed.add(name)
         self._to_record.append(self._polled[name])
+        return True
 
     def to_record(self) -> Sequence[Polled]:
         """What is to be recorded since the last call, in order."""

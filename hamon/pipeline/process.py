@@ -64,6 +64,10 @@ KNOWN_EVENTS = 500
 HISTORY = timedelta(hours=1)
 """In a file that is read for the first time, older lines are history: recorded, not told (taxonomy 8.10)."""
 
+NEWS = timedelta(minutes=1)
+"""What happened longer ago is no reason to ask how the cluster is now."""
+_NO_NEWS = frozenset({EventKind.SOURCE_LOST, EventKind.SOURCE_BACK, EventKind.UNCLASSIFIED, EventKind.OLD_FAILURE})
+
 _STATE = TypeAdapter(State)
 
 
@@ -133,11 +137,15 @@ class Processor:
         *,
         recorded: Callable[[], None],
         behind: Callable[[], bool] = lambda: False,
+        happened: Callable[[str], None] = lambda cluster: None,
     ) -> None:
-        """`recorded` is called after each transaction that made deliveries; `behind` tells whether a source holds what is not read yet."""
+        """`recorded` is called after each transaction that made deliveries; `behind` tells whether a source holds what is not read yet.
+
+        `happened` is called with the cluster after each transaction with events from its logs or traps that are about now.
+        """
         self._settings = {GATEWAY: ClusterSettings(name=GATEWAY, title=GATEWAY)} | dict(clusters)
         self._store, self._targets, self._clock, self._counts = store, list(targets), clock, counts
-        self._recorded, self._behind = recorded, behind
+        self._recorded, self._behind, self._happened = recorded, behind, happened
         self._starting_until = 0.0
         self._matcher, self._traps = Matcher(rules), TrapMatcher(rules)
         self._inbox: asyncio.Queue[Observation] = asyncio.Queue(INBOX_SIZE)
@@ -303,9 +311,9 @@ class Processor:
                 case TargetLags() | TargetDelivers():
                     items.setdefault(GATEWAY, _Merge()).add(("", observation.target), [_target_event(observation)])
                 case SourceLost() | SourceBack():
-                    self._polls.source(observation)
                     source = (observation.collector, observation.path)
-                    items.setdefault(observation.cluster, _Merge()).add(source, [_source_event(observation)])
+                    news = [_source_event(observation)] if self._polls.source(observation) else []
+                    items.setdefault(observation.cluster, _Merge()).add(source, news)
                 case Tick():
                     for name in self._engines:
                         items.setdefault(name, _Merge()).tick = observation
@@ -454,6 +462,9 @@ class Processor:
         self._counts.recorded(recording.events, recording.transitions)
         if recording.deliveries:
             self._recorded()
+        now = self._clock.now()
+        for cluster in {event.cluster for event in recording.events if _is_news(event, now)}:
+            self._happened(cluster)
 
     def _is_away(self) -> None:
         self.store_is_away = True
@@ -524,6 +535,11 @@ def _source_event(observation: SourceLost | SourceBack) -> Event:
             **losses,
         },
     )
+
+
+def _is_news(event: Event, now: datetime) -> bool:
+    """Whether a log or a trap says that something happened just now: then it is worth asking how the cluster is."""
+    return event.source is not Source.POLL and event.kind not in _NO_NEWS and now - event.at <= NEWS
 
 
 def _single_lines(chunk: LogChunk) -> Iterable[tuple[bytes, int]]:
