@@ -42,13 +42,14 @@ class Companion(StrEnum):
 
 Part = CibStatus | QuorumStatus | tuple[LinkStatus, ...] | tuple[SbdDevice, ...] | tuple[DrbdStatus, ...]
 
-_FIELDS = {
+FIELDS = {
     Companion.CIBADMIN: "cib",
     Companion.QUORUM: "quorum",
     Companion.LINKS: "links",
     Companion.SBD: "sbd",
     Companion.DRBD: "drbd",
 }
+"""Where the answer stands in the status."""
 _PROGRAMS: dict[Companion, tuple[str, ...]] = {
     Companion.CIBADMIN: ("cibadmin", "-Q"),
     Companion.QUORUM: ("corosync-quorumtool", "-s"),
@@ -191,7 +192,7 @@ class AskedNode:
 
 
 def with_parts(status: ClusterStatus, parts: dict[Companion, Part]) -> ClusterStatus:
-    return replace(status, **{_FIELDS[companion]: part for companion, part in parts.items()}) if parts else status  # type: ignore[arg-type]
+    return replace(status, **{FIELDS[companion]: part for companion, part in parts.items()}) if parts else status  # type: ignore[arg-type]
 
 
 def lasting(part: Part) -> object:

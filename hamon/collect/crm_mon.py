@@ -14,13 +14,13 @@ from hashlib import blake2b
 from typing import Any
 
 from hamon.clock import Clock
-from hamon.collect.asked_node import AskedNode, Companion, Part, Seen, lasting, with_parts
+from hamon.collect.asked_node import FIELDS, AskedNode, Companion, Part, Seen, lasting, with_parts
 from hamon.collect.child import Lanes
 from hamon.collect.crm_mon_config import CrmMonConfig
 from hamon.collect.faults import Fault, Refused
 from hamon.collect.rhythm import Rhythm
 from hamon.model.cluster import ClusterStatus, NodeType, SourceView
-from hamon.model.observation import ReadPosition, Snapshot, Source, SourceBack, SourceLost
+from hamon.model.observation import Asked, ReadPosition, Snapshot, Source, SourceBack, SourceLost
 from hamon.ports import Inbox
 
 log = logging.getLogger(__name__)
@@ -67,6 +67,7 @@ class _Tool:
     reason: str = ""
     since: datetime | None = None
     size: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -142,8 +143,7 @@ class CrmMon:
                 continue
             found.append(self._view(node.asked.name, up=node.up, of=node, bytes_read=node.bytes_read))
             for companion, tool in node.tools.items():
-                is_wanted = node.asked.settings(companion).enabled is True or tool.last_data_at is not None
-                if tool.since is not None and (tool.fault is not Fault.NOT_FOUND or is_wanted):
+                if tool.since is not None and self._is_shown(node, companion, tool):
                     found.append(self._view(f"{node.asked.name}: {companion}", up=tool.fault is None, of=tool, bytes_read=tool.size))
         return found
 
@@ -311,9 +311,22 @@ class CrmMon:
                 received_at=max(now, status.at),
                 path=node.asked.name,
                 beside=beside,
+                asked=self._asked(node, seen),
             )
         )
         return changed
+
+    def _asked(self, node: _Node, seen: Seen) -> tuple[Asked, ...]:
+        """What was asked of the node, and how it went; tools that are not there are not told, unless they are asked for."""
+        asked = [Asked(part="crm_mon", seconds=seen.seconds)]
+        for companion, tool in node.tools.items():
+            if tool.since is not None and self._is_shown(node, companion, tool):
+                asked.append(Asked(part=FIELDS[companion], seconds=tool.seconds, reason=tool.reason))
+        return tuple(asked)
+
+    def _is_shown(self, node: _Node, companion: Companion, tool: _Tool) -> bool:
+        is_wanted = node.asked.settings(companion).enabled is True or tool.last_data_at is not None
+        return tool.fault is not Fault.NOT_FOUND or is_wanted
 
     def _fresh_parts(self, node: _Node) -> dict[Companion, Part]:
         now = asyncio.get_running_loop().time()
@@ -371,6 +384,7 @@ class CrmMon:
         loop = asyncio.get_running_loop()
         settings = node.asked.settings(companion)
         reason, fault, part = "", None, None
+        begin = loop.time()
         try:
             part = await self._lanes.work(
                 lambda cancel: node.asked.ask_companion(cancel, companion, dict(names)), slow=tool.fault is Fault.TIMEOUT
@@ -387,7 +401,7 @@ class CrmMon:
         tool.due = now + wait * (1 + random.uniform(-0.1, 0.1))
         if tool.since is None or (tool.fault is None) != (fault is None):
             tool.since = self._clock.now()
-        tool.fault, tool.reason = fault, reason
+        tool.fault, tool.reason, tool.seconds = fault, reason, now - begin
         if part is not None:
             tool.part, tool.seen_at, tool.last_data_at = part, now, self._clock.now()
         elif now - tool.seen_at > FRESH * settings.interval_seconds:

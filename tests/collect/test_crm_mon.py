@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from hamon.config import load
 from hamon.errors import ConfigError
 from hamon.model.observation import Source
 from hamon.parse import crm_mon
+from tests.cib import SCENARIOS
 from tests.collect.polling import QUIET, good, polling, program, shows
 from tests.collect.test_child import children, is_alive
 from tests.peers import need
@@ -238,15 +238,23 @@ async def test_children_are_gone_when_it_ends_in_the_middle_of_a_question(tmp_pa
     assert not is_alive(pids[0])
 
 
-async def test_a_real_crm_mon_is_asked(tmp_path: Path) -> None:
+async def test_a_real_crm_mon_and_a_real_cibadmin_are_asked(tmp_path: Path) -> None:
     need("crm_mon")
+    need("cibadmin")
     cib = tmp_path / "cib.xml"
-    shutil.copy(Path(__file__).parents[1] / "corpus" / "cib" / "two-nodes.xml", cib)
-    async with polling({"pm02": ["env", f"CIB_file={cib}", "crm_mon"]}) as it:
-        first, *_ = await it.until_snapshots(1)
-        assert first.status.dc == "pm02"
-        assert {node.name: node.online for node in first.status.nodes} == {"pm01": False, "pm02": True}
-        assert first.status.reporter == "pm02"
+    cib.write_text(str(SCENARIOS["one_plus_one"]()))
+    settings = QUIET | {"cibadmin": {}}
+    async with polling({"n1": ["env", f"CIB_file={cib}", "crm_mon"]}, **settings) as it:
+        await it.inbox.until(lambda: bool(it.snapshots) and it.snapshots[-1].status.cib is not None, timeout_seconds=60)
+        status = it.snapshots[-1].status
+        assert status.nodes
+        assert all(node.online and not node.standby for node in status.nodes)
+        assert status.cib is not None
+        assert {item.part: item.reason for item in it.snapshots[-1].asked} == {"crm_mon": "", "cib": ""}
+        replacement = tmp_path / "new.xml"
+        replacement.write_text(str(SCENARIOS["standby_node"]()))
+        replacement.rename(cib)
+        await it.inbox.until(lambda: any(node.standby for node in it.snapshots[-1].status.nodes), timeout_seconds=60)
 
 
 # -- companions
