@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 
 from hamon import tell
+from hamon.classify.services import Reason
 from hamon.model.event import EventKind
 from hamon.model.incident import Cause, Incident, IncidentKind, IncidentState, Outcome, Severity
+from hamon.tell.headline import reasons_text
 from tests.tell.samples import FAILED, FAILOVER, ONGOING, RESOLVED, STANDBY_FAULT, entry, incidents
 
 TABLE = [
@@ -182,3 +184,11 @@ def test_an_outage_is_not_called_a_missing_redundancy() -> None:
 
 def test_a_line_feed_in_a_name_does_not_break_the_headline() -> None:
     assert "pm01 evil" in tell.headline(replace(FAILOVER, from_node="pm01\r\n\x1b\u202eevil"), "en")
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_why_a_node_could_not_take_over_has_words(reason: Reason, language: str) -> None:
+    words = reasons_text(replace(STANDBY_FAULT, reasons=(f"{reason} pm02 prmX",)), language)
+    assert not words.startswith(str(reason))
+    assert "pm02" in words or "prmX" in words
