@@ -49,8 +49,16 @@ def test_the_rows_of_a_quorum_device() -> None:
         ("node 1 of 2", "A,V,NMW", True),
         ("pm02.example.com", "NA,NV,NMW", False),
     ]
-    status = corosync.read_quorum(read("made/qdevice-no-vote.txt"))
-    assert (status.qdevice_name, status.qdevice_votes, status.total_votes) == ("Qdevice", 0, 2)
+    for form in ("quorumtool", "quorumtool-parsable"):
+        status = corosync.read_quorum(read(f"corosync-3.1.7/qdevice_votes.{form}.txt"))
+        assert (status.qdevice_name, status.qdevice_votes, status.total_votes, status.quorate) == ("Qdevice", 1, 3, True)
+        assert [(node.name, node.qdevice) for node in status.nodes] == [("n1", "A,V,NMW"), ("n2", "A,V,NMW")]
+
+
+def test_a_quorum_device_whose_server_is_gone_casts_no_vote() -> None:
+    status = corosync.read_quorum(read("corosync-3.1.7/qdevice_no_vote.quorumtool.txt"))
+    assert (status.qdevice_name, status.qdevice_votes, status.total_votes, status.expected_votes) == ("Qdevice", 0, 2, 3)
+    assert [node.qdevice for node in status.nodes] == ["A,NV,NMW", "A,NV,NMW"]
 
 
 def test_without_votequorum_there_are_no_votes() -> None:
