@@ -33,7 +33,7 @@ def read_tree(data: bytes, *, roots: Sequence[str]) -> Element:
     if found is None:
         text = data[:500].decode("utf-8", "replace").strip()
         word = "not connected" if _NOT_CONNECTED.search(text) else "not XML"
-        raise ParseError(f"{word}: {text.splitlines()[0][:200]}", data[:1000])
+        raise ParseError(f"{word}: {next(iter(text.splitlines()), repr(data[:20]))[:200]}", data[:1000])
     document = data[found.start() :]  # what a login script of the node may have said before is passed over
     try:
         return _feed(document)

@@ -76,6 +76,7 @@ def test_a_failover_as_its_polls_show_it() -> None:
     ("data", "reason"),
     [
         (b"", "no data: the command printed nothing"),
+        (b"\x1c", "not XML: b'\\x1c'"),
         ("Error: cluster is not available on this node\n", "not connected: Error: cluster is not available on this node"),
         (
             "Connection to cluster failed: Transport endpoint is not connected",
