@@ -305,6 +305,7 @@ class Watch:
                 rule="poll-quorum",
                 text="partition with quorum" if after.has_quorum else "partition WITHOUT quorum",
                 rank=Rank.LOST,
+                detail={"members": " ".join(name for name, member in members.items() if member)},
             )
         if before.bans != after.bans or _constraints(before) != _constraints(after):
             yield from _moves(before, after)
@@ -891,6 +892,8 @@ def _flags(item: Surveyed, old: Surveyed, resting: set[str] | None) -> Iterator[
             resource=item.id,
             detail={"from": node or None},
         )
+    if item.blocked or old.blocked:
+        return  # what is blocked is unmanaged for that reason
     if resting is None or bool(item.unmanaged) == bool(old.unmanaged) or (item.unmanaged | old.unmanaged) <= resting:
         return
     yield Change(
@@ -899,5 +902,5 @@ def _flags(item: Surveyed, old: Surveyed, resting: set[str] | None) -> Iterator[
         text=f"{item.id} {'(unmanaged)' if item.unmanaged else 'is managed again'}",
         rank=Rank.MARK,
         resource=item.id,
-        detail={"reason": "maintenance" if item.maintenance else "blocked" if item.blocked else None},
+        detail={"reason": "maintenance" if item.maintenance else None},
     )

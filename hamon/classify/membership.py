@@ -11,6 +11,7 @@ from hamon.classify.state import Node, PendingLink, State, Story
 from hamon.classify.stories import Book, entry_of, is_split
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, IncidentKind, IncidentState, Notice, Severity
+from hamon.model.observation import Source
 
 _SPLIT = "split"
 
@@ -85,7 +86,8 @@ class Membership:
             event.at,
             started_at=event.at,
             nodes=[node.name],
-            settle=self.settings.settle,
+            # The next polls tell what becomes of it.
+            settle=self.settings.membership if event.source is Source.POLL else self.settings.settle,
             cause=Cause(kind="node_lost", node=node.name, at=event.at, text=event.raw),
         )
         if event.detail.get("unsure"):
@@ -217,7 +219,7 @@ class Membership:
                 Severity.CRITICAL,
                 event.at,
                 started_at=event.at,
-                nodes=[event.node] if event.node else [],
+                nodes=[event.node] if event.node else str(event.detail.get("members") or "").split(),
                 settle=self.settings.membership,
                 cause=Cause(kind="quorum_lost", node=event.node, at=event.at, text=event.raw),
             )

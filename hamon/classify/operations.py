@@ -139,6 +139,8 @@ class Operations:
                 cause=Cause(kind="resource_blocked", node=node or None, resource=event.resource, at=event.at, text=event.raw),
             )
             self._effects.join_effect(story, node)
+            if story.part_of is None and (failed := self._book.find(IncidentKind.STOP_FAILED, subject)) is not None:
+                self._book.make_part(story, failed)
             if story.part_of is None and node:
                 self._effects.join_ended(story, node)
 

@@ -14,7 +14,7 @@ from hamon.classify.effects import Effects
 from hamon.classify.fencing import Fencing
 from hamon.classify.marks import Marks
 from hamon.classify.operations import Operations
-from hamon.classify.services import Hindrance, Reason, Service, Services, find
+from hamon.classify.services import INFINITY, Candidate, Hindrance, Reason, Service, Services, find
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import Move, Node, PolledService, State, Story
 from hamon.classify.stories import DEPARTURES, Book
@@ -46,6 +46,10 @@ _CAUSES = {
     Reason.NO_QUORUM: "quorum_lost",
 }
 """The kind of the cause of a standby fault that only polls show."""
+_EVERYWHERE = frozenset({Reason.UNMANAGED, Reason.BLOCKED, Reason.NO_QUORUM, Reason.TICKET})
+"""About the service wherever it runs: no fault of a node that could take it over."""
+_KEPT = ("over ", "twice ")
+"""What is seen and forgotten where it is judged."""
 _OUT = frozenset({Reason.NODE_LOST, Reason.NODE_UNCLEAN, Reason.NODE_STOPPED})
 
 _DEGRADED = frozenset({IncidentKind.CONNECTIVITY_DEGRADED, IncidentKind.DISK_DEGRADED, IncidentKind.REPLICATION_DEGRADED})
@@ -240,15 +244,13 @@ class Polls:
             self._services = find(status, named=self.settings.services or None)
             self._judged = status
         seen: set[str] = set()
+        self._see_bans(status, first)
         self._see_services(self._services, status, seen, first)
         self._see_members(watch, status, seen)
         self._see_roles(watch, status, seen)
         memory.last_at = at
-        for name, since in list(memory.since.items()):
-            if name not in seen:
-                del memory.since[name]
-            elif since > at:
-                memory.since[name] = at
+        for name in [name for name in memory.since if name not in seen and not name.startswith(_KEPT)]:
+            del memory.since[name]
         self._gone_attributes(watch, at)
         self._complete(watch, at)
         self._outages(watch, status)
@@ -288,9 +290,10 @@ class Polls:
             now = PolledService(members=list(service.members), active=list(service.active_nodes), up=bool(service.up))
             now.moving, now.disabled = service.moving, service.disabled
             for candidate in service.candidates:
-                words = [self._word(item) for item in candidate.hindrances if not item.lasting]
+                passing = self._passing(candidate)
+                words = [self._word(item) for item in passing or ()]
                 name = f"{service.name} {candidate.node}"
-                if not candidate.allowed:
+                if passing is None:
                     continue
                 if candidate.able:
                     settled = self._lasts(f"able {name}", at, seen) or first
@@ -304,6 +307,21 @@ class Polls:
                     self._lasts(f"unable {name}", at, seen)
             now.spare = [node for node in now.able if node in found.spare] if keeps_spare else list(now.able)
             memory.services[service.name] = now
+
+    def _see_bans(self, status: ClusterStatus, first: bool) -> None:
+        """Tell bans by rules, which pass, from those that somebody configured. A poll shows only that there is one."""
+        memory = self.state.polls
+        changed = status.last_change.at if status.last_change is not None else None
+        by_hand = first or changed != memory.changed_at
+        memory.changed_at = changed
+        now = [f"{ban.id} {ban.node}" for ban in status.bans if ban.weight <= -INFINITY and not ban.id.startswith("cli-")]
+        memory.bans = {name: memory.bans.get(name, not by_hand) for name in now}
+
+    def _passing(self, candidate: Candidate) -> list[Hindrance] | None:
+        """What speaks against a node and may pass; None: the configuration never lets the service run there."""
+        came = [item for item in candidate.hindrances if not item.lasting or self.state.polls.bans.get(f"{item.subject} {item.node}")]
+        lasting = any(item.lasting and item not in came for item in candidate.hindrances)
+        return came if candidate.allowed or (came and not lasting) else None
 
     def _word(self, hindrance: Hindrance) -> str:
         """The reason, with what is known of a node that is not there."""
@@ -499,8 +517,8 @@ class Polls:
                 continue
             for candidate in service.candidates:
                 name = f"{service.name} {candidate.node}"
-                hindrances = [item for item in candidate.hindrances if not item.lasting]
-                if candidate.able is not False or not candidate.allowed or not hindrances:
+                hindrances = self._passing(candidate)
+                if candidate.able is not False or not hindrances:
                     continue
                 since = self._since(f"unable {name}")
                 fit = memory.fit.get(name)
@@ -531,7 +549,7 @@ class Polls:
 
     def _unable(self, service: Service, name: str, hindrances: Sequence[Hindrance], since: datetime, at: datetime) -> None:
         node = topology.node(self.state, name)
-        if self._is_told(name) or self._is_planned(node, hindrances):
+        if self._is_told(name) or self._is_planned(node, hindrances) or all(item.reason in _EVERYWHERE for item in hindrances):
             return
         if name in topology.active_somewhere(self.state, self.settings) and not service.active_nodes:
             return
@@ -556,7 +574,7 @@ class Polls:
         story.reasons = topology.hindrances(self.state, name)
 
     def _unable_from_the_start(self, service: Service, name: str, hindrances: Sequence[Hindrance], at: datetime) -> None:
-        if any(name in story.nodes for story in self._book.open_stories()):
+        if any(name in story.nodes for story in self._book.open_stories()) or all(item.reason in _EVERYWHERE for item in hindrances):
             return
         node = topology.node(self.state, name)
         others = [other for other in self.state.polls.services[service.name].able if other != name]
@@ -596,8 +614,8 @@ class Polls:
                     self._book.close(known, at, "it runs on one node only")
                 continue
             since = self.state.polls.since.setdefault(name, at)
-            if known is None and at - since >= APART:
-                self._book.open(
+            if known is None and (at - since >= APART or service.blocked):
+                story = self._book.open(
                     IncidentKind.SPLIT_BRAIN_SUSPECTED,
                     service.name,
                     Severity.CRITICAL,
@@ -609,6 +627,10 @@ class Polls:
                         kind="split_brain_suspected", resource=service.name, at=since, text=f"{service.name} runs on several nodes"
                     ),
                 )
+                story.sources.append(Source.POLL)
+                for other in self._book.open_stories():
+                    if other.kind is IncidentKind.RESOURCE_BLOCKED and not set(service.members).isdisjoint(other.resources):
+                        self._book.make_part(other, story)
 
     # -- closing
 

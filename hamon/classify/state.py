@@ -193,6 +193,10 @@ class PollMemory:
     """`service node` that could take over -> since."""
     groups: dict[str, list[str]] = field(default_factory=dict)
     """Group -> its members."""
+    bans: dict[str, bool] = field(default_factory=dict)
+    """`constraint node` that keeps a resource away -> whether it came by itself, as by a rule: neither at first nor with a change."""
+    changed_at: datetime | None = None
+    """Of the configuration, by the last poll."""
     parts: dict[str, list[str]] = field(default_factory=dict)
     """Group, clone or bundle -> the primitives in it."""
 

@@ -1,0 +1,237 @@
+"""What polls tell of clusters of other patterns than the recorded ones: N+1, cross, promotable only, bundles, guests, no quorum.
+
+The states are CIBs that Debian's `crm_mon` prints (Pacemaker 2.1.5); between them nothing but the engine is at work.
+"""
+
+import pytest
+
+from hamon.model.incident import Incident, IncidentKind
+from tests import peers
+from tests.cib import (
+    FENCE,
+    REMOTE,
+    STATEFUL,
+    Cib,
+    bundle,
+    clone,
+    disabled,
+    failed_stop,
+    group,
+    multiple_active,
+    one_plus_one,
+    ping_lost,
+    primitive,
+    stopped_node,
+)
+from tests.classify.polled import START, Outcome, Scene, judge, snapshots
+
+
+@pytest.fixture(autouse=True)
+def _crm_mon() -> None:
+    peers.need("crm_mon")
+
+
+def film(*scenes: Scene, until: float = 60.0, every: float = 1.0) -> Outcome:
+    return judge(snapshots(scenes, until=until, every=every))
+
+
+def seconds(incident: Incident) -> tuple[float | None, ...]:
+    times = (incident.started_at, incident.service_restored_at, incident.resolved_at)
+    return tuple(None if time is None else (time - START).total_seconds() for time in times)
+
+
+def crash(before: Cib, unclean: Cib, offline: Cib, moved: Cib, back: Cib) -> Outcome:
+    """Node n1 dies at 10 s, is fenced at 14 s, its service runs elsewhere at 16 s, and n1 is back at 40 s."""
+    fenced = ("n1",)
+    return film(Scene(0, before), Scene(10, unclean), Scene(14, offline, fenced), Scene(16, moved, fenced), Scene(40, back, fenced))
+
+
+def n_plus_one(active: str | None = "n1", n1: str = "online") -> Cib:
+    cib = Cib("n1", "n2", "n3", "spare")
+    for number in (1, 2, 3):
+        cib.add(group(f"grp{number}", primitive(f"ip{number}"), primitive(f"db{number}")))
+        for other in {1, 2, 3} - {number}:
+            cib.ban(f"grp{number}", f"n{other}")
+    for number, node in ((2, "n2"), (3, "n3"), (1, active)):
+        if node is not None:
+            cib.runs(f"ip{number}", node).runs(f"db{number}", node)
+    return cib if n1 == "online" else cib.node("n1", n1)
+
+
+def cross(active: str | None = "n1", n1: str = "online") -> Cib:
+    cib = Cib("n1", "n2").add(group("grpA", primitive("a1"), primitive("a2")), group("grpB", primitive("b1"), primitive("b2")))
+    cib.runs("b1", "n2").runs("b2", "n2")
+    if active is not None:
+        cib.runs("a1", active).runs("a2", active)
+    return cib if n1 == "online" else cib.node("n1", n1)
+
+
+def promotable(promoted: str | None = "n1", unpromoted: str | None = "n2", n1: str = "online") -> Cib:
+    cib = Cib("n1", "n2").add(clone("msDb", primitive("db", STATEFUL), promotable="true", notify="true"))
+    if unpromoted is not None:
+        cib.runs("db", unpromoted, agent=STATEFUL, role="Unpromoted").attribute(unpromoted, "master-db", 5)
+    if promoted is not None:
+        cib.runs("db", promoted, agent=STATEFUL, role="Promoted").attribute(promoted, "master-db", 10)
+    return cib if n1 == "online" else cib.node("n1", n1)
+
+
+def pg_bundle(first: str | None = "Promoted", second: str = "Unpromoted", n1: str = "online") -> Cib:
+    cib = Cib("n1", "n2").add(bundle("pg", primitive("postgres", STATEFUL), kind="docker", replicas=2, promoted_max=1))
+    for number, (node, role) in reversed(list(enumerate((("n1", first), ("n2", second))))):
+        if role is None:
+            continue
+        guest = f"pg-{number}"
+        cib.remote_node(guest)
+        cib.runs(f"pg-docker-{number}", node, agent="ocf:heartbeat:docker").runs(guest, node, agent=REMOTE)
+        cib.runs(f"pg-ip-192.168.122.{131 + number}", node, agent="ocf:heartbeat:IPaddr2")
+        cib.runs("postgres", guest, agent=STATEFUL, role=role).attribute(guest, "master-postgres", 10 if role == "Promoted" else 5)
+    return cib if n1 == "online" else cib.node("n1", n1)
+
+
+def guest(host: str | None = "n1", n1: str = "online", *, app: bool = True) -> Cib:
+    machine = "ocf:heartbeat:VirtualDomain"
+    cib = Cib("n1", "n2").add(primitive("vm", machine, meta={"remote-node": "guest"}), primitive("app")).remote_node("guest")
+    if host is not None:
+        cib.runs("vm", host, agent=machine).runs("guest", host, agent=REMOTE)
+        if app:
+            cib.runs("app", "guest")
+    return cib if n1 == "online" else cib.node("n1", n1)
+
+
+@pytest.mark.parametrize(
+    ("scenes", "target", "moved"),
+    [
+        (
+            (n_plus_one(), n_plus_one("n1", "unclean"), n_plus_one(None, "offline"), n_plus_one("spare", "offline"), n_plus_one("spare")),
+            "spare",
+            {"ip1", "db1"},
+        ),
+        ((cross(), cross("n1", "unclean"), cross(None, "offline"), cross("n2", "offline"), cross("n2")), "n2", {"a1", "a2"}),
+        (
+            (
+                promotable(),
+                promotable(n1="unclean"),
+                promotable(None, n1="offline"),
+                promotable("n2", None, "offline"),
+                promotable("n2", "n1"),
+            ),
+            "n2",
+            {"db"},
+        ),
+        (
+            (
+                pg_bundle(),
+                pg_bundle(n1="unclean"),
+                pg_bundle(None, n1="offline"),
+                pg_bundle(None, "Promoted", "offline"),
+                pg_bundle("Unpromoted", "Promoted"),
+            ),
+            "n2",
+            {"pg"},
+        ),
+        ((guest(), guest("n1", "unclean"), guest(None, "offline"), guest("n2", "offline"), guest("n2")), "n2", {"vm"}),
+    ],
+    ids=["N+1", "cross", "promotable", "bundle", "guest"],
+)
+def test_the_crash_of_an_active_node_is_one_failover_whatever_the_pattern(
+    scenes: tuple[Cib, Cib, Cib, Cib, Cib], target: str, moved: set[str]
+) -> None:
+    found = crash(*scenes)
+    (failover,) = found.mains
+    assert (failover.kind, failover.from_node, failover.to_node) == (IncidentKind.FAILOVER, "n1", target)
+    assert (failover.planned, failover.outcome, failover.severity, failover.fenced) == (False, "succeeded", "major", ("n1",))
+    assert set(failover.resources) == moved
+    began, restored, resolved = seconds(failover)
+    assert began == 10.0
+    assert restored is not None
+    assert 14.0 <= restored <= 16.0
+    assert resolved is not None  # once n1 is back, by two polls
+    assert 41.0 <= resolved <= 46.0
+    assert {item.kind for item in found.incidents if item.part_of == failover.key} == {IncidentKind.NODE_LOST, IncidentKind.FENCING}
+    assert list(found.told) == [failover.key]
+
+
+def test_in_an_n_plus_one_cluster_nothing_is_protected_until_there_is_a_spare_node_again() -> None:
+    fenced = ("n1",)
+    found = film(
+        Scene(0, n_plus_one()),
+        Scene(10, n_plus_one("n1", "unclean")),
+        Scene(14, n_plus_one(None, "offline"), fenced),
+        Scene(16, n_plus_one("spare", "offline"), fenced),
+        until=35,
+    )
+    (failover,) = found.mains
+    assert (failover.redundancy, failover.reasons, failover.resolved_at) == (False, ("node_fenced n1",), None)
+
+
+def test_a_rule_that_bans_one_service_from_its_standby_in_a_cross_cluster_is_a_standby_fault() -> None:
+    found = film(Scene(0, cross()), Scene(10, cross().ban("grpB", "n1", id="rule-disk")), Scene(25, cross()), until=40)
+    (fault,) = found.mains
+    assert (fault.kind, fault.nodes, fault.planned, fault.severity) == (IncidentKind.STANDBY_FAULT, ("n1",), False, "major")
+    assert seconds(fault) == (10.0, None, 27.0)
+
+
+def test_a_replica_that_is_gone_is_a_standby_fault() -> None:
+    found = film(Scene(0, promotable()), Scene(10, promotable(unpromoted=None)), until=30)
+    (fault,) = found.mains
+    assert (fault.kind, fault.nodes, fault.reasons) == (IncidentKind.STANDBY_FAULT, ("n2",), ("no_instance n2 db",))
+
+
+def test_a_lost_ping_target_on_the_standby_is_a_standby_fault_until_it_answers_again() -> None:
+    found = film(Scene(0, one_plus_one()), Scene(10, ping_lost()), Scene(20, one_plus_one()), until=30)
+    (fault,) = found.mains
+    assert (fault.kind, fault.nodes, fault.planned) == (IncidentKind.STANDBY_FAULT, ("n2",), False)
+    assert seconds(fault)[2] == 22.0
+    assert [item.kind for item in found.incidents if item.part_of] == [IncidentKind.CONNECTIVITY_DEGRADED]
+
+
+def quorum(active: str | None, *, lost: bool) -> Cib:
+    cib = Cib("n1", "n2", "n3", quorum=not lost, no_quorum_policy="stop").add(primitive("db"))
+    for name in ("n2", "n3") if lost else ():
+        cib.node(name, "lost")
+    return cib.stopped("db", "n1") if active is None else cib.runs("db", active)
+
+
+def test_a_service_that_stops_for_want_of_quorum_is_down_and_comes_back() -> None:
+    scenes = (Scene(0, quorum("n1", lost=False)), Scene(10, quorum("n1", lost=True)), Scene(12, quorum(None, lost=True)))
+    found = film(*scenes, Scene(45, quorum("n1", lost=False)))
+    (down,) = found.mains
+    assert (down.kind, down.planned, down.severity, down.outcome) == (IncidentKind.SERVICE_DOWN, False, "critical", "succeeded")
+    assert IncidentKind.QUORUM_LOST in {item.kind for item in found.incidents if item.part_of == down.key}
+
+
+def test_a_stop_that_fails_without_fencing_blocks_the_resource_and_is_one_story() -> None:
+    before = Cib("n1", "n2", stonith_enabled="false").add(primitive("db"), primitive("app")).runs("app", "n2").runs("db", "n1")
+    found = film(Scene(0, before), Scene(10, failed_stop()), until=40)
+    (failed,) = found.mains
+    assert (failed.kind, failed.nodes, failed.severity) == (IncidentKind.STOP_FAILED, ("n1",), "critical")
+    assert IncidentKind.RESOURCE_BLOCKED in {item.kind for item in found.incidents if item.part_of == failed.key}
+
+
+def test_a_primitive_on_two_nodes_is_a_suspected_split_brain() -> None:
+    before = Cib("n1", "n2").add(primitive("db", meta={"multiple-active": "block"})).runs("db", "n1")
+    found = film(Scene(0, before), Scene(10, multiple_active()), until=30)
+    (split,) = found.mains
+    assert (split.kind, set(split.nodes), split.severity) == (IncidentKind.SPLIT_BRAIN_SUSPECTED, {"n1", "n2"}, "critical")
+
+
+def test_a_fence_device_that_fails_and_works_again() -> None:
+    found = film(
+        Scene(0, one_plus_one()), Scene(10, one_plus_one().fails("fence-n2", "n1", agent=FENCE)), Scene(20, one_plus_one()), until=30
+    )
+    (failed,) = found.mains
+    assert (failed.kind, failed.resources) == (IncidentKind.FENCE_DEVICE_FAILED, ("fence-n2",))
+    assert failed.resolved_at is not None
+
+
+def test_what_was_already_so_in_the_first_poll_has_no_beginning_and_calls_nobody() -> None:
+    found = film(Scene(0, stopped_node()), Scene(10, one_plus_one()), until=30)
+    assert found.mains == []
+    (fault,) = found.incidents
+    assert (fault.kind, fault.nodes, fault.started_at) == (IncidentKind.STANDBY_FAULT, ("n2",), None)
+    assert fault.resolved_at is not None
+    assert list(found.told) == []
+
+
+def test_what_somebody_wants_stopped_is_no_outage() -> None:
+    assert film(Scene(0, disabled()), until=40).incidents == []
