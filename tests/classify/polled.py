@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from pathlib import Path
 
 from hamon.classify.incidents import Engine
 from hamon.classify.settings import ClusterSettings
