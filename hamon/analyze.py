@@ -116,7 +116,7 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
     events: list[Event] = []
     incidents: dict[str, Incident] = {}
     # Where times are equal the order of the files decides: it must not be that of the arguments.
-    canonical = sorted(kept, key=lambda item: (item.node or "", item.form or "", item.name))
+    canonical = sorted(kept, key=lambda item: (item.source is Source.TRAP, item.node or "", item.form or "", item.name))
     ordered = list(causal_order([events for item in canonical for events in _streams(item)]))
     end = max((*(event.at for event in ordered), *(snapshot.status.at for snapshot in polls)), default=None)
     steps: list[Event | Snapshot | Tick] = [*with_snapshots(ordered, polls)]
@@ -283,7 +283,7 @@ def _recognise(head: bytes, path: Path) -> tuple[Source, str | None]:
     if text.startswith(b"<") and (b"pacemaker-result" in head or b"<crm_mon" in head):
         return Source.POLL, "crm_mon"
     if not head:
-        return Source.LOG, "empty"
+        return (Source.TRAP if path.name.startswith("traps.") else Source.LOG), "empty"  # it has only its name
     return Source.LOG, next((form for form, pattern in _LOG_FORMS if pattern.search(head)), None)
 
 

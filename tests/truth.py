@@ -4,6 +4,7 @@ A recording's `truth.json` says what the experiment was; `faults` lists everythi
 of the comparison that every kind of evidence must stand: the main incident is what an operator must know (the effect), the causes behind it
 are part of it, and nothing else may alarm. A log at priority notice lacks the marks of planned work, so there `planned` may be unknown; the
 opposite of the truth is never allowed. Polls alone show neither a link that is cut nor a daemon that died, but what the node lost with it.
+Traps alone know less (`TRAPS_SAY_NOTHING` and what follows); what they cannot know they may leave out, and never turn round.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,6 +36,14 @@ CAUSES = frozenset(
         "attribute_changed",
     }
 )
+
+TRAPS_SAY_NOTHING = frozenset({"kill_execd_standby", "kill_execd_standby_db"})
+"""By traps alone a daemon that dies on the standby shows in nothing; only "no fail-over" is asked."""
+TRAPS_SEE_NO_REASON = frozenset({"kill_attrd_active", "kill_controld_active"})
+"""Fail-overs whose cause no trap tells: whether they were planned is not known."""
+TRAPS_SEE_NO_SIDE = frozenset({"standby_clone_failure", "standby_crash", "standby_promotable_failure"})
+"""Recordings in which no trap tells which node is active, so that a fault of the standby is one of a node whose role is not known."""
+STANDS_FOR_STANDBY_FAULT = ("resource_failure", "node_lost", "connectivity_degraded")
 
 # Times in `truth.json` are those of the command, lines of syslog are cut to whole seconds.
 SLACK_SECONDS = 1.0
@@ -70,7 +79,13 @@ class Phase:
     sources: frozenset[str]
     """The kinds of evidence that were given: log, trap, poll."""
     marks_are_missing: bool
-    """The log is at priority notice: standby, bans, target-role and maintenance cannot be seen."""
+    """The log is at priority notice, or there are only traps: standby, bans, target-role and maintenance cannot be seen."""
+    name: str
+    """Of the recording, where one thing was done in it."""
+
+    @property
+    def only_traps(self) -> bool:
+        return self.sources == {"trap"}
 
     @property
     def without_logs(self) -> bool:
@@ -114,7 +129,8 @@ def faults(
             incidents,
             [event for event in events if inside(seconds(event["at"]))],
             frozenset(sources),
-            marks_are_missing,
+            marks_are_missing or set(sources) == {"trap"},
+            "" if expected is not truth["expected"] else str(truth["run"]),
         )
         name = expected["classification"]
         found += [f"{name}: {fault}" for fault in (*_JUDGES[name](phase), *_also(phase), *_fenced(phase))]
@@ -168,8 +184,11 @@ def _failover(phase: Phase) -> list[str]:
     if len(main) != 1:
         return [f"{len(main)} main fail-overs, but {[brief(incident) for incident in phase.incidents]}"]
     (failover,) = main
-    found = _others(phase, main) + _causes_belong_to(phase, failover) + _no(phase, "switchover")
-    if failover["planned"] is not False:
+    unexplained = phase.only_traps and phase.name in TRAPS_SEE_NO_REASON and failover["planned"] is None
+    found = _others(phase, main) + _no(phase, "switchover")
+    if not unexplained:
+        found += _causes_belong_to(phase, failover)
+    if failover["planned"] is not False and not unexplained:
         found.append(f"planned {failover['planned']}")
     if (failover["from_node"], failover["to_node"]) != phase.ends:
         found.append(f"went {failover['from_node']} -> {failover['to_node']}, not {phase.ends}")
@@ -177,13 +196,15 @@ def _failover(phase: Phase) -> list[str]:
         found.append(f"outcome {failover['outcome']}")
     if failover["service_restored_at"] is None or failover["service_down_seconds"] is None:
         found.append("the end of the outage is unknown")
-    if failover["severity"] != "major":
+    if failover["severity"] != ("warning" if unexplained else "major"):
         found.append(f"severity {failover['severity']}")
     return found
 
 
 def _service_down(phase: Phase) -> list[str]:
     main = [item for item in phase.main("service_down", "failover") if item["kind"] == "service_down" or item["outcome"] == "failed"]
+    if not main and phase.only_traps and phase.expected.get("active_after") is not None:
+        return _no(phase, "failover", "switchover")  # that nothing can run it, no trap says
     if not main:
         return ["no main service_down"]
     found = _others(phase, main)
@@ -221,6 +242,9 @@ def _nothing_alarming(phase: Phase) -> list[str]:
 
 def _standby_fault(phase: Phase) -> list[str]:
     main = phase.main("standby_fault")
+    stand_in = [item for item in phase.main(*STANDS_FOR_STANDBY_FAULT) if phase.expected["node"] in item["nodes"]]
+    if phase.only_traps and phase.name in TRAPS_SEE_NO_SIDE and not main and len(stand_in) == 1:
+        return _others(phase, stand_in) + _no(phase, "failover", "switchover", "service_down")
     if len(main) != 1 or phase.expected["node"] not in main[0]["nodes"]:
         return [f"not one standby fault of {phase.expected['node']}, but {[brief(incident) for incident in phase.incidents]}"]
     return _others(phase, main) + _causes_belong_to(phase, main[0]) + _no(phase, "failover", "switchover", "service_down")
@@ -253,6 +277,8 @@ def _fencing_failure(phase: Phase) -> list[str]:
 
 
 def _process_failure(phase: Phase) -> list[str]:
+    if phase.only_traps and phase.name in TRAPS_SAY_NOTHING:
+        return _no(phase, "failover")
     if phase.without_logs:
         return _standby_fault(phase)
     node = phase.expected["node"]
@@ -308,13 +334,17 @@ _ALSO_EVENTS: Mapping[str, tuple[str, ...]] = {
 }
 _MARKS = frozenset({"configuration_change", "cleanup"})
 """Words for changes of the CIB, which only lines at priority info tell."""
+_NOT_BY_TRAPS = frozenset({"process_failure", "cluster_start", "quorum_loss"})
+"""Words for what no alert of Pacemaker tells."""
 
 
 def _also(phase: Phase) -> list[str]:
     kinds = {event["kind"] for event in phase.events}
     found = []
     for word in phase.expected.get("also", ()):
-        if word == "service_down":
+        if phase.only_traps and _traps_leave_out(phase, word):
+            known = True
+        elif word == "service_down":
             known = bool(phase.any("service_down")) or any(item["outcome"] in ("failed", "ongoing") for item in phase.any("failover"))
         elif word == "process_failure" and phase.without_logs:
             known = True
@@ -327,6 +357,14 @@ def _also(phase: Phase) -> list[str]:
         if not known:
             found.append(f"nothing says {word}")
     return found
+
+
+def _traps_leave_out(phase: Phase, word: str) -> bool:
+    """Whether no trap tells this here."""
+    if word in ("service_down", "standby_fault"):
+        # What a node did that was lost before any trap told of it, and was not taken over, is not known.
+        return phase.expected["classification"] in ("fencing_failure", "process_failure")
+    return word in _NOT_BY_TRAPS or (word == "attribute_change" and phase.name == "kill_controld_active")
 
 
 def _fenced(phase: Phase) -> list[str]:

@@ -8,12 +8,16 @@ from datetime import datetime
 from hamon.classify import topology
 from hamon.classify.effects import Effects
 from hamon.classify.membership import Membership
+from hamon.classify.read import without_instance
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import State
 from hamon.classify.stories import Book
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, IncidentKind, Severity
+from hamon.model.observation import Source
 
+_PROMOTION = "master-"
+"""What the attribute begins with in which an agent keeps how willing its node is to be promoted."""
 _PING = re.compile(r"ping|^ethmonitor-", re.IGNORECASE)
 
 _REPLICA_BAD = frozenset({"HS:alone", "DISCONNECT"})
@@ -47,6 +51,9 @@ class Attributes:
         if event.node is None:
             return
         name, new = str(event.detail.get("attribute")), event.detail.get("new")
+        if event.source is Source.TRAP and name.startswith(_PROMOTION):
+            item = topology.hear_of(self.state, without_instance(name.removeprefix(_PROMOTION)), self.settings)
+            item.clone = item.promotable = True
         key = f"{event.node} {name}"
         if new is None:
             self.state.attributes.pop(key, None)

@@ -13,6 +13,7 @@ from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import Action, Mark, Move, State, Story
 from hamon.classify.stories import DEPARTURES, Book
 from hamon.model.incident import IncidentKind, IncidentState, Notice, Outcome, Severity
+from hamon.model.observation import Source
 
 # Stories that are faults of the node that they name.
 _FAULTS = frozenset(
@@ -212,6 +213,9 @@ class Departures:
         """A service resource stopped. In a departure that is a step of it; elsewhere it may be the first sign of one."""
         for story in self.book.open_stories():
             move = story.moves.get(resource)
+            if move is not None and move.done_node == node and story.stumbled and story.outcome is Outcome.ONGOING and is_hearsay(story):
+                move.done_at, move.done_node, move.failed = None, None, True  # another one did not come up there: it goes away again
+                return
             if move is not None and move.done_at is None:
                 if move.from_node not in (node, None):
                     return  # what a failed start left behind is cleaned up on the way
@@ -249,6 +253,7 @@ class Departures:
         suspect = self.state.suspects.pop(resource, None)
         self.state.suspects_at.pop(resource, None)
         if suspect is not None and suspect.from_node != node:
+            self.state.resources[resource].uncertain = False  # what goes from node to node is no clone
             self._arrive(suspect, node, at, promoted)
             return
         if suspect is not None:
@@ -268,7 +273,7 @@ class Departures:
             story.down_since = min(story.down_since or move.stopped_at, move.stopped_at)
         # The other members that stopped there are on their way too.
         for name, other in list(self.state.suspects.items()):
-            if other.from_node == move.from_node:
+            if other.from_node == move.from_node and not topology.is_uncertain(self.state.resources[name]):
                 self._add(story, [other])
                 if other.stopped_at is not None:
                     story.down_since = min(story.down_since or other.stopped_at, other.stopped_at)
@@ -277,8 +282,36 @@ class Departures:
         self._name_ends(story)
         self._judge_outcome(story, at)
 
+    def is_moving(self, resource: str) -> bool:
+        """Whether it is part of a departure that goes on, or was until just now."""
+        return any(resource in story.moves for story in self.book.open_stories() if story.kind in DEPARTURES)
+
+    def leaves(self, node: str) -> bool:
+        """Whether a departure from this node goes on, or ended just now."""
+        return any(story.from_node == node for story in self.book.open_stories() if story.kind in DEPARTURES)
+
+    def is_done(self, resource: str, source: str, target: str) -> bool:
+        """Whether it is known that it went from one node to the other."""
+        moves = [story.moves[resource] for story in self.state.stories if resource in story.moves]
+        return any((move.from_node, move.done_node) == (source, target) for move in moves)
+
+    def arrived(self, resource: str, source: str, stopped_at: datetime, target: str, at: datetime, *, promoted: bool) -> None:
+        """It became known later that a resource which serves on a node left another one for it."""
+        self.state.resources[resource].uncertain = False
+        self._arrive(Move(resource, source, stopped_at=stopped_at), target, max(at, stopped_at), promoted)
+
+    def taken_over(self, resource: str, source: str, target: str, at: datetime, *, promoted: bool) -> None:
+        """A resource serves on a node instead of on one that was lost."""
+        self.state.resources[resource].uncertain = False
+        self._arrive(Move(resource, source), target, at, promoted)
+
     def failed_on(self, resource: str, node: str) -> bool:
         """A start or promotion failed: whether that happened on the way of a departure."""
+        suspect = self.state.suspects.get(resource)
+        leaves = suspect is not None and suspect.stopped_at is not None and suspect.from_node not in (node, None)
+        if leaves and suspect is not None and suspect.stopped_at is not None and topology.is_uncertain(self.state.resources[resource]):
+            self.state.resources[resource].uncertain = False  # it was to go there
+            self.depart(suspect.from_node, [suspect], suspect.stopped_at)
         for story in self.book.open_stories():
             move = story.moves.get(resource)
             if move is not None and move.done_at is None and move.from_node != node:
@@ -366,7 +399,25 @@ class Departures:
             for name, move in self.state.suspects.items()
             if not move.polled and self._stopped_before(name, now, self.settings.grace)
         }
+        for source in dict.fromkeys(move.from_node for move in left.values()):
+            unsure = [name for name in left if left[name].from_node == source and topology.is_uncertain(self.state.resources[name])]
+            # A clone stops and stays so where its node cannot run it; several that stop together after a fault there are a service.
+            if unsure and not (len(unsure) > 1 and self._faults(source, now)):
+                for name in unsure:
+                    del left[name], self.state.suspects[name], self.state.suspects_at[name]
         self._down(left, now)
+        for story in self.book.open_stories():
+            if (stuck := self.stuck_at(story)) is not None and stuck <= now:
+                self._fail(story, now)
+
+    def stuck_at(self, story: Story) -> datetime | None:
+        """When a departure of which only traps tell counts as failed: no plan says that the cluster has nothing more to do."""
+        if story.kind not in DEPARTURES or story.outcome is not Outcome.ONGOING or not is_hearsay(story):
+            return None
+        waiting = [move for move in story.moves.values() if move.done_at is None]
+        if not waiting or not all(move.failed for move in waiting) or self._fencing_pending(story):
+            return None
+        return max(entry.at for entry in story.timeline) + self.settings.grace if story.timeline else None
 
     def polled_down(self, source: str | None, moves: Iterable[Move], at: datetime, *, failed: bool) -> None:
         """Polls show services that serve nowhere; `failed`: nothing will bring them up by itself."""
@@ -538,6 +589,8 @@ class Departures:
                 continue
             if any(move.done_at is None for move in story.moves.values()):
                 continue
+            if (sure := self.sure_at(story)) is not None and at < sure:
+                continue
             if topology.is_polled(self.state):
                 self._protect_polled(story, at)
                 continue
@@ -546,6 +599,12 @@ class Departures:
             redundancy = any(not reasons for reasons in hindered) if hindered else None
             reasons = [] if redundancy else [reason for found in hindered for reason in found]
             self._protected(story, redundancy, reasons, at)
+
+    def sure_at(self, story: Story) -> datetime | None:
+        """When a departure of which only traps tell is over: they tell no plan, so more may leave the node."""
+        if story.service_restored_at is None or story.outcome is not Outcome.SUCCEEDED or not is_hearsay(story):
+            return None
+        return story.service_restored_at + self.settings.grace
 
     def _protect_polled(self, story: Story, at: datetime) -> None:
         """By polls: every service that moved has a node that could take it over, a spare one where the cluster keeps some."""
@@ -566,6 +625,11 @@ class Departures:
         if redundancy and story.settle_at is None:  # people are told of it first
             story.redundancy_restored_at = at
             self.book.close(story, at, "protected again")
+
+
+def is_hearsay(story: Story) -> bool:
+    """Whether only traps tell of a story."""
+    return bool(story.timeline) and all(entry.source is Source.TRAP for entry in story.timeline)
 
 
 def _most(names: list[str]) -> str | None:

@@ -3,12 +3,17 @@
 The law: a piece of evidence confirms an earlier one when kind, subject and content agree, the times differ by no more than the window, and
 this witness (reporter, file and rule: the controller and the fencer of one node word one fact differently) has not yet told that fact. A
 witness that tells it again tells a new fact.
+
+Traps are copied in more ways: by every node, for every recipient of an alert, by relays, by the network. Two are copies when they have the
+same stamp (the event's own time), the same fencing, or when nothing else was told of their subject between them.
 """
 
 from collections import OrderedDict
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from hamon.model.event import Event, EventKind
+from hamon.model.observation import Source
 
 WINDOW = timedelta(seconds=10)
 MAX_FACTS = 4096
@@ -38,7 +43,7 @@ _CONTENT: dict[EventKind, tuple[str, ...]] = {
     EventKind.CLEANUP: ("expired",),
     EventKind.FENCING_ATTEMPTED: ("device", "rc", "result"),
     EventKind.FENCING_FAILED: ("final",),
-    EventKind.ATTRIBUTE_CHANGED: ("attribute", "old", "new"),
+    EventKind.ATTRIBUTE_CHANGED: ("attribute", "new"),
     EventKind.NETWORK_UNREACHABLE: ("target",),
     EventKind.DISK_ERROR: ("device",),
     EventKind.MOVE_CONSTRAINT_SET: ("constraint",),
@@ -66,14 +71,41 @@ _PER_REPORTER = frozenset(
     }
 )
 
+# Of these a second trap without another one about the same subject between them is a copy.
+_STATES = frozenset(
+    {
+        EventKind.NODE_JOINED,
+        EventKind.NODE_LOST,
+        EventKind.NODE_LEFT,
+        EventKind.RESOURCE_STARTED,
+        EventKind.RESOURCE_STOPPED,
+        EventKind.RESOURCE_PROMOTED,
+        EventKind.RESOURCE_DEMOTED,
+        EventKind.OPERATION_FAILED,
+    }
+)
+
 Key = tuple[object, ...]
+Witness = tuple[str | None, str, str, str]
+"""Reporter, collector, file or address, rule."""
+
+
+@dataclass(slots=True)
+class _Fact:
+    """The event that told it, who told it, and of traps when it was by them, and the references of a fencing."""
+
+    event: Event
+    witnesses: set[Witness]
+    stamps: set[datetime] = field(default_factory=set)
+    refs: set[str] = field(default_factory=set)
 
 
 class Facts:
     """The facts of the last moments. Bounded; a cache that may be rebuilt from the stored events."""
 
     def __init__(self) -> None:
-        self._facts: OrderedDict[Key, list[tuple[Event, set[tuple[str | None, str, str, str]]]]] = OrderedDict()
+        self._facts: OrderedDict[Key, list[_Fact]] = OrderedDict()
+        self._latest: OrderedDict[tuple[str, str | None, str | None], Key] = OrderedDict()
 
     def first(self, event: Event) -> Event | None:
         """The earlier event that this one confirms; None when it is news (and is remembered)."""
@@ -81,19 +113,47 @@ class Facts:
         witness = (event.reporter, event.collector, event.ref.rpartition("@")[0], event.rule)
         told = self._facts.get(key)
         if told is None:
-            self._facts[key] = [(event, {witness})]
+            self._facts[key] = told = []
             if len(self._facts) > MAX_FACTS:
                 self._facts.popitem(last=False)
-            return None
-        self._facts.move_to_end(key)
-        if len(told) > 1 or abs(event.at - told[0][0].at) > WINDOW:
-            told[:] = [fact for fact in told if abs(event.at - fact[0].at) <= WINDOW][-32:]
-        for earlier, witnesses in told:
-            if witness not in witnesses:
-                witnesses.add(witness)
-                return earlier
-        told.append((event, {witness}))
+        else:
+            self._facts.move_to_end(key)
+            if len(told) > 1 or (told and abs(event.at - told[0].event.at) > WINDOW):
+                told[:] = [fact for fact in told if abs(event.at - fact.event.at) <= WINDOW][-32:]
+        if event.source is Source.TRAP:
+            return self._first_trap(event, key, told, witness)
+        for fact in told:
+            if witness not in fact.witnesses:
+                fact.witnesses.add(witness)
+                return fact.event
+        told.append(_Fact(event, {witness}))
         return None
+
+    def _first_trap(self, event: Event, key: Key, told: list[_Fact], witness: Witness) -> Event | None:
+        subject = (event.cluster, event.node, event.resource)
+        is_state = event.kind in _STATES
+        goes_on = is_state and self._latest.get(subject) == key
+        if is_state:
+            self._latest[subject] = key
+            self._latest.move_to_end(subject)
+            if len(self._latest) > MAX_FACTS:
+                self._latest.popitem(last=False)
+        ref = event.detail.get("ref")
+        other = [fact for fact in told if ref is not None and fact.refs and ref not in fact.refs]
+        same = [fact for fact in told if fact not in other]
+        found = next((fact for fact in same if event.at in fact.stamps or ref in fact.refs), None)
+        found = found or next((fact for fact in same if witness not in fact.witnesses), None)
+        if found is None and goes_on and same:
+            found = same[-1]
+        if found is None:
+            told.append(fact := _Fact(event, {witness}))
+        else:
+            fact = found
+            fact.witnesses.add(witness)
+        fact.stamps.add(event.at)
+        if isinstance(ref, str):
+            fact.refs.add(ref)
+        return None if found is None else found.event
 
 
 def fact_key(event: Event) -> Key:

@@ -84,6 +84,8 @@ class Fencing:
         if node.member is not False and node.lost_by is not None:  # of two that called each other lost this one is down
             node.member = False
             topology.node(self.state, node.lost_by).member = True
+        if event.source is Source.TRAP:
+            self._alive(event)
         self._effects.vain_claims(node.name, event.at, "who called it lost was fenced itself")
         for vain in self._book.open_stories():
             if is_split(vain) and node.name in vain.nodes and vain.settle_at is not None:
@@ -121,6 +123,15 @@ class Fencing:
             if not manual:
                 self._record_fenced(failed, node.name)
             self._book.close(failed, event.at, "fencing succeeded at last")
+
+    def _alive(self, event: Event) -> None:
+        """Who fenced another node, or asked for it, is alive: traps do not say who called it lost."""
+        for name in {str(event.detail.get(who)) for who in ("delegate", "origin")} & set(self.state.nodes):
+            known = self.state.nodes[name]
+            if name != event.node and known.member is False and known.fenced_at is None and known.stop_requested_at is None:
+                known.lost_by = known.lost_by or event.node
+                known.member = True
+                self._effects.vain_claims(str(known.lost_by), event.at, "it fenced the other node")
 
     def _record_fenced(self, story: Story, name: str) -> None:
         seen: Story | None = story

@@ -15,9 +15,10 @@ from hamon.classify.departures import Departures
 from hamon.classify.effects import Effects
 from hamon.classify.facts import Facts
 from hamon.classify.fencing import Fencing
+from hamon.classify.hearsay import completed, is_unchanged, node_of_host
 from hamon.classify.marks import Marks
 from hamon.classify.membership import Membership
-from hamon.classify.operations import Operations
+from hamon.classify.operations import OVERTAKING, Operations
 from hamon.classify.polls import Polls
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.sources import Sources
@@ -29,6 +30,8 @@ from hamon.model.incident import Incident, IncidentKind, IncidentState, Notice, 
 from hamon.model.observation import Snapshot, Source, Tick
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
+_COARSE = 5
+"""As many events of logs without fractions of a second in a row mean that these have none."""
 _FORGET_EVERY = timedelta(seconds=30)
 
 _PREPARING = frozenset(
@@ -91,6 +94,7 @@ class Engine:
         self._sources = Sources(self.state, settings, self._book)
         self._polls = Polls(self.state, settings, self._book, self._departures, self._effects, self._marks, self._operations, self._fencing)
         self._watch = Watch(settings, last)
+        self._whole_seconds = 0
         groups = (self._marks, self._operations, self._fencing, self._membership, self._attributes, self._sources)
         self._handlers = {kind: handler for group in groups for kind, handler in group.handlers().items()}
 
@@ -131,6 +135,13 @@ class Engine:
         event = self._exact(item)
         polled = event.source is Source.POLL
         known = self._facts.first(event) is not None
+        if event.source is Source.LOG:
+            self._whole_seconds = min(self._whole_seconds + 1, _COARSE) if event.at.microsecond == 0 else 0
+        elif event.source is Source.TRAP and self._whole_seconds == _COARSE:
+            event = replace(event, at=event.at.replace(microsecond=0))  # beside a log of whole seconds a tenth would tell a false order
+        if event.source is Source.TRAP and not known and is_unchanged(self.state, event):
+            events.append(replace(event, witness=True))
+            return []
         if known or (polled and self._polls.is_known(event)):
             events.append(replace(event, witness=True))
             self._book.witness(event)
@@ -171,6 +182,10 @@ class Engine:
         state = self.state
         times = [time for story in state.stories for time in (story.settle_at, story.limit_at) if time is not None]
         times += [pending.decide_at for pending in state.links]
+        times += [at + OVERTAKING for at in state.doubles.values()]
+        for story in self._book.open_stories():
+            moments = (self._departures.stuck_at(story), self._departures.sure_at(story))
+            times += [at for at in moments if at is not None and (state.now is None or at > state.now)]
         times += [at + self.settings.grace for name, at in state.suspects_at.items() if not state.suspects[name].polled]
         times += [
             mark.at + self.settings.constraint_age
@@ -215,6 +230,7 @@ class Engine:
 
     def _due(self, now: datetime) -> None:
         state = self.state
+        self._operations.decide_doubles(now)
         self._departures.overdue(now)
         for story in list(state.stories):
             if story.settle_at is not None and story.settle_at <= now:
@@ -281,6 +297,8 @@ class Engine:
 
     def _exact(self, event: Event) -> Event:
         """Replace node numbers by names, and let the state decide between kinds that one line can mean."""
+        if event.source is Source.TRAP:
+            event = completed(self.state, event)
         detail = event.detail
         numbers = str(detail.get("node_ids") or detail.get("node_id") or "").split()
         topology.id_seen(self.state, " ".join(numbers))
@@ -289,6 +307,10 @@ class Engine:
             if name is None and event.kind is EventKind.NODE_LOST:
                 name = self._just_lost(event.at)
                 if name is not None:
+                    self.state.node_ids[numbers[0]] = name
+            if name is None and detail.get("host") is not None:
+                name = node_of_host(self.state, str(detail["host"]))
+                if name is not None and name not in self.state.node_ids.values():
                     self.state.node_ids[numbers[0]] = name
             if name is not None:
                 event = replace(event, node=name)

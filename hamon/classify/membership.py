@@ -212,7 +212,9 @@ class Membership:
         started = topology.node(self.state, event.node).stack_started_at if event.node is not None else None
         if started is not None and event.at - started <= self.settings.story_window:
             return  # a node that boots has no quorum yet
-        if self._book.find(IncidentKind.QUORUM_LOST, "") is None and self.state.dc is not None:
+        # A trap of quorum tells a change, which a node that only begins does not have.
+        is_known = self.state.dc is not None or event.source is Source.TRAP
+        if self._book.find(IncidentKind.QUORUM_LOST, "") is None and is_known:
             story = self._book.open(
                 IncidentKind.QUORUM_LOST,
                 "",
@@ -252,9 +254,12 @@ class Membership:
 
     def _pair(self, event: Event) -> tuple[str, str] | None:
         mine = event.reporter or event.node
+        peer = event.detail.get("peer")
+        if mine is None and peer is not None:  # Heartbeat tells of a link by the node at its other end
+            others = [name for name in self.state.nodes if name != peer]
+            mine = others[0] if len(others) == 1 else "?"
         if mine is None:
             return None
-        peer = event.detail.get("peer")
         if peer is None and event.detail.get("peer_id") is not None:
             number = str(event.detail["peer_id"])
             topology.id_seen(self.state, number)

@@ -1,7 +1,7 @@
 """Plans and operations of resources: what runs where, what failed, what recovered, and what may no longer run."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hamon.classify import topology
 from hamon.classify.departures import Departures
@@ -12,6 +12,11 @@ from hamon.classify.stories import Book
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, IncidentKind, Notice, Outcome, Severity
 from hamon.model.observation import Source
+
+OVERTAKING = timedelta(seconds=10)
+"""By how much the trap of a stop may come after that of the start which followed it."""
+_SAME_TIME = timedelta(milliseconds=500)
+"""By how much the stamps of two nodes may differ where what they tell came one after the other."""
 
 _FAILURES = frozenset({IncidentKind.RESOURCE_FAILURE, IncidentKind.STOP_FAILED, IncidentKind.FENCE_DEVICE_FAILED})
 
@@ -61,6 +66,7 @@ class Operations:
         if event.resource is None:
             return
         item = topology.resource(state, event.resource, self.settings)
+        item.uncertain = False
         text = {key: None if detail.get(key) is None else str(detail[key]) for key in ("from", "to", "from_role", "to_role")}
         if detail.get("instance") is not None:
             item.clone = True
@@ -202,9 +208,23 @@ class Operations:
         if story.severity is not Severity.INFO:
             self._book.tell(story, Notice.CLOSING if told else Notice.OPENING)
 
+    def _item(self, event: Event, resource: str) -> Resource:
+        """The resource that an event is about."""
+        if event.source is not Source.TRAP:
+            return topology.resource(self.state, resource, self.settings)
+        item = topology.hear_of(self.state, resource, self.settings)
+        item.clone = item.clone or "instance" in event.detail
+        return item
+
     def operation_succeeded(self, event: Event) -> None:
-        if event.detail.get("operation") == "monitor" and event.resource is not None and event.node is not None:
-            item = topology.resource(self.state, event.resource, self.settings)
+        if event.resource is None or event.node is None:
+            return
+        operation = event.detail.get("operation")
+        if operation == "notify":  # only clones have it
+            item = self._item(event, event.resource)
+            item.clone = item.clone or item.uncertain
+        elif operation in ("monitor", "probe"):
+            item = self._item(event, event.resource)
             if event.detail.get("rc") in (8, 191):
                 item.clone = item.promotable = True
                 item.roles[event.node] = topology.PROMOTED
@@ -216,7 +236,7 @@ class Operations:
         if event.resource is None or event.node is None:
             return
         resource, name = event.resource, event.node
-        item = topology.resource(self.state, resource, self.settings)
+        item = self._item(event, resource)
         node = topology.node(self.state, name)
         operation = str(event.detail.get("operation"))
         node.failed[resource] = event.at
@@ -250,7 +270,12 @@ class Operations:
     def resource_started(self, event: Event) -> None:
         if event.resource is None or event.node is None:
             return
-        item = topology.resource(self.state, event.resource, self.settings)
+        item = self._item(event, event.resource)
+        if event.detail.get("role") == "Unpromoted":
+            if item.roles.get(event.node) == topology.PROMOTED:
+                self.resource_demoted(event)
+                return
+            item.clone = item.promotable = True
         node = topology.node(self.state, event.node)
         if node.member is None:
             node.member = True
@@ -264,21 +289,71 @@ class Operations:
             and item.id not in self.state.suspects
             and self._departures.running(item.id) is None
         ):
-            item.clone = True  # it runs on two living nodes
-        if not item.clone:
+            if event.source is Source.TRAP and not item.clone:
+                self.state.doubles[item.id] = event.at
+            else:
+                item.clone = True  # it runs on two living nodes
+        if not item.clone and item.id not in self.state.doubles:
             item.roles.clear()
+        item.started_on, item.started_at = node.name, event.at
         item.roles[node.name] = "Unpromoted" if item.promotable else "Started"
         if topology.is_service(item, self.settings, self.state) and not item.promotable:
             self._departures.started(item.id, node.name, event.at, promoted=False, before=before)
+            self._taken_over(event, item, before)
         self._works(event)
+
+    def _taken_over(self, event: Event, item: Resource, before: list[str], *, promoted: bool = False) -> None:
+        """By traps it is not known where a resource ran that starts on the survivor of a lost node: there, unless that one was standby."""
+        if event.source is not Source.TRAP or before or item.clone != promoted or event.node is None:
+            return
+        if self._departures.is_moving(item.id):
+            return
+        window = self.settings.story_window
+        lost = [
+            node.name
+            for node in self.state.nodes.values()
+            if node.member is False
+            and node.stop_requested_at is None
+            and any(event.at - at <= window for at in (node.lost_at, node.fenced_at) if at is not None)
+        ]
+        item.roles.pop(event.node)
+        standby = (
+            len(lost) == 1
+            and topology.side(self.state, self.settings, lost[0]) == "standby"
+            and not self._departures.leaves(lost[0])  # else what arrived before makes it look so
+        )
+        item.roles[event.node] = topology.PROMOTED if promoted else "Started"
+        if len(lost) == 1 and not standby:
+            self._departures.taken_over(item.id, lost[0], event.node, event.at, promoted=promoted)
+
+    def _came_late(self, event: Event, item: Resource) -> bool:
+        """Traps overtake each other: whether the stop or demotion on this node belongs before the start that was told of another one."""
+        node, at = item.started_on, item.started_at
+        if event.source is not Source.TRAP or at is None or node is None or node == event.node or event.node is None:
+            return False
+        self.state.doubles.pop(item.id, None)
+        if topology.active_nodes(item) != [node] or not at - OVERTAKING <= event.at <= at + _SAME_TIME:
+            return False
+        if item.id not in self.state.returning and not self._departures.is_done(item.id, event.node, node):
+            self._departures.arrived(item.id, event.node, event.at, node, at, promoted=item.promotable)
+        return True
+
+    def decide_doubles(self, now: datetime) -> None:
+        """What runs on two living nodes, and was not told to stop on one of them for a while, is a clone."""
+        for name, at in list(self.state.doubles.items()):
+            if now - at >= OVERTAKING:
+                del self.state.doubles[name]
+                item = self.state.resources[name]
+                item.clone = item.clone or len(item.roles) > 1
 
     def resource_promoted(self, event: Event) -> None:
         if event.resource is None or event.node is None:
             return
-        item = topology.resource(self.state, event.resource, self.settings)
+        item = self._item(event, event.resource)
         topology.node(self.state, event.node)
         before = topology.active_nodes(item)
         item.clone = item.promotable = True
+        item.started_on, item.started_at = event.node, event.at
         for name in before:
             if name != event.node:
                 item.roles[name] = "Unpromoted"
@@ -287,16 +362,17 @@ class Operations:
         item.roles[event.node] = topology.PROMOTED
         if topology.is_service(item, self.settings, self.state):
             self._departures.started(item.id, event.node, event.at, promoted=True, before=before)
+            self._taken_over(event, item, before, promoted=True)
         self._works(event)
 
     def resource_stopped(self, event: Event) -> None:
         if event.resource is None or event.node is None:
             return
-        item = topology.resource(self.state, event.resource, self.settings)
+        item = self._item(event, event.resource)
         topology.node(self.state, event.node)
         served = event.node in topology.active_nodes(item) or not item.promotable
         item.roles.pop(event.node, None)
-        if topology.is_service(item, self.settings, self.state) and served and not item.promotable:
+        if topology.is_service(item, self.settings, self.state) and served and not item.promotable and not self._came_late(event, item):
             self._left(event, item)
         for story in self._book.open_stories():
             if story.kind is IncidentKind.STOP_FAILED and item.id in story.resources and event.node in story.nodes:
@@ -306,10 +382,10 @@ class Operations:
     def resource_demoted(self, event: Event) -> None:
         if event.resource is None or event.node is None:
             return
-        item = topology.resource(self.state, event.resource, self.settings)
+        item = self._item(event, event.resource)
         item.clone = item.promotable = True
         item.roles[event.node] = "Unpromoted"
-        if topology.is_service(item, self.settings, self.state):
+        if topology.is_service(item, self.settings, self.state) and not self._came_late(event, item):
             self._left(event, item)
 
     def _left(self, event: Event, item: Resource) -> None:

@@ -51,6 +51,11 @@ class Resource:
     clone: bool = False
     promotable: bool = False
     device: bool = False
+    uncertain: bool = False
+    """Only traps told of it, and not whether it is a clone: not seen to move, in no plan."""
+    started_on: str | None = None
+    started_at: datetime | None = None
+    """Its last start or promotion: traps of the stop before it may come late."""
     surveyed: bool = False
     """A poll told what kind it is: nothing need be guessed."""
 
@@ -210,6 +215,8 @@ class State:
     nodes: dict[str, Node] = field(default_factory=dict)
     node_ids: dict[str, str] = field(default_factory=dict)
     """Corosync node id -> name: configured, or learned."""
+    senders: dict[str, str] = field(default_factory=dict)
+    """Address of a sender of traps -> the only node whose operations it told; empty: it told those of several, as a relay does."""
     ids_seen: list[str] = field(default_factory=list)
     """All corosync node ids that were mentioned: that tells how many nodes there are."""
     unnamed: dict[str, str] = field(default_factory=dict)
@@ -244,6 +251,8 @@ class State:
     """Service resources that stopped without a plan that says why: they may be leaving, or just restarting."""
     restarting: dict[str, Move] = field(default_factory=dict)
     """Service resources that stopped because the plan restarts them where they are; should they not come back, they are down."""
+    doubles: dict[str, datetime] = field(default_factory=dict)
+    """Resource of which a trap told a start while it ran on another node -> when: the stop there may come late, else it is a clone."""
     returning: dict[str, str] = field(default_factory=dict)
     """Service resource that goes back by itself after a departure -> key of that departure."""
     suspects_at: dict[str, datetime] = field(default_factory=dict)

@@ -88,6 +88,8 @@ def is_telling(event: Event) -> bool:
     """Whether an event belongs in a timeline."""
     if event.kind is EventKind.PLAN and event.detail.get("action") in ("Leave", "End"):
         return False
+    if event.kind is EventKind.OPERATION_SUCCEEDED and event.detail.get("operation") == "notify":
+        return False
     return event.kind not in _UNTOLD
 
 

@@ -11,7 +11,11 @@ from hamon.model.cluster import ClusterView, NodeState, NodeView, ServiceView
 PROMOTED = "Promoted"
 POLLS_COUNT_FOR = timedelta(minutes=5)
 """How long after the last poll the state that it showed still counts."""
-_DEVICE_NAME = re.compile(r"fenc|stonith|^st\d", re.IGNORECASE)
+_DEVICE_NAME = re.compile(r"fenc|stonith|^st\d|ipmi|idrac|drac\d|\bilo\d?\b|(?<![a-z])(?:apc|pdu|sbd)(?![a-z])", re.IGNORECASE)
+_CLONE_NAME = re.compile(
+    r"(?:^|[^a-z])ping|Ping|(?:^|[^a-z])(?:diskd|dlm|lvmlockd|clvmd?|ifcheckd?|sysinfo|healthcpu)(?![a-z])|Diskd|Ifcheckd"
+)
+"""Names that people give to what every node needs; only a trap, which tells no kind, makes them count."""
 
 
 def resource(state: State, name: str, settings: ClusterSettings) -> Resource:
@@ -21,6 +25,22 @@ def resource(state: State, name: str, settings: ClusterSettings) -> Resource:
         device = name in settings.fence_devices or bool(_DEVICE_NAME.search(name))
         known = state.resources[name] = Resource(id=name, device=device)
     return known
+
+
+def hear_of(state: State, name: str, settings: ClusterSettings) -> Resource:
+    """The resource of this name, of which a trap tells, that says neither kind nor class."""
+    known = state.resources.get(name)
+    if known is None:
+        known = resource(state, name, settings)
+        if not any(name in members for members in settings.services.values()):
+            known.uncertain = True
+            known.clone = bool(_CLONE_NAME.search(name))
+    return known
+
+
+def is_uncertain(item: Resource) -> bool:
+    """Whether only traps told of it, and not yet whether it is a clone."""
+    return item.uncertain and not item.surveyed
 
 
 def node(state: State, name: str) -> Node:
