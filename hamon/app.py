@@ -166,12 +166,12 @@ class Gateway:
         store = SqlStore(url, clock=clock)
         address = config.web.address
         sock = bind(address.host, address.port)
+        collectors: list[Collector] = []
         try:
             metrics = Metrics(CollectorRegistry(), __version__)
             deliverer = Deliverer(store, outlets, Composer(config.web.timezone), clock, observe=metrics.delivered)
             targets = [outlet.target for outlet in outlets.values()]
             settings = {name: section.settings(name) for name, section in config.cluster.items()}
-            collectors: list[Collector] = []
             processor = Processor(
                 settings,
                 rules,
@@ -196,6 +196,9 @@ class Gateway:
             await self._together(processor, deliverer, collectors, server, sock, store, outlets)
         finally:
             sock.close()
+            for collector in collectors:
+                if isinstance(collector, Receiver):
+                    collector.close()
             await _close(outlets, store)
 
     async def _speak_snmp(self, outlets: Mapping[str, Outlet]) -> None:

@@ -44,6 +44,10 @@ class Receiver(Protocol):
         """Listen, and read what an earlier run left in the state directory. Raises ConfigError."""
         ...
 
+    def close(self) -> None:
+        """Give the addresses back; the end of `run` does it too."""
+        ...
+
     def counted(self) -> ReceiverView: ...
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from hamon.model.observation import LogChunk, Observation, ReadPosition
+from hamon.model.observation import LogChunk, Observation, ReadPosition, Trap, TrapBatch
 
 
 class FakeClock:
@@ -62,6 +62,10 @@ class MemoryInbox:
     @property
     def chunks(self) -> list[LogChunk]:
         return [observation for observation in self.observations if isinstance(observation, LogChunk)]
+
+    @property
+    def traps(self) -> list[Trap]:
+        return [trap for observation in self.observations if isinstance(observation, TrapBatch) for trap in observation.traps]
 
     @property
     def data(self) -> bytes:
