@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hamon.collect.trap_socket import inode, kernel_drops, open_socket
 
 from hamon.clock import SystemClock
+from hamon.collect.network import Listen
 from hamon.collect.snmp_trap import CALM, MOST_READY, SnmpTrap
-from hamon.collect.snmp_trap_config import Listen
+from hamon.collect.udp import inode, kernel_drops, open_socket
 from hamon.errors import ConfigError
 from hamon.model.observation import Refusal, SnmpVersion, SourceBack, SourceLost, Trap
 from hamon.parse.trap import RESPONSE, decode

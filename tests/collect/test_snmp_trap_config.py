@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from hamon.collect.snmp_trap_config import SnmpTrapConfig, parse_address, parse_network
-from hamon.collect.trap_senders import MOST_ADDRESSES, Bucket, Senders
+from hamon.collect.network import Bucket, parse_address, parse_network
+from hamon.collect.snmp_trap_config import SnmpTrapConfig
+from hamon.collect.trap_senders import MOST_ADDRESSES, Senders
 from hamon.config import load, warnings
 from hamon.errors import ConfigError
 
