@@ -28,6 +28,7 @@ from pydantic_core import ErrorDetails
 from hamon.classify.settings import ClusterSettings
 from hamon.collect import COLLECTORS
 from hamon.collect.snmp_trap_config import SnmpTrapConfig
+from hamon.collect.syslog_config import SyslogConfig
 from hamon.errors import ConfigError, Problem
 from hamon.model.incident import IncidentKind
 from hamon.model.observation import GATEWAY
@@ -622,8 +623,8 @@ def _cross_check(raw: dict[str, Any]) -> Iterator[_Found]:
             cluster = table.get("cluster")
             if isinstance(cluster, str) and cluster not in known:
                 yield _unknown_cluster((*location, "cluster"), cluster, known)
-        if section is SnmpTrapConfig:
-            yield from _heard_twice(location, table.get("listen", list(SnmpTrapConfig.model_fields["listen"].default)), heard)
+        if section is SnmpTrapConfig or section is SyslogConfig:
+            yield from _heard_twice(location, table.get("listen", list(section.model_fields["listen"].default)), heard)
         if len(location) == 3 and location[0] == "collect":
             paths = table.get("paths")
             for index, path in enumerate(paths if isinstance(paths, list) else []):
@@ -721,7 +722,7 @@ def _heard_twice(location: _Location, listen: object, heard: dict[str, _Location
     for index, address in enumerate(listen if isinstance(listen, list) else []):
         if isinstance(address, str) and (earlier := heard.setdefault(address, location)) != location:
             message = f"{_dotted(earlier)} listens there already"
-            hint = "one address and port belongs to one receiver; a receiver takes the traps of many clusters"
+            hint = "one address and port belongs to one receiver; a receiver takes what comes of many clusters"
             yield _Found(id="duplicate-listen", location=(*location, "listen", index), message=message, hint=hint)
 
 
@@ -771,9 +772,9 @@ def _claimed_twice(clusters: object) -> Iterator[_Found]:
 
 def _clusters_of(section: Section) -> Sequence[str]:
     """The clusters that a collector reads."""
-    return (
-        section.clusters if isinstance(section, SnmpTrapConfig) else [cluster for cluster in [getattr(section, "cluster", None)] if cluster]
-    )
+    if isinstance(section, SnmpTrapConfig | SyslogConfig):
+        return section.clusters
+    return [cluster for cluster in [getattr(section, "cluster", None)] if cluster]
 
 
 def _others_may_read(path: Path) -> bool:

@@ -124,6 +124,16 @@ PRESENT: tuple[Described, ...] = (
     _counter("hamon_traps_repeated_total", "Informs that came again before their sender had its answer.", "collector"),
     _gauge("hamon_traps_waiting", "Datagrams that wait to be read.", "collector"),
     _gauge("hamon_traps_engines_learned", "Engines of SNMPv3 that were learned.", "collector"),
+    _counter("hamon_syslog_received_total", "Syslog messages that were taken, by transport.", "collector", "transport"),
+    _counter(
+        "hamon_syslog_refused_total",
+        "Syslog messages or connections that were not taken; rate, queue and kernel are losses, the other reasons say what was wrong.",
+        "collector",
+        "reason",
+    ),
+    _counter("hamon_syslog_repeated_total", "Syslog messages that came a second time and were left out.", "collector"),
+    _gauge("hamon_syslog_waiting", "Datagrams of syslog that wait to be read.", "collector"),
+    _gauge("hamon_syslog_connections", "Senders of syslog that are connected.", "collector"),
 )
 """What is computed when Prometheus asks."""
 
@@ -419,14 +429,18 @@ def _source_samples(source: SourceView) -> Iterator[tuple[str, tuple[str, ...], 
 
 def _receiver_samples(receiver: ReceiverView) -> Iterator[tuple[str, tuple[str, ...], float]]:
     name = receiver.collector
+    prefix = "hamon_traps" if receiver.kind == "snmp_trap" else "hamon_syslog"
     for version, count in receiver.received.items():
-        yield "hamon_traps_received_total", (name, version), count
+        yield f"{prefix}_received_total", (name, version), count
     for reason, count in receiver.refused.items():
-        yield "hamon_traps_refused_total", (name, reason), count
-    yield "hamon_traps_acknowledged_total", (name,), receiver.acknowledged
-    yield "hamon_traps_repeated_total", (name,), receiver.repeated
-    yield "hamon_traps_waiting", (name,), receiver.waiting
-    yield "hamon_traps_engines_learned", (name,), receiver.engines
+        yield f"{prefix}_refused_total", (name, reason), count
+    yield f"{prefix}_repeated_total", (name,), receiver.repeated
+    yield f"{prefix}_waiting", (name,), receiver.waiting
+    if receiver.kind == "snmp_trap":
+        yield "hamon_traps_acknowledged_total", (name,), receiver.acknowledged
+        yield "hamon_traps_engines_learned", (name,), receiver.engines
+    else:
+        yield "hamon_syslog_connections", (name,), receiver.connections
 
 
 def _seconds(at: datetime) -> float:

@@ -97,6 +97,7 @@ def step(sequence: int, transition: TransitionKind = TransitionKind.UPDATED, /, 
 RECEIVERS = (
     ReceiverView(
         collector="main",
+        kind="snmp_trap",
         received={"1": 1, "2c": 20, "3": 300},
         refused={"source": 4, "rate": 5},
         acknowledged=30,
@@ -104,6 +105,7 @@ RECEIVERS = (
         waiting=7,
         engines=1,
     ),
+    ReceiverView(collector="nodes", kind="syslog", received={"tcp": 9}, refused={"queue": 1}, repeated=3, waiting=2, connections=4),
 )
 
 

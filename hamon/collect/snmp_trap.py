@@ -180,6 +180,7 @@ class SnmpTrap:
     def counted(self) -> ReceiverView:
         return ReceiverView(
             collector=self._name,
+            kind="snmp_trap",
             received={version: self._received[version] for version in SnmpVersion},
             refused={reason: self._refused[reason] for reason in Refusal},
             acknowledged=self._acknowledged,

@@ -532,9 +532,11 @@ class SourceView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiverView:
-    """What one receiver of traps did since it started. `received` goes by SNMP version, `refused` by reason (see Refusal)."""
+    """What one receiver did since it started. `received` goes by SNMP version or transport, `refused` by reason (see Refusal)."""
 
     collector: str
+    kind: str
+    """snmp_trap or syslog."""
     received: Mapping[str, int]
     refused: Mapping[str, int]
     acknowledged: int = 0
@@ -545,3 +547,5 @@ class ReceiverView:
     """Datagrams that wait to be read."""
     engines: int = 0
     """SNMPv3 engines that were learned."""
+    connections: int = 0
+    """Senders that are connected."""

@@ -203,7 +203,7 @@ class Trap:
 
 
 class Refusal(StrEnum):
-    """Why a datagram did not become a trap, in few words that also serve as metric label."""
+    """Why what came over the network was not taken, in few words that also serve as metric label."""
 
     OVERSIZED = "oversized"
     SOURCE = "source"
@@ -220,6 +220,7 @@ class Refusal(StrEnum):
     REPLAY = "replay"
     NOTIFICATION = "notification"
     CLUSTER = "cluster"
+    CONNECTIONS = "connections"
 
 
 LOSSES = frozenset({Refusal.RATE, Refusal.QUEUE, Refusal.KERNEL})

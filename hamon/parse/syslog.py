@@ -6,6 +6,7 @@ of its arrival are put in.
 
 import re
 from datetime import datetime
+from typing import NamedTuple
 
 MOST_DIGITS = 7
 """A message length in front of a message has at most so many digits; more is no length."""
@@ -20,35 +21,46 @@ _RFC3164 = re.compile(
     re.DOTALL,
 )
 _TAG = re.compile(rb"^[^\s:\[\]]+(?:\[[^\]]*\])?:")
+_OF_A_FILE = re.compile(rb"^\[\d+\] (?P<host>\S+) ")
+"""corosync.log and pacemaker.log of 1.1 have the process before the host; rsyslog sends lines of files as they are."""
 _BOM = b"\xef\xbb\xbf"
 _NIL = b"-"
 
 
-def as_line(message: bytes, received_at: datetime, sender: str) -> bytes:
-    r"""One message as a line without line end; `sender` is the host that counts where the message names none.
+class Line(NamedTuple):
+    """A message as a line without line end, and the host that it names."""
 
-    >>> as_line(b"<29>1 2026-11-22T10:52:22.5Z pm01 corosync 80 - - [KNET  ] link down\n", datetime.now(), "")
+    host: str
+    text: bytes
+
+
+def as_line(message: bytes, received_at: datetime, sender: str) -> Line:
+    r"""One message as a line; `sender` is the host that counts where the message names none.
+
+    >>> as_line(b"<29>1 2026-11-22T10:52:22.5Z pm01 corosync 80 - - [KNET  ] link down\n", datetime.now(), "").text
     b'2026-11-22T10:52:22.5Z pm01 corosync[80]: [KNET  ] link down'
     >>> as_line(b"<29>Nov 22 10:52:22 pm01 crmd[3]:  notice: text", datetime.now(), "")
-    b'Nov 22 10:52:22 pm01 crmd[3]:  notice: text'
+    Line(host='pm01', text=b'Nov 22 10:52:22 pm01 crmd[3]:  notice: text')
     """
     text = message.rstrip(b"\r\n\0")
     text = text.replace(b"\0", b"").replace(b"\r", b"#015").replace(b"\n", b"#012")
     if (priority := _PRIORITY.match(text)) is not None:
         text = text[priority.end() :]
-    host = sender.encode()
+    host, time, rest = sender.encode(), _now(received_at), text
     if (found := _RFC5424.match(text)) is not None and (data := _DATA.match(found["rest"])) is not None:
-        time = found["time"] if found["time"] != _NIL else _now(received_at)
-        tag = found["app"] if found["app"] != _NIL else b"-"
-        if found["process"] != _NIL:
-            tag += b"[" + found["process"] + b"]"
-        body = found["rest"][data.end() :].removeprefix(_BOM)
-        return b" ".join((time, found["host"] if found["host"] != _NIL else host, tag + b":", body))
-    if (found := _RFC3164.match(text)) is None:
-        return b" ".join((_now(received_at), host, text))
-    if found["host"] is not None and not _TAG.match(found["rest"]) and _TAG.match(found["host"] + b" " + found["rest"]):
-        return b" ".join((found["time"], host, found["host"], found["rest"]))
-    return b" ".join((found["time"], found["host"] or host, found["rest"]))
+        time = found["time"] if found["time"] != _NIL else time
+        host = found["host"] if found["host"] != _NIL else host
+        process = b"[" + found["process"] + b"]" if found["process"] != _NIL else b""
+        rest = found["app"] + process + b": " + found["rest"][data.end() :].removeprefix(_BOM)
+    elif (found := _RFC3164.match(text)) is not None:
+        time, rest = found["time"], found["rest"]
+        if (of_file := _OF_A_FILE.match(rest)) is not None:
+            return Line(of_file["host"].decode("ascii", "replace"), time + b" " + rest)
+        if found["host"] is not None and not _TAG.match(rest) and _TAG.match(found["host"] + b" " + rest):
+            rest = found["host"] + b" " + rest
+        elif found["host"] is not None:
+            host = found["host"]
+    return Line(host.decode("ascii", "replace"), b" ".join((time, host, rest)))
 
 
 def _now(received_at: datetime) -> bytes:

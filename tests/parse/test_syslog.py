@@ -47,19 +47,29 @@ NOW = datetime(2026, 11, 22, 10, 52, 23, tzinfo=UTC)
     ],
 )
 def test_a_message_becomes_one_line(message: bytes, line: bytes) -> None:
-    assert as_line(message, NOW, "192.0.2.7") == line
+    found = as_line(message, NOW, "192.0.2.7")
+    assert found.text == line
+    assert found.host == line.split()[3 if line.startswith(b"Nov") else 1].decode()
+
+
+def test_a_line_of_a_file_that_is_sent_as_it_is_stays_as_it_is() -> None:
+    for text in (
+        b"Nov 22 11:10:50 [80] pm01 corosync info    [KNET  ] link: host: 2 link: 0 is down",
+        b"Nov 22 10:52:22.856 pm01 pacemaker-execd     [105] (log_op_output) \tinfo: text | more",
+    ):
+        assert as_line(b"<30>" + text, NOW, "192.0.2.7") == ("pm01", text)
 
 
 def test_both_protocols_give_the_same_facts() -> None:
-    old = as_line(b"<29>Nov 22 10:52:22 pm01 crmd[3]:  notice: Quorum lost", NOW, "")
-    new = as_line(b"<29>1 2026-11-22T10:52:22+00:00 pm01 crmd 3 - -  notice: Quorum lost", NOW, "")
+    old = as_line(b"<29>Nov 22 10:52:22 pm01 crmd[3]:  notice: Quorum lost", NOW, "").text
+    new = as_line(b"<29>1 2026-11-22T10:52:22+00:00 pm01 crmd 3 - -  notice: Quorum lost", NOW, "").text
     stamps = Stamps("UTC", NOW)
     assert parse_line(old.decode(), stamps) == parse_line(new.decode(), stamps)
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_become_one_line(message: bytes) -> None:
-    line = as_line(message, NOW, "h")
+    line = as_line(message, NOW, "h").text
     assert b"\n" not in line
     assert b"\0" not in line
 
