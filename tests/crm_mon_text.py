@@ -1,4 +1,4 @@
-"""What the text of `crm_mon -1 -A -f -r -L -R -c` (2.1.5) says, to compare it with what its XML was read as."""
+"""What the text of `crm_mon -1 -A -f -r -L -R -c` (2.1.5, 3.0.0) says, to compare it with what its XML was read as."""
 
 import re
 from collections import Counter
@@ -54,7 +54,7 @@ def read(text: str) -> Told:
             told.failures.add((found[1], found[2], int(found[4]), found[6], found[7] or ""))
         elif section == "Negative Location Constraints" and (found := _BAN.match(line)):
             told.bans.add((found[1], found[2], found[4], found[3] is not None))
-        elif section == "Tickets" and (found := re.match(r"  \* (\S+): (granted|revoked)( \[standby\])?", line)):
+        elif section == "Tickets" and (found := re.match(r"  \* (\S+?):?\s(granted|revoked)( \[standby\])?", line)):
             told.tickets[found[1]] = (found[2] == "granted", found[3] is not None)
     return told
 

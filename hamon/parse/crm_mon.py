@@ -61,6 +61,7 @@ IGNORED: dict[str, dict[str, str]] = {
     },
     "group": {"number_resources": "the number of its resource elements"},
     "ban": {"master_only": "the old name of promoted-only, read where that is missing"},
+    "ticket": {"granted": "what status says, again (3.0.0); read where that is missing"},
     "status": {"message": "the words of the code"},
 }
 """Element -> attribute -> why it is not read."""
@@ -80,6 +81,7 @@ _REMEMBERED = 32768
 """Most of an answer is the same in the next one. Equal parts are one record then, which costs less to read, to compare and to keep."""
 
 _ROOTS = ("pacemaker-result", "crm_mon")
+_OCTAL = re.compile(r"(?:\\37777777[0-7]{3})+")
 _QUOTES = {"&quot;": '"', "&apos;": "'"}
 _WORDS = {4: "insufficient privileges", 102: "not connected"}
 
@@ -267,7 +269,7 @@ def _read_instance(items: _Items, places: tuple[_Items, ...]) -> InstanceStatus:
     wish = get("target_role")
     return InstanceStatus(
         id=name,
-        agent=get("resource_agent", ""),
+        agent=get("resource_agent", "").replace("::", ":"),
         role=_role(get("role", "")),
         active=get("active") == "true",
         orphaned=get("orphaned") == "true" or get("removed") == "true",
@@ -486,7 +488,7 @@ def _ticket(element: Element, timezone: str) -> TicketStatus:
     granted = element.get("last-granted", "")
     return TicketStatus(
         id=element.get("id", ""),
-        granted=element.get("status") == "granted",
+        granted=element.get("status") == "granted" if "status" in element.attrib else element.get("granted") == "true",
         standby=element.get("standby") == "true",
         last_granted_at=read_time(granted, timezone),
         last_granted_text=granted,
@@ -497,7 +499,9 @@ def _ticket(element: Element, timezone: str) -> TicketStatus:
 
 
 def _plain(text: str) -> str:
-    """Releases such as 2.1.5 escape a reason twice, so that `&quot;` is left in it."""
+    """A reason as it was meant. 2.0.5 to 3.0.0 escape it twice, so that `&quot;` is left; 2.0.5 writes byte E8 as `\\37777777750`."""
+    if "\\37777777" in text:
+        text = _OCTAL.sub(lambda found: bytes(int(part, 8) & 0xFF for part in found[0].split("\\")[1:]).decode("utf-8", "replace"), text)
     return unescape(text, _QUOTES) if "&" in text else text
 
 

@@ -1,6 +1,7 @@
 """Nothing of `crm_mon`'s XML is lost: every element and attribute changes what is read, or stands in the tables with the reason why not."""
 
 import re
+import tarfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
@@ -27,6 +28,12 @@ Place = tuple[str, str, str]
 def documents() -> tuple[tuple[str, bytes], ...]:
     """All there are: kept ones, made ones, those of the recordings, and the forms of other releases."""
     found = [(path.name, path.read_bytes()) for path in sorted(CORPUS.glob("*/*.xml"))]
+    for release in ("2.0.5", "3.0.0"):
+        with tarfile.open(CORPUS / f"pacemaker-{release}.tar.xz") as archive:
+            for member in archive.getmembers():
+                stream = archive.extractfile(member) if member.name.endswith("xml") else None
+                if stream is not None:
+                    found.append((f"{release} {member.name}", stream.read()))
     for recording in snapshots.NAMES:
         found += [(f"{recording} {name}", data) for name, data in snapshots.answers(recording).items() if b"<nodes>" in data]
     for path in sorted((CORPUS / "pacemaker-2.1.5").glob("*.xml")):

@@ -5,8 +5,9 @@ The answers of 2.1.5 stand in `tests/corpus/crm_mon`; where `crm_mon` is install
 
 import os
 import subprocess
+import tarfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -191,6 +192,48 @@ def test_the_forms_of_1_1_and_2_0_say_the_same(name: str, form: object) -> None:
     assert [replace(item, last_change_text="") for item in older.failures] == [
         replace(item, last_change_text="") for item in status.failures
     ]
+
+
+def essence(status: ClusterStatus) -> dict[str, object]:
+    """What every release tells of a cluster, whatever its words."""
+    return {
+        "dc": (status.dc, status.has_quorum, status.nodes_configured, status.resources_configured, status.resources_blocked),
+        "nodes": [replace(node, health=None, feature_set=None) for node in status.nodes],
+        "resources": [(type(item), item.id) for item in status.resources],
+        "instances": [replace(item, maintenance=False) for item in instances(status.resources)],
+        "history": [
+            replace(item, operations=tuple(replace(operation, rc_text="", last_run_text="") for operation in item.operations))
+            for item in status.history
+        ],
+        "failures": {replace(item, rc_text="", status="") for item in status.failures},
+        "bans": set(status.bans),
+        "attributes": set(status.attributes),
+        "tickets": set(status.tickets),
+    }
+
+
+@cache
+def printed_by(release: str) -> Mapping[str, bytes]:
+    with tarfile.open(KEPT.parent / f"pacemaker-{release}.tar.xz") as archive:
+        found = {}
+        for member in archive.getmembers():
+            stream = archive.extractfile(member) if member.isfile() else None
+            if stream is not None:
+                found[Path(member.name).name] = stream.read()
+        return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("release", ["2.0.5", "3.0.0"])
+@pytest.mark.parametrize("form", ["xml", "as-xml"])
+def test_what_other_releases_print_says_the_same(release: str, form: str, name: str) -> None:
+    """The same CIBs, printed by Debian's crm_mon of other releases: 2.0.5 in old words, 3.0.0 in new ones."""
+    assert essence(parse(printed_by(release)[f"{name}.{form}"])) == essence(parse((KEPT / f"{name}.xml").read_bytes()))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_xml_of_3_0_0_says_what_its_text_says(name: str) -> None:
+    compare(parse(printed_by("3.0.0")[f"{name}.xml"]), printed_by("3.0.0")[f"{name}.txt"].decode())
 
 
 def test_what_the_scenarios_are_made_for_is_in_them() -> None:
