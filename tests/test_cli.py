@@ -32,6 +32,10 @@ COMMANDS = [
     ("db", "upgrade"),
     ("notify",),
     ("notify", "test"),
+    ("snmp",),
+    ("snmp", "mib"),
+    ("snmp", "identity"),
+    ("snmp", "bump-boots"),
 ]
 KEYS = {
     "": {"cluster", "inputs", "incidents", "events"},

@@ -158,7 +158,6 @@ class SnmpTrapConfig(TargetSection, UserSection):
             user=user,
             bind=parse_address(self.bind, 0) if self.bind else None,
             timeout_seconds=self.timeout_seconds,
-            retries=self.retries,
         )
 
 
@@ -323,15 +322,20 @@ class SnmpTrapNotifier:
         sender = await self._prepared()
         await self._pace()
         whole = await self._whole(number, binds)
-        try:
-            await sender.send(whole, inform=self._config.kind == "inform")
-            for _ in range(self._config.repeat - 1 if self._config.kind == "trap" else 0):
+        inform = self._config.kind == "inform"
+        for left in range(self._config.retries if inform else self._config.repeat - 1, -1, -1):
+            try:
+                await sender.send(whole, inform=inform)
+                if inform or not left:
+                    return
                 await asyncio.sleep(1)
-                await sender.send(whole, inform=False)
-        except DeliveryError as err:
-            if err.reason is DeliveryReason.CREDENTIALS:
-                await self._forget_sender()  # so that secrets are read anew
-            raise
+            except DeliveryError as err:
+                if err.reason is DeliveryReason.CREDENTIALS:
+                    await self._forget_sender()  # so that secrets are read anew
+                if err.reason is not DeliveryReason.TIMEOUT or not left:
+                    raise
+            # It may have arrived; pysnmp would send the very same again, and nobody could tell.
+            whole = alarm.restated(self._entity()[0].root, whole)
 
     async def _whole(self, number: int, binds: Sequence[VarBind]) -> list[VarBind]:
         """With the two variables that begin every notification, within the limit of octets."""

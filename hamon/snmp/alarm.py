@@ -171,6 +171,12 @@ def of_gateway(
     return _in_order(root, (*mib.COMMON, *mib.NOTE_EXTRAS[note]), values | dict(extras))
 
 
+def restated(root: Sequence[int], binds: Sequence[VarBind]) -> list[VarBind]:
+    """The same, saying that it may have arrived before."""
+    oid = ".".join(map(str, (*root, *mib.VARS, Var.RESTATED, 0)))
+    return [item._replace(value=1) if item.oid == oid else item for item in binds]
+
+
 def fit(root: Sequence[int], binds: Sequence[VarBind], room: int) -> list[VarBind]:
     """The same in at most `room` octets: the cause is cut first, then the text, then what else is long."""
     fitted = list(binds)

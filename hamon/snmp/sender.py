@@ -36,7 +36,6 @@ class Receiver:
     user: User | None = None
     bind: tuple[str, int] | None = None
     timeout_seconds: float = 2.0
-    retries: int = 2
 
     @property
     def address_text(self) -> str:
@@ -128,7 +127,7 @@ class Sender:
         with contextlib.suppress(Exception):  # pysnmp has several for one that is not there
             config.delete_target_address(self._engine, NAME)
         timeout = round(receiver.timeout_seconds * 100)
-        config.add_target_address(self._engine, NAME, domain, address, PARAMETERS, timeout=timeout, retryCount=receiver.retries)
+        config.add_target_address(self._engine, NAME, domain, address, PARAMETERS, timeout=timeout, retryCount=0)
         self._address = address
         return transport
 

@@ -196,3 +196,20 @@ def test_snmptrap_sends_an_alert_by_these_names(tmp_path: Path) -> None:
     assert enterprise + b"\x02\x01" in datagram
     assert all(enterprise + bytes([1, column]) in datagram for column in range(1, 8))
     assert b"prmPg" in datagram
+
+
+def test_the_readme_lists_every_notification_with_its_number_and_objects() -> None:
+    """What operators type into their systems."""
+    readme = (MODULES / "README.md").read_text()
+    rows = re.findall(r"(?m)^\| (\d+) \| (\w+) \| `(\w+)`[^|]*\|([^|]*)\|$", readme)
+    listed = {int(number): (name, kind, tuple(re.findall(r"\w+", extras))) for number, name, kind, extras in rows if int(number) > 100}
+    expected = {}
+    for kind, number in mib.RAISES.items():
+        name = "OtherAlarm" if number == mib.OTHER_ALARM else camel(kind.name)
+        expected[number] = (name, kind.value, tuple(camel(var.name) for var in mib.EXTRAS[number]))
+    assert listed == expected
+    places = {
+        int(place): name
+        for place, name in re.findall(r"\| (\d+) \| (\w+)[^|]*(?=\|)", readme.split("each as instance 0")[1].split("17 to 22 only")[0])
+    }
+    assert places == {var.value: camel(var.name) for var in (*mib.COMMON, *mib.OF_INCIDENTS)}
