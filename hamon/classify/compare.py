@@ -99,7 +99,7 @@ class Watch:
 
     `last` is the last status that is remembered from an earlier run. `accepted` is, after each `see`, the status when the state of the
     cluster may be taken from it, else None: it has no nodes or no DC, or comes from a node that is just starting, or is not the one
-    that is believed.
+    that is believed, or another one says the contrary, so that it is open which of them goes on.
     """
 
     def __init__(self, settings: ClusterSettings, last: ClusterStatus | None = None) -> None:
@@ -159,8 +159,9 @@ class Watch:
             reporter.status, reporter.previous, reporter.at = status, before, status.at
             return events
         reporter.status, reporter.previous, reporter.at = status, before, status.at
+        reporter.contradicts = None
         self._lead = name
-        self.accepted = status
+        self.accepted = None if self._is_contradicted(status) else status
         known, digest = self._known, self._digest
         self._digest = snapshot.digest
         if known is None:
@@ -172,7 +173,7 @@ class Watch:
         if not self.changed:
             changes = list(self._unclean_again(status))
             self._known = replace(known, at=status.at, last_update_at=status.last_update_at) if known.at != status.at else known
-            self.accepted = self._known
+            self.accepted = None if self.accepted is None else self._known
             return events + self._events(changes, snapshot, known.at)
         return events + self._events(list(self._compared(known, status)), snapshot, known.at)
 
@@ -198,6 +199,15 @@ class Watch:
             return True
         interval = lead.at - lead.previous if lead.previous is not None else _INTERVAL
         return silence > interval * (_SILENT_INTERVALS if reporter.contradicts is not None else _NEXT_TURN)
+
+    def _is_contradicted(self, status: ClusterStatus) -> bool:
+        """Whether another node, which still answers, calls this one lost as this one does it."""
+        for other in self._reporters.values():
+            if other.contradicts is not None and other.contradicts == status.reporter and other.at is not None:
+                interval = other.at - other.previous if other.previous is not None else _INTERVAL
+                if status.at - other.at <= interval * _SILENT_INTERVALS:
+                    return True
+        return False
 
     def _contradiction(self, name: str, reporter: _Reporter, status: ClusterStatus) -> Iterator[Change]:
         """Two nodes that both have a DC and call each other lost: the cluster is split."""

@@ -2,7 +2,7 @@
 
 The law: a piece of evidence confirms an earlier one when kind, subject and content agree, the times differ by no more than the window, and
 this witness (reporter, file and rule: the controller and the fencer of one node word one fact differently) has not yet told that fact. A
-witness that tells it again tells a new fact.
+witness that tells it again tells a new fact. What polls tell has no time but an interval, from one poll to the next.
 
 Traps are copied in more ways: by every node, for every recipient of an alert, by relays, by the network. Two are copies when they have the
 same stamp (the event's own time), the same fencing, or when nothing else was told of their subject between them.
@@ -119,7 +119,7 @@ class Facts:
         else:
             self._facts.move_to_end(key)
             if len(told) > 1 or (told and abs(event.at - told[0].event.at) > WINDOW):
-                told[:] = [fact for fact in told if abs(event.at - fact.event.at) <= WINDOW][-32:]
+                told[:] = [fact for fact in told if _is_near(event, fact.event)][-32:]
         if event.source is Source.TRAP:
             return self._first_trap(event, key, told, witness)
         for fact in told:
@@ -154,6 +154,16 @@ class Facts:
         if isinstance(ref, str):
             fact.refs.add(ref)
         return None if found is None else found.event
+
+
+def earliest(event: Event) -> datetime:
+    """The lower bound of the time of an event: what only two polls tell happened at any moment between them."""
+    after = event.detail.get("after") if event.source is Source.POLL else None
+    return datetime.fromisoformat(after) if isinstance(after, str) else event.at
+
+
+def _is_near(one: Event, other: Event) -> bool:
+    return earliest(one) - WINDOW <= other.at and earliest(other) - WINDOW <= one.at
 
 
 def fact_key(event: Event) -> Key:

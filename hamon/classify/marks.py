@@ -7,9 +7,10 @@ from datetime import datetime
 from hamon.classify import topology
 from hamon.classify.departures import Departures
 from hamon.classify.effects import Effects
+from hamon.classify.facts import earliest
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import Mark, State
-from hamon.classify.stories import DEPARTURES, Book, earliest, entry_of
+from hamon.classify.stories import DEPARTURES, Book, entry_of
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, IncidentKind, Severity
 
@@ -41,8 +42,9 @@ class Marks:
                 if kind == "target_role":
                     mark.at = event.at
                 return mark
-        mark = Mark(kind, event.at, node=node, resource=event.resource, constraint=constraint, not_before=earliest(event))
-        mark.entry = entry_of(event)
+        bound = earliest(event)
+        mark = Mark(kind, event.at, node=node, resource=event.resource, constraint=constraint, entry=entry_of(event))
+        mark.not_before = bound if bound < event.at else None
         self.state.marks.append(mark)
         old = event.at - max(self.settings.story_window, self.settings.constraint_age)
         self.state.marks = [item for item in self.state.marks if item.ended_at is None or item.ended_at >= old]

@@ -462,7 +462,7 @@ class Polls:
                     if left is None or item.subject in node.degraded:
                         continue
                     node.degraded[item.subject] = at
-                    gone = self._gone(node.name, item.subject)
+                    gone = self._told_by(item)
                     began = min(left.started_at or left.detected_at, gone.at if gone is not None else at)
                     story = self._book.open(
                         IncidentKind.CONNECTIVITY_DEGRADED,
@@ -479,17 +479,6 @@ class Polls:
                     story.sources.append(Source.POLL)
                     self._effects.join_effect(story, node.name)
                     self._departures.weigh(left, at)
-
-    def _gone(self, node: str, attribute: str) -> TimelineEntry | None:
-        """What told last that an attribute went."""
-        for entry in reversed(self.state.recent):
-            if entry.node != node:
-                continue
-            if entry.event is EventKind.ATTRIBUTES_REMOVED or (
-                entry.event is EventKind.ATTRIBUTE_CHANGED and entry.detail.get("attribute") == attribute
-            ):
-                return entry
-        return None
 
     def _left(self, node: str, members: Sequence[str], at: datetime) -> Story | None:
         """The departure of a service from a node, as long as it is not known what for."""
@@ -600,7 +589,19 @@ class Polls:
     def _cause(self, hindrances: Sequence[Hindrance], at: datetime | None) -> Cause:
         one = hindrances[0]
         resource = one.subject if one.subject in self.state.resources else None
-        return Cause(kind=_CAUSES.get(one.reason, "attribute_changed"), node=one.node, resource=resource, at=at, text=self._word(one))
+        told = self._told_by(one)
+        text = told.raw if told is not None else ""
+        return Cause(kind=_CAUSES.get(one.reason, "attribute_changed"), node=one.node, resource=resource, at=at, text=text)
+
+    def _told_by(self, hindrance: Hindrance) -> TimelineEntry | None:
+        """The event that told of it, among the last ones."""
+        for entry in reversed(self.state.recent):
+            if entry.node == hindrance.node and (
+                entry.event in (EventKind.ATTRIBUTES_REMOVED, EventKind.NODE_LOST, EventKind.NODE_UNCLEAN)
+                or hindrance.subject in (entry.resource, entry.detail.get("attribute"), f"master-{entry.resource}")
+            ):
+                return entry
+        return None
 
     # -- two of it
 

@@ -24,7 +24,6 @@ from hamon.model.incident import (
     Transition,
     TransitionKind,
 )
-from hamon.model.observation import Source
 
 MAX_TIMELINE = 200
 MAX_RECENT = 60
@@ -76,12 +75,6 @@ def entry_of(event: Event) -> TimelineEntry:
         raw=event.raw[:MAX_ENTRY_RAW],
         reported_by=(event.reporter,) if event.reporter else (),
     )
-
-
-def earliest(event: Event) -> datetime | None:
-    """The lower bound of the time of an event that only two polls tell."""
-    after = event.detail.get("after") if event.source is Source.POLL else None
-    return datetime.fromisoformat(after) if isinstance(after, str) else None
 
 
 def is_telling(event: Event) -> bool:

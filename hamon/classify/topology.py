@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from hamon.classify.settings import ClusterSettings
-from hamon.classify.state import Node, Resource, State
+from hamon.classify.state import Node, PolledService, Resource, State
 from hamon.model.cluster import ClusterView, NodeState, NodeView, ServiceView
 
 PROMOTED = "Promoted"
@@ -144,10 +144,16 @@ def hindrances(state: State, name: str) -> list[str]:
         return []
     if not is_polled(state):
         return [word for word, _since in _derived(known)]
-    last = state.polls.last_at
     polled = dict.fromkeys(word for service in state.polls.services.values() for word in service.against.get(name, ()))
-    later = [word for word, since in _derived(known) if since is not None and last is not None and since > last]
-    return [*polled, *(word for word in later if word not in polled)]
+    return [*polled, *(word for word in hindrances_since_polled(state, name) if word not in polled)]
+
+
+def hindrances_since_polled(state: State, name: str) -> list[str]:
+    """What logs and traps told after the last poll."""
+    known, last = state.nodes.get(name), state.polls.last_at
+    if known is None or last is None:
+        return []
+    return [word for word, since in _derived(known) if since is not None and since > last]
 
 
 def _derived(known: Node) -> list[tuple[str, datetime | None]]:
@@ -195,6 +201,16 @@ def _name(members: list[str]) -> str:
     return members[0] if len(members) == 1 else f"{members[0]} … {members[-1]}"
 
 
+def _polled_view(name: str, service: PolledService, state: State) -> ServiceView:
+    return ServiceView(
+        name=name,
+        resources=tuple(service.members),
+        active_node=service.active[0] if service.active else None,
+        up=service.up,
+        able_to_take_over=tuple(node for node in service.able if not hindrances_since_polled(state, node)),
+    )
+
+
 def view(state: State, settings: ClusterSettings) -> ClusterView:
     """The cluster as pages and metrics show it."""
     nodes = []
@@ -208,8 +224,8 @@ def view(state: State, settings: ClusterSettings) -> ClusterView:
         else:
             what = NodeState.ONLINE if known.member else NodeState.UNKNOWN
         nodes.append(NodeView(name=known.name, state=what, is_dc=known.name == state.dc if state.dc else None, since=known.since))
-    shown = []
-    for name, members in services(state, settings).items():
+    shown = [_polled_view(name, service, state) for name, service in state.polls.services.items()] if is_polled(state) else []
+    for name, members in services(state, settings).items() if not shown else ():
         items = [state.resources[member] for member in members if member in state.resources]
         places = [active_nodes(item) for item in items]
         known_members = [place for place in places if place]

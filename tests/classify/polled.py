@@ -93,12 +93,14 @@ class Outcome:
         return [f"{item.kind} {','.join(item.nodes)} {item.from_node}->{item.to_node} {item.planned} {item.outcome}" for item in self.mains]
 
 
-def judge(polls: Sequence[Snapshot], *, settings: ClusterSettings | None = None, after: float = 30.0) -> Outcome:
+def judge(polls: Sequence[Event | Snapshot], *, settings: ClusterSettings | None = None, after: float = 30.0) -> Outcome:
     engine = Engine(settings or ClusterSettings(name="c"))
     incidents: dict[str, Incident] = {}
     events: list[Event] = []
     told: list[str] = []
-    items: list[Event | Snapshot | Tick] = [*polls, Tick(now=polls[-1].status.at + timedelta(seconds=after))]
+    last = polls[-1]
+    end = last.status.at if isinstance(last, Snapshot) else last.at
+    items: list[Event | Snapshot | Tick] = [*polls, Tick(now=end + timedelta(seconds=after))]
     for item in items:
         advance = engine.advance([item])
         events += advance.events

@@ -3,9 +3,14 @@
 The states are CIBs that Debian's `crm_mon` prints (Pacemaker 2.1.5); between them nothing but the engine is at work.
 """
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
+from hamon.model.event import Event, EventKind
 from hamon.model.incident import Incident, IncidentKind
+from hamon.model.observation import Snapshot, Source
 from tests import peers
 from tests.cib import (
     FENCE,
@@ -235,3 +240,107 @@ def test_what_was_already_so_in_the_first_poll_has_no_beginning_and_calls_nobody
 
 def test_what_somebody_wants_stopped_is_no_outage() -> None:
     assert film(Scene(0, disabled()), until=40).incidents == []
+
+
+# -- beside logs, and from several nodes
+
+
+def logged(seconds: float, kind: EventKind, node: str | None, resource: str | None = None, **detail: str | int | None) -> Event:
+    at = START + timedelta(seconds=seconds)
+    return Event(
+        at=at,
+        received_at=at,
+        cluster="c",
+        kind=kind,
+        rule="r",
+        source=Source.LOG,
+        collector="logs",
+        node=node,
+        resource=resource,
+        reporter=node,
+        detail=detail,
+        raw=f"{kind} of {resource} on {node}",
+        ref="log@1",
+    )
+
+
+def with_events(polls: list[Snapshot], *events: Event) -> Outcome:
+    items: list[Event | Snapshot] = [*polls, *events]
+    return judge(sorted(items, key=lambda item: item.status.at if isinstance(item, Snapshot) else item.at))
+
+
+def test_polls_do_not_contradict_a_log_for_half_a_minute_and_then_do() -> None:
+    polls = snapshots((Scene(0, one_plus_one()),), until=70)
+    found = with_events(polls, logged(10.3, EventKind.OPERATION_FAILED, "n1", "web", operation="monitor", rc=1))
+    (failure,) = found.mains
+    assert failure.kind is IncidentKind.LOCAL_RECOVERY
+    assert failure.resolved_at is not None
+    assert any("resource_failure" in key for key in found.told)
+    shorter = with_events(snapshots((Scene(0, one_plus_one()),), until=38), found.events[0])
+    assert [item.resolved_at for item in shorter.mains] == [None]
+
+
+def test_a_node_that_a_log_calls_lost_though_polls_show_it_is_no_longer_lost() -> None:
+    polls = snapshots((Scene(0, one_plus_one()),), until=70)
+    (lost, *_) = with_events(polls, replace(logged(10.3, EventKind.NODE_LOST, "n2"), reporter="n1")).incidents
+    assert (lost.kind, lost.resolved_at is not None) == (IncidentKind.NODE_LOST, True)
+
+
+def test_what_a_log_told_first_is_told_once_and_keeps_its_time() -> None:
+    fenced = ("n1",)
+    polls = snapshots(
+        (
+            Scene(0, promotable()),
+            Scene(10, promotable(n1="unclean")),
+            Scene(14, promotable("n2", None, "offline"), fenced),
+        ),
+        until=30,
+        every=5,
+    )
+    log = [
+        replace(logged(9.2, EventKind.NODE_LOST, "n1"), reporter="n2"),
+        replace(logged(13.1, EventKind.FENCING_DONE, "n1", action="reboot"), reporter="n2"),
+        logged(13.4, EventKind.RESOURCE_PROMOTED, "n2", "db"),
+    ]
+    found = with_events(polls, *log)
+    (failover,) = found.mains
+    assert (failover.kind, failover.planned, failover.from_node, failover.to_node) == (IncidentKind.FAILOVER, False, "n1", "n2")
+    assert seconds(failover)[:2] == (9.2, 13.4)
+    assert set(failover.sources) == {Source.LOG, Source.POLL}
+    assert [event.kind for event in found.events if event.source is Source.POLL and not event.witness] == [EventKind.ATTRIBUTE_CHANGED]
+
+
+def reported(polls: list[Snapshot], node: str, dc: str, later: float) -> list[Snapshot]:
+    """The same as another node's answers, which come a little later."""
+    found = []
+    for poll in polls:
+        at = poll.status.at + timedelta(seconds=later)
+        nodes = tuple(replace(item, is_dc=item.name == dc) for item in poll.status.nodes)
+        status = replace(poll.status, at=at, reporter=node, dc=dc, nodes=nodes)
+        found.append(replace(poll, status=status, received_at=at, path=node, digest=poll.digest + dc))
+    return found
+
+
+@pytest.mark.parametrize("winner", ["n1", "n2"])
+def test_of_two_nodes_that_call_each_other_lost_one_is_fenced_and_that_is_one_story(winner: str) -> None:
+    """n1 serves. Cut off from each other both are DC of their own; the winner fences the other."""
+    loser = "n2" if winner == "n1" else "n1"
+    fenced = (loser,)
+    mine = {
+        "n1": promotable().node("n2", "unclean"),
+        "n2": promotable(n1="unclean"),
+    }
+    after = promotable("n1", None).node("n2", "offline") if winner == "n1" else promotable("n2", None, "offline")
+    polls: list[Snapshot] = []
+    for number, name in enumerate(("n1", "n2")):
+        scenes = [Scene(0, promotable()), Scene(10, mine[name]), *([Scene(14, after, fenced)] if name == winner else [])]
+        seen = snapshots(scenes, until=40 if name == winner else 13)
+        polls += reported(seen[:10], name, "n1", 0.05 * number) + reported(seen[10:], name, name, 0.05 * number)
+    found = with_events(polls)
+    (main,) = found.mains
+    if winner == "n2":
+        assert (main.kind, main.from_node, main.to_node, main.planned) == (IncidentKind.FAILOVER, "n1", "n2", False)
+    else:
+        assert (main.kind, main.nodes, main.planned) == (IncidentKind.STANDBY_FAULT, ("n2",), False)
+    assert main.fenced == (loser,)
+    assert list(found.told) == [main.key]
