@@ -399,7 +399,17 @@ class _Picture:
         return node
 
 
-_OUT = frozenset({Reason.NODE_LOST, Reason.NODE_STOPPED, Reason.NODE_UNCLEAN, Reason.NODE_PENDING, Reason.NODE_STOPPING, Reason.STANDBY})
+_OUT = frozenset(
+    {
+        Reason.NODE_LOST,
+        Reason.NODE_STOPPED,
+        Reason.NODE_UNCLEAN,
+        Reason.NODE_PENDING,
+        Reason.NODE_STOPPING,
+        Reason.STANDBY,
+        Reason.NO_QUORUM,
+    }
+)
 """A node in these states runs nothing: that instances and attributes are missing there follows from it and is no reason of its own."""
 _FOLLOWS = frozenset({Reason.NO_INSTANCE, Reason.CLONE_MISSING, Reason.ATTRIBUTE, Reason.NOT_PROMOTABLE})
 

@@ -14,6 +14,7 @@ from tests import snapshots
 from tests.cib import SCENARIOS
 
 CRM_MON = Path(__file__).parents[1] / "corpus" / "crm_mon" / "pacemaker-2.1.5"
+LIVE = CRM_MON.parent / "live-2.1.5"
 AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
@@ -228,6 +229,28 @@ def test_a_node_is_never_both_active_and_candidate_and_every_host_is_one() -> No
             assert not set(candidates) & set(item.active_nodes)
             assert all(candidate.able is not True or not candidate.hindrances for candidate in item.candidates)
             assert all(hindrance.node == candidate.node for candidate in item.candidates for hindrance in candidate.hindrances)
+
+
+@pytest.mark.parametrize(
+    ("name", "active", "able", "reasons"),
+    [
+        ("ok", ("n1",), ("n2", "n3"), []),
+        ("crash3", ("n1",), ("n2",), ["node_stopped n3"]),
+        ("noquorum", (), (), ["no_quorum n1", "node_unclean n2", "node_stopped n3"]),
+    ],
+)
+@pytest.mark.parametrize("with_cib", [False, True])
+def test_a_living_cluster_of_three_nodes(
+    name: str, active: tuple[str, ...], able: tuple[str, ...], reasons: list[str], with_cib: bool
+) -> None:
+    """2.1.5: all is well; a node crashed and was fenced; another one crashed, which costs the quorum."""
+    status = crm_mon.parse((LIVE / f"{name}.xml").read_bytes(), at=AT)
+    if with_cib:
+        status = replace(status, cib=cibadmin.read_cib((LIVE / f"{name}.cib").read_bytes()))
+    found = find(status)
+    assert [item.name for item in found.services] == ["grpPg", "msPrmStateful"]
+    for item in found.services:
+        assert (item.active_nodes, item.able_to_take_over, against(item)) == (active, able, reasons)
 
 
 def test_the_patterns_that_can_be_configured_are_those_that_can_be_found() -> None:

@@ -90,6 +90,13 @@ def test_a_failover_as_its_polls_show_it() -> None:
             ),
             "not connected: error: Could not connect to launcher: Connection refused; crm_mon: Connection to cluster failed: ",
         ),
+        (  # 2.0.5
+            frame(
+                status='<status code="102" message="Not connected"><errors><error>Could not connect to the CIB: Transport endpoint is not '
+                "connected</error><error>crm_mon: Error: cluster is not available on this node</error></errors></status>"
+            ),
+            "not connected: Could not connect to the CIB: Transport endpoint is not connected; crm_mon: Error: cluster is not available",
+        ),
         (frame(status='<status code="4" message="Insufficient privileges"/>'), "insufficient privileges: Insufficient privileges"),
         (frame(NODES, '<status code="124" message="Timeout occurred"/>'), "exit status 124: Timeout occurred"),
         (frame('<pacemakerd sys_from="pacemakerd" state="starting_daemons"/>'), "no data: pacemakerd state starting_daemons"),

@@ -147,6 +147,18 @@ def test_what_the_installed_crm_mon_prints_says_the_same_in_all_its_forms(name: 
     assert replace(old, last_update_at=None, fencing_code=None) == replace(status, last_update_at=None, fencing_code=None)
 
 
+@pytest.mark.parametrize("name", ["ok", "crash3", "noquorum"])
+def test_both_forms_of_a_living_cluster_say_the_same(name: str) -> None:
+    """With its fencing history, which no CIB holds. 2.1.5, asked one after the other."""
+    live = KEPT.parent / "live-2.1.5"
+    new, old = (parse((live / f"{name}.{form}").read_bytes()) for form in ("xml", "as-xml"))
+    assert replace(old, last_update_at=None) == replace(new, last_update_at=None)
+    assert (new.pacemakerd_state, new.fencing_code) == ("running", None)
+    assert [(item.target, item.action, item.status, item.delegate) for item in new.fencing] == (
+        [] if name == "ok" else [("n3", "reboot", "success", "n2")]
+    )
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_forms_of_3_0_say_the_same(name: str) -> None:
     """Times with their zone, `removed`, the new names of options."""
