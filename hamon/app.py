@@ -168,7 +168,7 @@ class Gateway:
         sock = bind(address.host, address.port)
         collectors: list[Collector] = []
         try:
-            metrics = Metrics(CollectorRegistry(), __version__)
+            metrics = Metrics(CollectorRegistry(), __version__, config.metrics)
             deliverer = Deliverer(store, outlets, Composer(config.web.timezone), clock, observe=metrics.delivered)
             targets = [outlet.target for outlet in outlets.values()]
             settings = {name: section.settings(name) for name, section in config.cluster.items()}
@@ -189,9 +189,9 @@ class Gateway:
             await asyncio.to_thread(self._open, collectors)
             views = _Views(processor, collectors)
             metrics.expect(clusters=settings, collectors=[name for _, name, _ in config.collectors()], targets=outlets)
-            metrics.watch(views)
+            metrics.watch(views, settings)
             await metrics.refresh(store)
-            web = create(store, views, clock, config.web, metrics.scraper(store, asyncio.get_running_loop()), self._reasons(processor))
+            web = create(store, views, clock, config.web, metrics.answer(store, asyncio.get_running_loop()), self._reasons(processor))
             server = _Server(uvicorn.Config(web, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1))
             await self._together(processor, deliverer, collectors, server, sock, store, outlets)
         finally:

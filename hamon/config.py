@@ -30,6 +30,7 @@ from hamon.collect import COLLECTORS
 from hamon.collect.snmp_trap_config import SnmpTrapConfig
 from hamon.collect.syslog_config import SyslogConfig
 from hamon.errors import ConfigError, Problem
+from hamon.expose.settings import MetricsConfig
 from hamon.model.incident import IncidentKind
 from hamon.model.observation import GATEWAY
 from hamon.notify import NOTIFIERS
@@ -127,6 +128,8 @@ class Config(Section):
     """Where the history is kept."""
     web: WebConfig = Field(default_factory=WebConfig)
     """Pages, metrics and health."""
+    metrics: MetricsConfig = Field(default_factory=MetricsConfig)
+    """What Prometheus is shown."""
     log: LogConfig = Field(default_factory=LogConfig)
     """hamon's own log."""
     rules: RulesConfig = Field(default_factory=RulesConfig)

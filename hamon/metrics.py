@@ -1,141 +1,130 @@
-"""Numbers for Prometheus: what hamon did (counters), and how the clusters are now (gauges computed at scrape time).
+"""Numbers for Prometheus: what hamon did (counters), and how the clusters are now.
 
-Law: every label has few values. What comes from a log (the name of a daemon) is bounded here, the rest is configured or
-closed. Unknown reads as unhealthy: such a gauge is 0, and its sister `..._known` tells that nobody knows.
+Laws: every label has few values. What comes from a log (the name of a daemon) is bounded here, the rest is configured or
+closed. Unknown reads as unhealthy: such a gauge is 0, and its sister `..._known` tells that nobody knows. What belongs to a cluster is
+written when it changes and kept (hamon.expose); a scrape asks no cluster, and writes only what is new.
 """
 
 import asyncio
 from asyncio import AbstractEventLoop
 from collections import Counter as TallyCounter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from threading import Lock
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
+from hamon.classify.services import Pattern, Services, find
+from hamon.classify.settings import ClusterSettings
 from hamon.errors import DeliveryReason, StoreError
-from hamon.model.cluster import ClusterView, NodeState, ReceiverView, SourceView
+from hamon.expose import cluster as of_cluster
+from hamon.expose import ha_cluster
+from hamon.expose.board import Board
+from hamon.expose.cluster import POLL, SOURCES, Facts
+from hamon.expose.ha_cluster import RoleNames
+from hamon.expose.settings import MetricsConfig
+from hamon.expose.tally import Tally
+from hamon.expose.text import CONTENT_TYPE, Described, Rows, counter, gauge, histogram, labels, whole
+from hamon.model.cluster import ClusterView, ReceiverView, SourceView
 from hamon.model.event import Event
 from hamon.model.incident import Incident, IncidentKind, Outcome, Transition, TransitionKind
+from hamon.model.observation import Polled
 from hamon.ports import IncidentFilter, Views
 
 OTHER = "other"
 """The daemon label of all daemons beyond the first `MOST_DAEMONS`."""
 MOST_DAEMONS = 64
-MOST_SOURCES = 500
+MOST_SOURCES = 5000
 MOST_INCIDENTS = 1000
 REFRESH_SECONDS = 4.0
 """How long a scrape waits for the history; Prometheus itself gives up after 10 s."""
 
+_NEVER = datetime.fromtimestamp(0, UTC)
 _DEPARTURES = frozenset({IncidentKind.FAILOVER, IncidentKind.SWITCHOVER, IncidentKind.SERVICE_DOWN})
 _MOVES = frozenset({IncidentKind.FAILOVER, IncidentKind.SWITCHOVER})
-_MEMBERS = frozenset({NodeState.ONLINE, NodeState.STANDBY, NodeState.MAINTENANCE})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Described:
-    """One metric as the README of /dashboards lists it. `kind` is counter, gauge or histogram; `buckets` those of a histogram."""
-
-    name: str
-    kind: str
-    labels: tuple[str, ...]
-    text: str
-    buckets: tuple[float, ...] = ()
-
-
-def _counter(name: str, text: str, *labels: str) -> Described:
-    return Described(name=name, kind="counter", labels=labels, text=text)
-
-
-def _gauge(name: str, text: str, *labels: str) -> Described:
-    return Described(name=name, kind="gauge", labels=labels, text=text)
-
-
-def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Described:
-    return Described(name=name, kind="histogram", labels=labels, text=text, buckets=buckets)
-
-
 _FAST = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _SENDING = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _DOWN = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 
 OWN: tuple[Described, ...] = (
-    _counter("hamon_lines_read_total", "Lines read.", "collector"),
-    _counter("hamon_lines_matched_total", "Lines that a rule knows.", "collector", "daemon"),
-    _counter("hamon_lines_unmatched_total", "Lines that no rule knows.", "collector", "daemon"),
-    _counter("hamon_lines_truncated_total", "Lines longer than the limit, cut.", "collector"),
-    _counter("hamon_lines_undecodable_total", "Lines that are text in none of the configured encodings.", "collector"),
-    _counter("hamon_parse_errors_total", "Lines without the form of any known log.", "collector"),
-    _counter("hamon_events_total", "Events stored, those included that only confirm another one.", "cluster", "kind"),
-    _counter("hamon_incidents_opened_total", "Incidents opened; planned is true, false or unknown.", "cluster", "kind", "planned"),
-    _counter(
-        "hamon_incidents_resolved_total", "Incidents that ended; outcome is expired where that ended it.", "cluster", "kind", "outcome"
-    ),
-    _counter("hamon_failovers_total", "Failovers and switchovers whose outcome is known.", "cluster", "planned", "outcome"),
-    _histogram("hamon_service_down_seconds", "How long services were down in each interruption.", _DOWN, "cluster", "planned"),
-    _counter(
+    counter("hamon_lines_read_total", "Lines read.", "collector"),
+    counter("hamon_lines_matched_total", "Lines that a rule knows.", "collector", "daemon"),
+    counter("hamon_lines_unmatched_total", "Lines that no rule knows.", "collector", "daemon"),
+    counter("hamon_lines_truncated_total", "Lines longer than the limit, cut.", "collector"),
+    counter("hamon_lines_undecodable_total", "Lines that are text in none of the configured encodings.", "collector"),
+    counter("hamon_parse_errors_total", "Lines without the form of any known log.", "collector"),
+    counter(
         "hamon_deliveries_total",
         "Attempts to hand over a notification; result is sent, failed (given up), or why it is tried again.",
         "target",
         "result",
     ),
-    _histogram("hamon_delivery_seconds", "How long one attempt to hand over a notification took.", _SENDING, "target"),
-    _counter("hamon_defects_total", "Defects of hamon met while processing; each is in its log with a traceback."),
-    _counter("hamon_store_errors_total", "Times that the history could not be read or written."),
-    _histogram("hamon_batch_seconds", "How long a batch of observations took from the inbox to the history.", _FAST),
-    _gauge("hamon_inbox_observations", "Observations that wait to be processed."),
-    _gauge("hamon_store_up", "Whether the history answered when it was last asked for open incidents."),
-    _gauge("hamon_build_info", "Always 1; the version is in the label.", "version"),
+    histogram("hamon_delivery_seconds", "How long one attempt to hand over a notification took.", _SENDING, "target"),
+    counter("hamon_defects_total", "Defects of hamon met while processing; each is in its log with a traceback."),
+    counter("hamon_store_errors_total", "Times that the history could not be read or written."),
+    histogram("hamon_batch_seconds", "How long a batch of observations took from the inbox to the history.", _FAST),
+    gauge("hamon_inbox_observations", "Observations that wait to be processed."),
+    gauge("hamon_store_up", "Whether the history answered when it was last asked for open incidents."),
+    gauge("hamon_build_info", "Always 1; the version is in the label.", "version"),
 )
-"""What hamon counts itself, as it happens."""
+"""What hamon counts of itself, as it happens."""
+
+COUNTED: tuple[Described, ...] = (
+    counter("hamon_events_total", "Events stored, those included that only confirm another one.", "cluster", "kind"),
+    counter("hamon_incidents_opened_total", "Incidents opened; planned is true, false or unknown.", "cluster", "kind", "planned"),
+    counter(
+        "hamon_incidents_resolved_total", "Incidents that ended; outcome is expired where that ended it.", "cluster", "kind", "outcome"
+    ),
+    counter("hamon_failovers_total", "Failovers and switchovers whose outcome is known.", "cluster", "planned", "outcome"),
+    counter(
+        "hamon_failover_causes_total",
+        "The same with what caused them: the kind of the incident or event that came first, or unknown.",
+        *("cluster", "cause", "planned", "outcome"),
+    ),
+    histogram(
+        "hamon_failover_seconds",
+        "From the first symptom of a failover or switchover until the service was back.",
+        _DOWN,
+        "cluster",
+        "planned",
+    ),
+    histogram("hamon_service_down_seconds", "How long services were down in each interruption.", _DOWN, "cluster", "planned"),
+    counter("hamon_service_downtime_seconds_total", "How long the service was down in interruptions that ended.", "cluster", "service"),
+)
+"""What is counted of each cluster, as it happens."""
 
 PRESENT: tuple[Described, ...] = (
-    _gauge("hamon_cluster_maintenance", "Whether the whole cluster is in maintenance mode.", "cluster"),
-    _gauge("hamon_cluster_quorum", "Whether the cluster has quorum; 0 when unknown.", "cluster"),
-    _gauge("hamon_cluster_quorum_known", "Whether it is known if the cluster has quorum.", "cluster"),
-    _gauge("hamon_cluster_dc", "Whether the node is the designated controller.", "cluster", "node"),
-    _gauge("hamon_cluster_last_event_timestamp_seconds", "When the last event of the cluster happened.", "cluster"),
-    _gauge("hamon_node_state", "1 for the state that the node is in, 0 for the others.", "cluster", "node", "state"),
-    _gauge("hamon_node_online", "Whether the node is a member of the cluster, also in standby or maintenance.", "cluster", "node"),
-    _gauge("hamon_service_up", "Whether the service runs; 0 when unknown.", "cluster", "service"),
-    _gauge("hamon_service_up_known", "Whether it is known if the service runs.", "cluster", "service"),
-    _gauge("hamon_service_active", "Whether the service is active on the node.", "cluster", "service", "node"),
-    _gauge("hamon_service_redundancy", "Number of nodes able to take the service over; 0 when unknown.", "cluster", "service"),
-    _gauge("hamon_service_redundancy_known", "Whether it is known which nodes are able to take the service over.", "cluster", "service"),
-    _gauge("hamon_incident_open", "Open incidents that are no part of another one.", "cluster", "kind", "severity", "node", "resource"),
-    _gauge("hamon_deliveries_pending", "Notifications that wait to be handed over.", "target"),
-    _gauge("hamon_source_up", "Whether the source of evidence gives data.", "cluster", "collector", "path"),
-    _gauge("hamon_source_last_data_timestamp_seconds", "When the source last gave data.", "cluster", "collector", "path"),
-    _gauge("hamon_source_lag_bytes", "What is written in the source and not yet read.", "cluster", "collector", "path"),
-    _counter("hamon_source_read_bytes_total", "Bytes read from the source.", "cluster", "collector", "path"),
-    _counter("hamon_source_read_lines_total", "Lines read from the source, or traps that came from it.", "cluster", "collector", "path"),
-    _counter("hamon_traps_received_total", "SNMP traps and informs that were taken, by SNMP version.", "collector", "version"),
-    _counter(
+    gauge("hamon_incident_open", "Open incidents that are no part of another one.", "cluster", "kind", "severity", "node", "resource"),
+    gauge("hamon_deliveries_pending", "Notifications that wait to be handed over.", "target"),
+    counter("hamon_traps_received_total", "SNMP traps and informs that were taken, by SNMP version.", "collector", "version"),
+    counter(
         "hamon_traps_refused_total",
         "Datagrams that did not become a trap; rate, queue and kernel are losses, the other reasons say what was wrong with them.",
         "collector",
         "reason",
     ),
-    _counter("hamon_traps_acknowledged_total", "Informs that were answered, after what they carry was stored.", "collector"),
-    _counter("hamon_traps_repeated_total", "Informs that came again before their sender had its answer.", "collector"),
-    _gauge("hamon_traps_waiting", "Datagrams that wait to be read.", "collector"),
-    _gauge("hamon_traps_engines_learned", "Engines of SNMPv3 that were learned.", "collector"),
-    _counter("hamon_syslog_received_total", "Syslog messages that were taken, by transport.", "collector", "transport"),
-    _counter(
+    counter("hamon_traps_acknowledged_total", "Informs that were answered, after what they carry was stored.", "collector"),
+    counter("hamon_traps_repeated_total", "Informs that came again before their sender had its answer.", "collector"),
+    gauge("hamon_traps_waiting", "Datagrams that wait to be read.", "collector"),
+    gauge("hamon_traps_engines_learned", "Engines of SNMPv3 that were learned.", "collector"),
+    counter("hamon_syslog_received_total", "Syslog messages that were taken, by transport.", "collector", "transport"),
+    counter(
         "hamon_syslog_refused_total",
         "Syslog messages or connections that were not taken; rate, queue and kernel are losses, the other reasons say what was wrong.",
         "collector",
         "reason",
     ),
-    _counter("hamon_syslog_repeated_total", "Syslog messages that came a second time and were left out.", "collector"),
-    _gauge("hamon_syslog_waiting", "Datagrams of syslog that wait to be read.", "collector"),
-    _gauge("hamon_syslog_connections", "Senders of syslog that are connected.", "collector"),
+    counter("hamon_syslog_repeated_total", "Syslog messages that came a second time and were left out.", "collector"),
+    gauge("hamon_syslog_waiting", "Datagrams of syslog that wait to be read.", "collector"),
+    gauge("hamon_syslog_connections", "Senders of syslog that are connected.", "collector"),
 )
-"""What is computed when Prometheus asks."""
+"""What is asked when Prometheus asks."""
+
+DROP_IN = (*ha_cluster.FAMILIES, *ha_cluster.SCRAPE)
+ALL: tuple[Described, ...] = (*OWN, *COUNTED, *of_cluster.FAMILIES, *POLL, *SOURCES, *PRESENT)
+"""hamon's own metrics, in the order of the README of /dashboards."""
 
 
 def planned_label(planned: bool | None) -> str:
@@ -153,7 +142,7 @@ class History(Protocol):
 class Metrics:
     """All numbers of one hamon, in the registry that is passed in."""
 
-    def __init__(self, registry: CollectorRegistry, version: str) -> None:
+    def __init__(self, registry: CollectorRegistry, version: str, config: MetricsConfig | None = None) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # one more series for each counter that nobody asks for
         self._registry = registry
         self._counters = {one.name: Counter(one.name, one.text, one.labels, registry=registry) for one in OWN if one.kind == "counter"}
@@ -164,9 +153,13 @@ class Metrics:
             if one.kind == "histogram"
         }
         self._gauges["hamon_build_info"].labels(version).set(1)
-        self._present = _Present()
-        registry.register(self._present)
         ProcessCollector(registry=registry)
+        self._tally = Tally(COUNTED)
+        self._present = _Present()
+        self._config = config or MetricsConfig()
+        self._clusters = _Clusters(self._config, self._tally)
+        self._drop_ins: dict[tuple[str, RoleNames], tuple[tuple[object, ...], bytes]] = {}
+        self._writing = Lock()
         self._daemons: set[str] = set()
         self._judged: dict[tuple[str, str], set[str]] = {}
         self._refreshed = False
@@ -185,14 +178,21 @@ class Metrics:
             self._present.targets.add(target)
         for cluster in clusters:
             for planned in (True, False, None):
-                self._histograms["hamon_service_down_seconds"].labels(cluster, planned_label(planned))
+                self._tally.observe("hamon_service_down_seconds", cluster, (planned_label(planned),), None)
+                self._tally.observe("hamon_failover_seconds", cluster, (planned_label(planned),), None)
                 for outcome in (Outcome.SUCCEEDED, Outcome.FAILED):
-                    self._counters["hamon_failovers_total"].labels(cluster, planned_label(planned), outcome)
+                    self._tally.add("hamon_failovers_total", cluster, (planned_label(planned), outcome), 0)
 
-    def watch(self, views: Views) -> None:
-        """Compute the gauges of clusters and sources from `views`, which are looked at now and at every `refresh`."""
+    def watch(self, views: Views, settings: Mapping[str, ClusterSettings] | None = None) -> None:
+        """Show clusters and sources as `views` has them, which are looked at now and at every `refresh`. `settings` name services."""
         self._present.views = views
+        self._clusters.settings = settings or {}
+        self._look()
+
+    def _look(self) -> None:
         self._present.look()
+        if self._present.views is not None:
+            self._clusters.look(self._present.views, self._present.sources)
 
     def read(self, collector: str, lines: int) -> None:
         self._counters["hamon_lines_read_total"].labels(collector).inc(lines)
@@ -221,32 +221,43 @@ class Metrics:
     def recorded(self, events: Iterable[Event], transitions: Iterable[Transition]) -> None:
         """Count what one batch gave, once it is in the history."""
         for (cluster, kind), count in TallyCounter((event.cluster, event.kind) for event in events).items():
-            self._counters["hamon_events_total"].labels(cluster, kind).inc(count)
+            self._tally.add("hamon_events_total", cluster, (kind,), count)
         for transition in transitions:
             self._count(transition)
 
     def _count(self, transition: Transition) -> None:
-        incident = transition.incident
-        planned = planned_label(incident.planned)
+        incident, tally = transition.incident, self._tally
+        cluster, planned = incident.cluster, planned_label(incident.planned)
         match transition.kind:
             case TransitionKind.OPENED:
-                self._counters["hamon_incidents_opened_total"].labels(incident.cluster, incident.kind, planned).inc()
+                tally.add("hamon_incidents_opened_total", cluster, (incident.kind, planned))
             case TransitionKind.RESOLVED:
-                self._counters["hamon_incidents_resolved_total"].labels(incident.cluster, incident.kind, incident.outcome).inc()
+                tally.add("hamon_incidents_resolved_total", cluster, (incident.kind, incident.outcome))
             case TransitionKind.EXPIRED:
-                self._counters["hamon_incidents_resolved_total"].labels(incident.cluster, incident.kind, "expired").inc()
+                tally.add("hamon_incidents_resolved_total", cluster, (incident.kind, "expired"))
             case TransitionKind.UPDATED:
                 pass
         if incident.kind in _DEPARTURES:
-            judged = self._judged.setdefault((incident.cluster, incident.key), set())
-            for fact in _facts(incident) - judged:
+            judged = self._judged.setdefault((cluster, incident.key), set())
+            for fact in sorted(_facts(incident) - judged):
                 judged.add(fact)
                 if fact == "outcome":
-                    self._counters["hamon_failovers_total"].labels(incident.cluster, planned, incident.outcome).inc()
+                    self._moved(incident, planned)
                 elif incident.service_down_seconds is not None:
-                    self._histograms["hamon_service_down_seconds"].labels(incident.cluster, planned).observe(incident.service_down_seconds)
+                    tally.observe("hamon_service_down_seconds", cluster, (planned,), incident.service_down_seconds)
+                    for service in incident.services:
+                        tally.add("hamon_service_downtime_seconds_total", cluster, (service,), incident.service_down_seconds)
         if transition.kind in (TransitionKind.RESOLVED, TransitionKind.EXPIRED):
             self._judged.pop((incident.cluster, incident.key), None)
+
+    def _moved(self, incident: Incident, planned: str) -> None:
+        cause = incident.cause.kind if incident.cause is not None else "unknown"
+        self._tally.add("hamon_failovers_total", incident.cluster, (planned, incident.outcome))
+        self._tally.add("hamon_failover_causes_total", incident.cluster, (cause, planned, incident.outcome))
+        began = incident.started_at or incident.detected_at
+        if incident.outcome is Outcome.SUCCEEDED and incident.service_restored_at is not None:
+            took = max(0.0, (incident.service_restored_at - began).total_seconds())
+            self._tally.observe("hamon_failover_seconds", incident.cluster, (planned,), took)
 
     def delivered(self, target: str, result: str, seconds: float) -> None:
         """Count one attempt; `result` is "sent", "failed" (given up) or a DeliveryReason, `seconds` how long it took."""
@@ -270,10 +281,10 @@ class Metrics:
         """Take open incidents and waiting deliveries from the history, and the views as they are now.
 
         Call it at start, before the first batch: the first call also learns which open incidents an earlier run has counted.
-        Then before each exposition, which `scraper` does. While the history does not answer its last known numbers stay, and
+        Then before each exposition, which `answer` does. While the history does not answer its last known numbers stay, and
         `hamon_store_up` is 0.
         """
-        self._present.look()
+        self._look()
         try:
             incidents = await store.incidents(IncidentFilter(open_only=True, limit=MOST_INCIDENTS))
             pending = await store.pending_deliveries()
@@ -290,28 +301,63 @@ class Metrics:
                 if incident.kind in _DEPARTURES:
                     self._judged.setdefault((incident.cluster, incident.key), set()).update(_facts(incident))
 
-    def scraper(
-        self, store: History, loop: AbstractEventLoop, *, refresh_seconds: float = REFRESH_SECONDS
-    ) -> Callable[[], tuple[bytes, str]]:
-        """A function that answers a scrape from another thread: what is asked is asked on `loop`, where the views change; writing
-        the exposition, which takes some ten milliseconds for many clusters, does not hold `loop` up.
+    def answer(self, store: History, loop: AbstractEventLoop, *, refresh_seconds: float = REFRESH_SECONDS) -> "Scraper":
+        """What the web asks: what is to be had by waiting is asked on `loop`, where the views change; writing the exposition does not
+        hold `loop` up.
         """
+        return Scraper(self, store, loop, refresh_seconds)
 
-        def scrape() -> tuple[bytes, str]:
-            asked = asyncio.run_coroutine_threadsafe(self.refresh(store), loop)
-            try:
-                asked.result(refresh_seconds)
-            except TimeoutError:
-                # A history that hangs is one that does not answer.
-                asked.cancel()
-                self._gauges["hamon_store_up"].set(0)
-            return self.exposition()
+    def hangs(self) -> None:
+        """A history that hangs is one that does not answer."""
+        self._gauges["hamon_store_up"].set(0)
 
-        return scrape
+    def chunks(self) -> Sequence[bytes]:
+        """The answer to a scrape, in pieces."""
+        own = generate_latest(self._registry)
+        present = whole((*SOURCES, *PRESENT), self._present.rows())
+        with self._writing:  # one at a time, so that what changed is written once
+            return [own, *self._clusters.chunks(), present]
 
     def exposition(self) -> tuple[bytes, str]:
         """The answer to a scrape, and its content type."""
-        return generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4
+        return b"".join(self.chunks()), CONTENT_TYPE
+
+    async def ha_cluster(self, cluster: str, roles: RoleNames | None = None) -> bytes | None:
+        """The answer of ha_cluster_exporter for one cluster, from memory; None: there is no such cluster, or it is not polled."""
+        views = self._present.views
+        polled = views.polled(cluster) if views is not None else None
+        if polled is None:
+            sources = views.sources() if views is not None else ()
+            if not any(source.cluster == cluster and source.kind == "crm_mon" for source in sources):
+                return None
+            polled = _unanswered(cluster)
+        roles = roles or self._config.ha_cluster_roles
+        state = _state(polled, known=True)
+        kept = self._drop_ins.get((cluster, roles))
+        if kept is None or kept[0] != state:
+            written = await asyncio.to_thread(whole, ha_cluster.FAMILIES, ha_cluster.rows(polled, roles))
+            kept = self._drop_ins[cluster, roles] = (state, written)
+        return kept[1] + whole(ha_cluster.SCRAPE, ha_cluster.scrape_rows(polled))
+
+
+class Scraper:
+    """Answers scrapes (see hamon.web.exposition.Metrics)."""
+
+    def __init__(self, metrics: Metrics, store: History, loop: AbstractEventLoop, refresh_seconds: float) -> None:
+        self._metrics, self._store, self._loop, self._refresh_seconds = metrics, store, loop, refresh_seconds
+
+    def scrape(self) -> tuple[Sequence[bytes], str]:
+        """From another thread than that of the loop."""
+        asked = asyncio.run_coroutine_threadsafe(self._metrics.refresh(self._store), self._loop)
+        try:
+            asked.result(self._refresh_seconds)
+        except TimeoutError:
+            asked.cancel()
+            self._metrics.hangs()
+        return self._metrics.chunks(), CONTENT_TYPE
+
+    async def ha_cluster(self, cluster: str, roles: RoleNames | None = None) -> bytes | None:
+        return await self._metrics.ha_cluster(cluster, roles)
 
 
 def _facts(incident: Incident) -> set[str]:
@@ -325,31 +371,15 @@ def _facts(incident: Incident) -> set[str]:
 
 
 def _printable(label: str) -> str:
-    """The label in valid UTF-8: names of files may be none, and one bad label would break the whole exposition."""
+    """The label in valid UTF-8: one bad label would break the whole exposition."""
     return label if label.isascii() else label.encode("utf-8", "backslashreplace").decode()
 
 
-class _Family:
-    """Samples of one metric of PRESENT; the last value given for the same labels stands, as Prometheus refuses two."""
-
-    def __init__(self, described: Described) -> None:
-        self.described = described
-        self.samples: dict[tuple[str, ...], float] = {}
-
-    def metric(self) -> Metric:
-        family = CounterMetricFamily if self.described.kind == "counter" else GaugeMetricFamily
-        metric: CounterMetricFamily | GaugeMetricFamily = family(self.described.name, self.described.text, labels=self.described.labels)
-        for labels, value in self.samples.items():
-            metric.add_metric([_printable(label) for label in labels], value)
-        return metric
-
-
-class _Present(Collector):
-    """Computes the gauges when Prometheus asks; holds what can only be had by waiting (`incidents`, `pending`) or on the event loop."""
+class _Present:
+    """What is had from elsewhere at each scrape: sources, receivers, open incidents, deliveries that wait."""
 
     def __init__(self) -> None:
         self.views: Views | None = None
-        self.clusters: Sequence[ClusterView] = ()
         self.sources: Sequence[SourceView] = ()
         self.receivers: Sequence[ReceiverView] = ()
         self.incidents: Sequence[Incident] = ()
@@ -358,33 +388,126 @@ class _Present(Collector):
 
     def look(self) -> None:
         if self.views is not None:
-            self.clusters, self.sources = tuple(self.views.clusters()), tuple(self.views.sources())
-            self.receivers = tuple(self.views.receivers())
+            self.sources, self.receivers = tuple(self.views.sources()), tuple(self.views.receivers())
 
-    def describe(self) -> Iterable[Metric]:
-        return [_Family(described).metric() for described in PRESENT]
-
-    def collect(self) -> Iterator[Metric]:
-        families = {described.name: _Family(described) for described in PRESENT}
-        for name, labels, value in self._samples():
-            families[name].samples[labels] = value
-        counts: dict[tuple[str, ...], float] = families["hamon_incident_open"].samples
+    def rows(self) -> Rows:
+        # Sources that are down come first: of these none may be cut off.
+        found = of_cluster.source_rows(sorted(self.sources, key=lambda source: source.up)[:MOST_SOURCES])
+        found |= {one.name: {} for one in PRESENT}
+        names = {one.name: one.labels for one in PRESENT}
+        for name, values, value in self._samples():
+            found[name][labels(names[name], values)] = value
+        counts = found["hamon_incident_open"]
         for incident in self.incidents:
-            labels = (incident.cluster, incident.kind, incident.severity, _node(incident), _resource(incident))
-            counts[labels] = counts.get(labels, 0) + 1
-        for family in families.values():
-            yield family.metric()
+            values = (incident.cluster, incident.kind, incident.severity, _node(incident), _resource(incident))
+            key = labels(names["hamon_incident_open"], values)
+            counts[key] = counts.get(key, 0) + 1
+        return found
 
     def _samples(self) -> Iterator[tuple[str, tuple[str, ...], float]]:
         for target, number in self.pending.items():
             yield "hamon_deliveries_pending", (target,), number
-        for cluster in self.clusters:
-            yield from _cluster_samples(cluster)
-        # Sources that are down come first: of these none may be cut off.
-        for source in sorted(self.sources, key=lambda source: source.up)[:MOST_SOURCES]:
-            yield from _source_samples(source)
         for receiver in self.receivers:
             yield from _receiver_samples(receiver)
+
+
+@dataclass(slots=True)
+class _Written:
+    """What a cluster was when its metrics were written last."""
+
+    view: ClusterView | None = None
+    polled: Polled | None = None
+    state: tuple[object, ...] = ()
+    services: Services | None = None
+
+
+class _Clusters:
+    """The metrics of all clusters. `look` belongs to the event loop; everything else to one thread at a time."""
+
+    def __init__(self, config: MetricsConfig, tally: Tally) -> None:
+        self.settings: Mapping[str, ClusterSettings] = {}
+        self._config, self._tally = config, tally
+        drop_in = DROP_IN if config.ha_cluster else ()
+        self._board = Board((*COUNTED, *of_cluster.FAMILIES, *POLL, *drop_in))
+        self._written: dict[str, _Written] = {}
+        self._marks: dict[str, int] = {}
+        self._seen: Mapping[str, tuple[ClusterView, Polled | None, bool]] = {}
+
+    def look(self, views: Views, sources: Iterable[SourceView]) -> None:
+        polled_by: set[str] = set()
+        told_of: set[str] = set()
+        read: set[str] = set()
+        for source in sources:
+            (polled_by if source.kind == "crm_mon" else told_of).add(source.cluster)
+            if source.kind != "crm_mon" and source.up:
+                read.add(source.cluster)
+        seen = {}
+        for view in views.clusters():
+            polled = views.polled(view.name)
+            if polled is None and view.name in polled_by:
+                polled = _unanswered(view.name)
+            if polled is not None and polled.unknown_since is None and polled.snapshot is not None:
+                known = True
+            else:
+                # Without any source (as when hamon only shows what it remembers) the view is all there is.
+                known = view.name in read or (polled is None and view.name not in told_of)
+            seen[view.name] = (view, polled, known)
+        self._seen = seen
+
+    def chunks(self) -> Iterator[bytes]:
+        """Write what changed, and give everything."""
+        seen = self._seen
+        for name in [name for name in self._written if name not in seen]:
+            self._board.drop(name)
+            self._marks.pop(name, None)
+            del self._written[name]
+        for name in self._tally.clusters():
+            if self._marks.get(name) != (mark := self._tally.mark(name)):
+                self._board.put(name, COUNTED, self._tally.rows(name))
+                self._marks[name] = mark
+        for name, (view, polled, known) in seen.items():
+            written = self._written.setdefault(name, _Written())
+            state = _state(polled, known)
+            if view is not written.view or state != written.state:
+                self._write(name, view, polled, known, anew=state != written.state)
+                written.view, written.state = view, state
+            if polled is not written.polled:
+                self._board.put(name, POLL, of_cluster.poll_rows(polled) if polled is not None else {})
+                if self._config.ha_cluster:
+                    self._board.put(name, ha_cluster.SCRAPE, ha_cluster.scrape_rows(polled) if polled is not None else {})
+                written.polled = polled
+        yield from self._board.chunks()
+
+    def _write(self, name: str, view: ClusterView, polled: Polled | None, known: bool, *, anew: bool) -> None:
+        """`anew`: what polling shows is another than before."""
+        written = self._written[name]
+        if anew:
+            written.services = self._services(name, polled)
+            if self._config.ha_cluster:
+                rows = ha_cluster.rows(polled, self._config.ha_cluster_roles) if polled is not None else {}
+                self._board.put(name, ha_cluster.FAMILIES, rows)
+        facts = Facts(view=view, polled=polled, services=written.services, known=known)
+        self._board.put(name, of_cluster.FAMILIES, of_cluster.rows(facts))
+
+    def _services(self, name: str, polled: Polled | None) -> Services | None:
+        if polled is None or polled.snapshot is None or polled.unknown_since is not None:
+            return None
+        settings = self.settings.get(name)
+        named = settings.services if settings is not None else None
+        pattern = Pattern(settings.pattern) if settings is not None and settings.pattern is not None else None
+        return find(polled.snapshot.status, named=named or None, pattern=pattern)
+
+
+def _unanswered(cluster: str) -> Polled:
+    return Polled(cluster=cluster, unknown_since=_NEVER, reason="no answer yet")
+
+
+def _state(polled: Polled | None, known: bool) -> tuple[object, ...]:
+    """Another when the metrics of the state are others."""
+    if polled is None or polled.snapshot is None:
+        return (polled is not None, known)
+    digest = polled.snapshot.digest
+    return (digest or id(polled.snapshot.status), polled.unknown_since is None, known)
 
 
 def _node(incident: Incident) -> str:
@@ -394,37 +517,6 @@ def _node(incident: Incident) -> str:
 
 def _resource(incident: Incident) -> str:
     return next(iter(incident.services or incident.resources), "")
-
-
-def _cluster_samples(cluster: ClusterView) -> Iterator[tuple[str, tuple[str, ...], float]]:
-    name = cluster.name
-    yield "hamon_cluster_maintenance", (name,), cluster.maintenance
-    yield "hamon_cluster_quorum", (name,), bool(cluster.has_quorum)
-    yield "hamon_cluster_quorum_known", (name,), cluster.has_quorum is not None
-    if cluster.last_event_at is not None:
-        yield "hamon_cluster_last_event_timestamp_seconds", (name,), _seconds(cluster.last_event_at)
-    for node in cluster.nodes:
-        yield "hamon_cluster_dc", (name, node.name), node.name == cluster.dc
-        yield "hamon_node_online", (name, node.name), node.state in _MEMBERS
-        for state in NodeState:
-            yield "hamon_node_state", (name, node.name, state), node.state is state
-    for service in cluster.services:
-        yield "hamon_service_up", (name, service.name), bool(service.up)
-        yield "hamon_service_up_known", (name, service.name), service.up is not None
-        yield "hamon_service_redundancy", (name, service.name), len(service.able_to_take_over or ())
-        yield "hamon_service_redundancy_known", (name, service.name), service.able_to_take_over is not None
-        for node_name in {node.name for node in cluster.nodes} | ({service.active_node} if service.active_node else set()):
-            yield "hamon_service_active", (name, service.name, node_name), node_name == service.active_node
-
-
-def _source_samples(source: SourceView) -> Iterator[tuple[str, tuple[str, ...], float]]:
-    labels = (source.cluster, source.collector, source.path)
-    yield "hamon_source_up", labels, source.up
-    yield "hamon_source_lag_bytes", labels, source.lag_bytes
-    yield "hamon_source_read_bytes_total", labels, source.bytes_read
-    yield "hamon_source_read_lines_total", labels, source.lines_read
-    if source.last_data_at is not None:
-        yield "hamon_source_last_data_timestamp_seconds", labels, _seconds(source.last_data_at)
 
 
 def _receiver_samples(receiver: ReceiverView) -> Iterator[tuple[str, tuple[str, ...], float]]:
@@ -441,7 +533,3 @@ def _receiver_samples(receiver: ReceiverView) -> Iterator[tuple[str, tuple[str, 
         yield "hamon_traps_engines_learned", (name,), receiver.engines
     else:
         yield "hamon_syslog_connections", (name,), receiver.connections
-
-
-def _seconds(at: datetime) -> float:
-    return at.timestamp()

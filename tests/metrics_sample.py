@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -13,6 +14,7 @@ from hamon.model.event import Event, EventKind
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome, Severity, Transition, TransitionKind
 from hamon.model.observation import Polled, Snapshot, Source
 from hamon.ports import IncidentFilter
+from tests.ha_cluster_exporter import Outputs, polled
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -110,8 +112,13 @@ RECEIVERS = (
 
 
 class SampleViews:
-    def __init__(self, clusters: Sequence[ClusterView] = (CLUSTER,), sources: Sequence[SourceView] = SOURCES) -> None:
-        self._clusters, self._sources = clusters, sources
+    def __init__(
+        self,
+        clusters: Sequence[ClusterView] = (CLUSTER,),
+        sources: Sequence[SourceView] = SOURCES,
+        polls: Mapping[str, Polled] | None = None,
+    ) -> None:
+        self._clusters, self._sources, self.polls = clusters, sources, dict(polls or {})
 
     def change(self, clusters: Sequence[ClusterView], sources: Sequence[SourceView]) -> None:
         self._clusters, self._sources = clusters, sources
@@ -126,10 +133,31 @@ class SampleViews:
         return RECEIVERS
 
     def polled(self, cluster: str) -> Polled | None:
-        return None
+        return self.polls.get(cluster)
 
     def status(self, cluster: str) -> Snapshot | None:
         return None
+
+
+def troubled() -> Polled:
+    """A poll in which there is some of everything."""
+    corpus = Path(__file__).parent / "corpus"
+    crm_mon, tools = corpus / "crm_mon" / "pacemaker-2.1.5", corpus / "tools"
+    known = polled(
+        Outputs(
+            crm_mon=(crm_mon / "failed_monitor.xml").read_bytes(),
+            cfgtool=(tools / "corosync-3.1.7" / "link_cut.cfgtool.txt").read_bytes(),
+            sbd_config=b'SBD_DEVICE="/dev/loop0;/dev/loop1"',
+            drbd=(tools / "made" / "drbd-connected.json").read_bytes(),
+        )
+    )
+    tickets = polled(Outputs(crm_mon=(crm_mon / "tickets.xml").read_bytes()))
+    moved = polled(Outputs(crm_mon=(crm_mon / "moved_by_hand.xml").read_bytes()))
+    assert known.snapshot is not None
+    assert tickets.snapshot is not None
+    assert moved.snapshot is not None
+    status = replace(known.snapshot.status, tickets=tickets.snapshot.status.tickets, bans=moved.snapshot.status.bans)
+    return replace(known, cluster="web", snapshot=replace(known.snapshot, cluster="web", status=status))
 
 
 class SampleStore:
@@ -150,7 +178,7 @@ async def filled() -> Metrics:
     """Metrics in which every metric has a sample."""
     metrics = Metrics(CollectorRegistry(), "0.1.0")
     metrics.expect(clusters=["pg"], collectors=["pm01", "pm02"], targets=["ops", "duty"])
-    metrics.watch(SampleViews((CLUSTER, WEB)))
+    metrics.watch(SampleViews((CLUSTER, WEB), polls={"web": troubled()}))
     await metrics.refresh(SampleStore([FAILOVER, DOWN], OUTBOX))
     for collector in ("pm01", "pm02"):
         metrics.read(collector, 50)

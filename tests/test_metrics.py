@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from hamon.errors import StoreError
-from hamon.metrics import MOST_DAEMONS, MOST_SOURCES, OWN, PRESENT, Metrics
+from hamon.metrics import ALL, MOST_DAEMONS, MOST_SOURCES, Metrics
 from hamon.model.cluster import ClusterView, NodeState, NodeView, ServiceView, SourceView
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import IncidentKind, IncidentState, Outcome, TransitionKind
@@ -21,13 +21,21 @@ from tests.metrics_sample import AT, CLUSTER, FAILOVER, OUTBOX, SampleStore, Sam
 from tests.peers import need
 
 
-def fresh() -> tuple[Metrics, CollectorRegistry]:
-    registry = CollectorRegistry()
-    return Metrics(registry, "0.1.0"), registry
+def fresh() -> tuple[Metrics, Metrics]:
+    metrics = Metrics(CollectorRegistry(), "0.1.0")
+    return metrics, metrics
 
 
-def value(registry: CollectorRegistry, name: str, **labels: str) -> float | None:
-    return registry.get_sample_value(name, labels)
+def value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    """The value of one series in the exposition; None: it is not there."""
+    found = [
+        sample.value
+        for family in text_string_to_metric_families(metrics.exposition()[0].decode())
+        for sample in family.samples
+        if sample.name == name and sample.labels == labels
+    ]
+    assert len(found) <= 1
+    return found[0] if found else None
 
 
 def series(metrics: Metrics, name: str) -> dict[tuple[str, ...], float]:
@@ -44,7 +52,7 @@ def series(metrics: Metrics, name: str) -> dict[tuple[str, ...], float]:
 async def test_every_described_metric_is_exposed_and_no_other() -> None:
     metrics = await filled()
     exposed = {family.name: family for family in text_string_to_metric_families(metrics.exposition()[0].decode())}
-    described = {one.name.removesuffix("_total") if one.kind == "counter" else one.name: one for one in (*OWN, *PRESENT)}
+    described = {one.name.removesuffix("_total") if one.kind == "counter" else one.name: one for one in ALL}
     assert {name for name in exposed if name.startswith("hamon_")} == set(described)
     for name, one in described.items():
         family = exposed[name]
@@ -301,11 +309,13 @@ async def test_a_scrape_from_another_thread_sees_what_changed_since_the_last() -
     metrics, _ = fresh()
     views = SampleViews((CLUSTER,), (source(),))
     metrics.watch(views)
-    scrape = metrics.scraper(SampleStore([FAILOVER], OUTBOX), asyncio.get_running_loop())
-    assert b'hamon_source_up{cluster="pg",collector="pm01",path="/var/log/ha-log"} 1.0' in (await asyncio.to_thread(scrape))[0]
+    scraper = metrics.answer(SampleStore([FAILOVER], OUTBOX), asyncio.get_running_loop())
+    chunks, _ = await asyncio.to_thread(scraper.scrape)
+    assert b'hamon_source_up{cluster="pg",collector="pm01",path="/var/log/ha-log"} 1\n' in b"".join(chunks)
     views.change((CLUSTER,), (source(up=False),))
-    body, content_type = await asyncio.to_thread(scrape)
-    assert b'hamon_source_up{cluster="pg",collector="pm01",path="/var/log/ha-log"} 0.0' in body
+    chunks, content_type = await asyncio.to_thread(scraper.scrape)
+    body = b"".join(chunks)
+    assert b'hamon_source_up{cluster="pg",collector="pm01",path="/var/log/ha-log"} 0\n' in body
     assert b"hamon_incident_open{" in body
     assert content_type.startswith("text/plain")
 
@@ -319,5 +329,5 @@ class HangingStore(SampleStore):
 async def test_a_history_that_hangs_does_not_hold_up_the_scrape() -> None:
     metrics, registry = fresh()
     async with asyncio.timeout(10):
-        await asyncio.to_thread(metrics.scraper(HangingStore([], {}), asyncio.get_running_loop(), refresh_seconds=0.05))
+        await asyncio.to_thread(metrics.answer(HangingStore([], {}), asyncio.get_running_loop(), refresh_seconds=0.05).scrape)
     assert value(registry, "hamon_store_up") == 0

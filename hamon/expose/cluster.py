@@ -5,7 +5,7 @@ nor absent. Facts that speak of trouble (failed actions, bans, fail counts) stay
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import inf, nan
 
@@ -21,13 +21,12 @@ from hamon.model.cluster import (
     NodeState,
     NodeView,
     ServiceView,
+    SourceView,
 )
 from hamon.model.observation import Asked, Polled
 
 FAMILIES: tuple[Described, ...] = (
-    gauge(
-        "hamon_cluster_known", "Whether it is known how the cluster is: polling is answered, or a log is read.", "cluster"
-    ),
+    gauge("hamon_cluster_known", "Whether it is known how the cluster is: polling is answered, or a log is read.", "cluster"),
     gauge("hamon_cluster_maintenance", "Whether the whole cluster is in maintenance mode.", "cluster"),
     gauge("hamon_cluster_quorum", "Whether the cluster has quorum; 0 when unknown.", "cluster"),
     gauge("hamon_cluster_quorum_known", "Whether it is known if the cluster has quorum.", "cluster"),
@@ -46,14 +45,10 @@ FAMILIES: tuple[Described, ...] = (
     gauge("hamon_service_redundancy_known", "Whether it is known which nodes are able to take the service over.", "cluster", "service"),
     gauge("hamon_service_managed", "Whether the cluster manages all of the service; 0 when unknown.", "cluster", "service"),
     gauge("hamon_resources", "Number of instances of resources in the state; NaN when unknown.", "cluster", "state"),
-    gauge(
-        "hamon_failed_actions", "Failed actions that were not cleaned up yet.", "cluster", "node", "resource", "operation"
-    ),
-    gauge("hamon_fail_count", "Fail counts above 0.", "cluster", "node", "resource"),
+    gauge("hamon_failed_actions", "Failed actions that were not cleaned up yet.", "cluster", "node", "resource", "operation"),
+    gauge("hamon_failcount", "Fail counts above 0.", "cluster", "node", "resource"),
     gauge("hamon_ban", "Scores below 0 that keep a resource from a node.", "cluster", "constraint", "node", "resource"),
-    gauge(
-        "hamon_attribute_degraded", "Whether a node attribute is below the expected; 1 when unknown.", "cluster", "node", "attribute"
-    ),
+    gauge("hamon_attribute_degraded", "Whether a node attribute is below the expected; 1 when unknown.", "cluster", "node", "attribute"),
     gauge("hamon_fence_device_up", "Whether the fence device runs without failure; 0 when unknown.", "cluster", "device"),
     gauge("hamon_fencing_actions", "Fencing of the node in the fencing history of the cluster.", "cluster", "node", "status"),
     gauge("hamon_link_up", "Whether the polled node reaches the peer by the link; 0 when unknown.", "cluster", "node", "link", "peer"),
@@ -78,7 +73,7 @@ SOURCES: tuple[Described, ...] = (
     gauge("hamon_source_last_data_timestamp_seconds", "When the source last gave data.", "cluster", "collector", "path"),
     gauge("hamon_source_lag_bytes", "What is written in the source and not yet read.", "cluster", "collector", "path"),
     counter("hamon_source_read_bytes_total", "Bytes read from the source.", "cluster", "collector", "path"),
-    counter("hamon_source_read_lines_total", "Lines read from the source.", "cluster", "collector", "path"),
+    counter("hamon_source_read_lines_total", "Lines read from the source, or traps that came from it.", "cluster", "collector", "path"),
 )
 
 _MEMBERS = frozenset({NodeState.ONLINE, NodeState.STANDBY, NodeState.MAINTENANCE})
@@ -121,6 +116,21 @@ def rows(facts: Facts) -> Rows:
         _fencing(found, status, facts.is_fresh)
         _companions(found, status, facts.is_fresh)
     return found
+
+
+def source_rows(sources: Iterable[SourceView]) -> Rows:
+    """The samples of SOURCES, with all their labels."""
+    up: Samples = {}
+    last: Samples = {}
+    lag: Samples = {}
+    read_bytes: Samples = {}
+    read_lines: Samples = {}
+    for source in sources:
+        key = f'cluster="{escape(source.cluster)}",collector="{escape(source.collector)}",path="{escape(source.path)}"'
+        up[key], lag[key], read_bytes[key], read_lines[key] = source.up, source.lag_bytes, source.bytes_read, source.lines_read
+        if source.last_data_at is not None:
+            last[key] = source.last_data_at.timestamp()
+    return dict(zip([one.name for one in SOURCES], (up, last, lag, read_bytes, read_lines), strict=True))
 
 
 def poll_rows(polled: Polled) -> Rows:
@@ -296,7 +306,7 @@ def _trouble(found: Rows, status: ClusterStatus, fresh: bool) -> None:
     for item in status.history:
         if item.fail_count > 0:
             resource = item.resource if item.instance is None else f"{item.resource}:{item.instance}"
-            found["hamon_fail_count"][labels(("node", "resource"), (item.node, resource))] = (
+            found["hamon_failcount"][labels(("node", "resource"), (item.node, resource))] = (
                 inf if item.fail_count >= INFINITY else item.fail_count
             )
     for ban in status.bans:

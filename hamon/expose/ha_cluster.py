@@ -24,6 +24,7 @@ from hamon.model.cluster import (
     Role,
 )
 from hamon.model.observation import Asked, Polled
+from hamon.parse.cibadmin import HIDDEN, speaks_of_secrets
 
 INFINITY = 1_000_000
 
@@ -192,7 +193,8 @@ def _pacemaker(found: Rows, status: ClusterStatus, roles: dict[Role, str], known
     if known:  # their labels would tell of a state that nobody vouches for
         attributes = found[f"{_P}node_attributes"]
         for attribute in status.attributes:
-            attributes[f'name="{escape(attribute.name)}",node="{escape(attribute.node)}",value="{escape(attribute.value)}"'] = 1
+            value = HIDDEN if speaks_of_secrets(attribute.name) else attribute.value
+            attributes[f'name="{escape(attribute.name)}",node="{escape(attribute.node)}",value="{escape(value)}"'] = 1
         for constraint in status.cib.constraints if status.cib is not None else ():
             if constraint.kind == "location":
                 _constraint(found[f"{_P}location_constraints"], constraint)

@@ -40,6 +40,10 @@ class Tally:
                 spread[-1] += value
             self._marks[cluster] = self._marks.get(cluster, 0) + 1
 
+    def clusters(self) -> Sequence[str]:
+        """Those of which something is counted."""
+        return list(self._marks)
+
     def mark(self, cluster: str) -> int:
         """Changes with every change of what was counted of the cluster."""
         return self._marks.get(cluster, 0)

@@ -54,8 +54,8 @@ def escape(value: str) -> str:
 
 
 def labels(names: Iterable[str], values: Iterable[str]) -> str:
-    """The labels of a sample, without the braces."""
-    return ",".join([f'{name}="{escape(value)}"' for name, value in zip(names, values, strict=True)])
+    """The labels of a sample in the order of their names, without the braces."""
+    return ",".join([f'{name}="{escape(value)}"' for name, value in sorted(zip(names, values, strict=True))])
 
 
 def number(value: float) -> str:

@@ -26,6 +26,11 @@ _PARAMETER = re.compile(r"([\w-]*(?:passw|secret|token|key|community|credential)
 _OLD_ROLES = {"Master": "Promoted", "Slave": "Unpromoted"}
 
 
+def speaks_of_secrets(name: str) -> bool:
+    """Whether what has this name may be a password or the like."""
+    return _SECRET.search(name) is not None
+
+
 def read_cib(data: bytes, *, timezone: str = "UTC") -> CibStatus:
     """The whole CIB, or one of its sections (`-o constraints`, `-o configuration`). `timezone`: of the node. Raises ParseError.
 

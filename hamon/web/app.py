@@ -8,30 +8,29 @@ from importlib.resources import files
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from hamon import __version__
 from hamon.clock import Clock
 from hamon.errors import StoreError
+from hamon.expose.ha_cluster import RoleNames
+from hamon.expose.text import CONTENT_TYPE
 from hamon.ports import Store, Views
 from hamon.web import api
+from hamon.web.exposition import Metrics, exposition
 from hamon.web.headers import ALWAYS, SecurityHeaders
 from hamon.web.pages import Pages
 from hamon.web.settings import WebConfig
 
 log = logging.getLogger(__name__)
 
-Metrics = Callable[[], tuple[bytes, str]]
 Ready = Callable[[], Sequence[str]]
 
 
 def create(store: Store, views: Views, clock: Clock, config: WebConfig, metrics: Metrics, ready: Ready) -> FastAPI:
-    """Build the application.
-
-    `metrics` gives body and content type, and is called in a thread; `ready` gives what is not ready yet (nothing: ready).
-    """
+    """Build the application. `ready` gives what is not ready yet (nothing: ready)."""
     app = FastAPI(title=config.title, version=__version__, docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json")
     pages = Pages(store, views, clock, config)
     app.add_middleware(SecurityHeaders)
@@ -53,10 +52,21 @@ def _add_machine_routes(app: FastAPI, metrics: Metrics, ready: Ready) -> None:
         reasons = list(ready())
         return JSONResponse({"status": "not ready" if reasons else "ready", "reasons": reasons}, status_code=503 if reasons else 200)
 
-    @app.api_route("/metrics", methods=["GET", "HEAD"], include_in_schema=False)
-    async def answer_metrics() -> Response:
-        body, content_type = await asyncio.to_thread(metrics)
-        return Response(body, headers={"Content-Type": content_type})
+    async def all_metrics(request: Request) -> Response:
+        chunks, content_type = await asyncio.to_thread(metrics.scrape)
+        return exposition(request, chunks, content_type)
+
+    async def of_one_cluster(request: Request) -> Response:
+        cluster, roles = request.query_params.get("cluster", ""), request.query_params.get("roles")
+        if roles not in (None, *RoleNames):
+            return PlainTextResponse("roles is new or old\n", 422)
+        body = await metrics.ha_cluster(cluster, RoleNames(roles) if roles else None)
+        if body is None:
+            return PlainTextResponse("no cluster of this name is polled; give ?cluster=NAME, of one that a crm_mon collector asks\n", 404)
+        return exposition(request, [body], CONTENT_TYPE)
+
+    app.add_route("/metrics", all_metrics, methods=["GET", "HEAD"], include_in_schema=False)
+    app.add_route("/metrics/ha_cluster", of_one_cluster, methods=["GET", "HEAD"], include_in_schema=False)
 
 
 def _add_error_handlers(app: FastAPI, pages: Pages) -> None:

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from hamon.data import folder
-from hamon.metrics import OWN, PRESENT, Metrics
+from hamon.metrics import ALL, Metrics
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import IncidentState, Outcome, TransitionKind
 from hamon.model.observation import Source
@@ -156,7 +156,7 @@ def test_prometheus_takes_the_whole_exposition(gateway: Gateway) -> None:
     found = gateway.eventually(target, lambda found: found["health"] == "up")
     assert (found["health"], found["lastError"]) == ("up", "")
     names = set(gateway.ask("label/__name__/values"))
-    for one in (*OWN, *PRESENT):
+    for one in ALL:
         assert (f"{one.name}_bucket" if one.kind == "histogram" else one.name) in names
 
 
@@ -213,7 +213,7 @@ def test_every_rule_has_a_case_in_which_it_fires() -> None:
 
 
 def test_queries_and_rules_use_only_metrics_that_there_are() -> None:
-    known = {one.name for one in (*OWN, *PRESENT)} | {f"{one.name}_bucket" for one in OWN if one.kind == "histogram"}
+    known = {one.name for one in ALL} | {f"{one.name}_bucket" for one in ALL if one.kind == "histogram"}
     used = {name for *_, expression in QUERIES for name in re.findall(r"\bhamon_\w+", expression)}
     used |= {name for rule in RULES for name in re.findall(r"\bhamon_\w+", rule["expr"])}
     assert used <= known
@@ -249,7 +249,7 @@ def test_nothing_is_loaded_from_elsewhere() -> None:
 
 def test_the_readme_lists_every_metric_as_it_is() -> None:
     rows = re.findall(r"^\| `(hamon_\w+)` \| (\w+) \| (.*?) \| (.*) \|$", (FOLDER / "README.md").read_text(), re.MULTILINE)
-    assert rows == [(one.name, one.kind, ", ".join(one.labels), one.text) for one in (*OWN, *PRESENT)]
+    assert rows == [(one.name, one.kind, ", ".join(one.labels), one.text) for one in ALL]
 
 
 def test_the_readme_names_every_file() -> None:

@@ -104,6 +104,9 @@ CASES: Mapping[str, Callable[[], Outputs]] = {
     "fail count in words": lambda: web(
         crm_mon=crm_mon(rb'(<resource_history id="web" orphan="false" migration-threshold="\d+")', rb'\1 fail-count="INFINITY"')
     ),
+    "an attribute with a secret": lambda: web(
+        crm_mon=crm_mon(rb"<node_attributes>", b'<node_attributes><node name="n9"><attribute name="api_token" value="S3CRET"/></node>')
+    ),
     "constraints": lambda: web(
         cib=b'<cib><configuration><constraints><rsc_location id="a" rsc="db" node="n1" score="+INFINITY"/>'
         b'<rsc_location id="b" rsc="db" node="n2" score="-infinity" role="Master"/>'
@@ -203,6 +206,10 @@ REASONS: Mapping[str, tuple[str, Callable[[Difference], bool]]] = {
     "the configuration of SBD as its shell reads it": (
         "sbd configured twice",
         lambda found: found.name.startswith("ha_cluster_sbd_"),
+    ),
+    "secrets are hidden": (
+        "an attribute with a secret",
+        lambda found: found.name == f"{P}node_attributes" and found.labels["value"] in ("S3CRET", "(hidden)"),
     ),
     # The exporter then shows nothing, which no rule notices.
     "what is not known is shown as unhealthy": (

@@ -171,7 +171,7 @@ async def test_a_newcomer_sees_within_a_minute_that_a_service_failed_over_in_bot
                 return [one for one in found if one["outcome"] == "succeeded"]
 
             await eventually(failovers, lambda found: len(found) == 2)
-            assert 'hamon_failovers_total{cluster="demo",outcome="succeeded",planned="false"} 2.0' in (await client.get("/metrics")).text
+            assert 'hamon_failovers_total{cluster="demo",outcome="succeeded",planned="false"} 2\n' in (await client.get("/metrics")).text
     assert os.path.getsize(tmp_path / "demo" / "mail.mbox") > 0
 
 
