@@ -102,6 +102,9 @@ class _Views:
     def polled(self, cluster: str) -> Polled | None:
         return self._processor.polled(cluster)
 
+    def services(self, cluster: str) -> Mapping[str, Sequence[str]]:
+        return self._processor.services(cluster)
+
     def status(self, cluster: str) -> Snapshot | None:
         polled = self._processor.polled(cluster)
         return polled.snapshot if polled is not None and polled.unknown_since is None else None

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -22,9 +22,10 @@ from hamon.classify.traps import TrapMatcher
 from hamon.clock import SystemClock
 from hamon.collect.log_tail_config import StartAt
 from hamon.errors import ConfigError, DeliveryError, HamonError
+from hamon.expose.state import as_text, state
 from hamon.model.delivery import Notification
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Notice, Severity, Transition, TransitionKind
-from hamon.model.observation import Source
+from hamon.model.observation import Polled, Source
 from hamon.notify.snmp_trap import SnmpTrapNotifier
 from hamon.rules.check import check, check_traps
 from hamon.rules.load import load
@@ -32,6 +33,8 @@ from hamon.snmp.identity import bump
 from hamon.snmp.local import beside
 from hamon.snmp.mib import with_root
 from hamon.store import migrate
+from hamon.store.store import SqlStore
+from hamon.web.api import state_answer
 from hamon.web.settings import parse_listen
 
 OK, WRONG, REFUSED = 0, 2, 1
@@ -134,6 +137,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     conversion.add_argument("--year", type=int, help="year of stamps that have none (default: that of the file)")
     conversion.set_defaults(command=_logconv)
+
+    shown = commands.add_parser(
+        "state",
+        help="show the state of a cluster, now or at any past time",
+        description="Show the state of clusters as polling found it: nodes, services, resources, failed actions and more.",
+    )
+    shown.add_argument("--cluster", metavar="NAME", help="which cluster (default: all)")
+    shown.add_argument("--at", metavar="TIME", help='such as "2026-11-22 03:12", in the zone of the pages, or with a zone (default: now)')
+    shown.add_argument("--lang", choices=("en", "ja"), default="en", help="language of the answer (default en)")
+    shown.add_argument("--format", choices=("text", "json"), default="text", help="form of the answer (default text)")
+    _config_option(shown)
+    shown.set_defaults(command=_state)
 
     conf = commands.add_parser("config", help="check the configuration, or print a sample").add_subparsers(metavar="COMMAND", required=True)
     checking = conf.add_parser("check", help="name all problems, with key and remedy; opens no connection")
@@ -319,6 +334,47 @@ def _logconv(options: argparse.Namespace) -> int:
     if problems:
         _complain(f"{len(problems)} log(s) could not be read:", *problems)
     return REFUSED if problems else OK
+
+
+def _state(options: argparse.Namespace) -> int:
+    loaded = _loaded(options)
+    zone = ZoneInfo(loaded.web.timezone)
+    at = _moment(options.at, zone) if options.at else SystemClock().now()
+    if at is None:
+        _complain(f'--at takes a time such as "2026-11-22 03:12" or 2026-11-22T03:12:00+09:00, not {options.at}')
+        return WRONG
+    if options.cluster is not None and options.cluster not in loaded.cluster:
+        raise HamonError(f"there is no cluster {options.cluster}; there are: {', '.join(loaded.cluster) or 'none'}")
+    names = [options.cluster] if options.cluster is not None else list(loaded.cluster)
+
+    async def look() -> list[Polled | None]:
+        store = SqlStore(loaded.store.database_url(config.state_directory(os.environ)))
+        try:
+            await store.remembered()  # tells when the tables are of another version
+            return [await store.state_at(name, at) for name in names]
+        finally:
+            await store.close()
+
+    found = dict(zip(names, asyncio.run(look()), strict=True))
+    if options.format == "json":
+        json.dump([state_answer(polled, at).model_dump(mode="json") for polled in found.values() if polled], sys.stdout, ensure_ascii=False)
+        print()
+    else:
+        for name, polled in found.items():
+            section = loaded.cluster[name]
+            named = section.settings(name).services
+            print(as_text(state(polled, name, at, language=options.lang, zone=zone, named=named), section.title))
+    return OK if all(found.values()) else REFUSED
+
+
+def _moment(text: str, zone: ZoneInfo) -> datetime | None:
+    """A time that was typed; None when it is none."""
+    try:
+        at = datetime.fromisoformat(text.strip())
+        at = (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return at if 1971 <= at.year <= 9000 else None
 
 
 def _progress(done: int, total: int) -> None:

@@ -205,6 +205,10 @@ class Views(Protocol):
         """What polling knows of a cluster, its last answer also while it is unknown; None: the cluster is not polled."""
         ...
 
+    def services(self, cluster: str) -> Mapping[str, Sequence[str]]:
+        """The services of a cluster as configured, name to resources; empty: they are learned."""
+        ...
+
     def status(self, cluster: str) -> Snapshot | None:
         """The last answer while it is the truth; None when the cluster is unknown or not polled."""
         ...

@@ -135,6 +135,9 @@ class SampleViews:
     def polled(self, cluster: str) -> Polled | None:
         return self.polls.get(cluster)
 
+    def services(self, cluster: str) -> Mapping[str, Sequence[str]]:
+        return {}
+
     def status(self, cluster: str) -> Snapshot | None:
         return None
 

@@ -1,20 +1,28 @@
 """The commands, each as a process of its own, as an operator calls them."""
 
+import asyncio
 import json
 import re
 import subprocess
 import sys
 import tomllib
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from hamon.collect import COLLECTORS
 from hamon.data import folder
+from hamon.model.observation import Polled
+from hamon.ports import Recording
+from hamon.store import migrate
+from hamon.store.store import SqlStore
 from tests.gateway.harness import environment, free_port, run_command
 from tests.notify.mail_server import MailServer
+from tests.snapshots import snapshots
 
 RECORDING = folder("tests") / "corpus" / "recordings" / "failover_resource"
 COMMANDS = [
@@ -23,6 +31,7 @@ COMMANDS = [
     ("demo",),
     ("analyze",),
     ("logconv",),
+    ("state",),
     ("config",),
     ("config", "check"),
     ("config", "sample"),
@@ -338,3 +347,31 @@ async def test_a_test_notification_to_nobody_names_those_that_there_are(tmp_path
     assert status == 1
     assert "nobody" in said
     assert "ops" in said
+
+
+async def test_the_state_of_a_cluster_at_a_past_time_is_shown_in_words_and_as_json(tmp_path: Path) -> None:
+    first, *_, last = snapshots("failover_resource")
+    database = tmp_path / "hamon.db"
+    config = written(
+        tmp_path / "hamon.toml",
+        f'[store]\nurl = "sqlite:///{database}"\n[web]\ntimezone = "Asia/Tokyo"\n[cluster.pg]\ntitle = "Orders"\n[cluster.other]\n',
+    )
+    migrate.upgrade(f"sqlite:///{database}")
+    store = SqlStore(f"sqlite:///{database}")
+    polls = [Polled(cluster="pg", snapshot=replace(item, cluster="pg"), since=item.received_at) for item in (first, last)]
+    await store.record(Recording(polls=polls))
+    await store.close()
+    local = first.received_at.astimezone(ZoneInfo("Asia/Tokyo")) + timedelta(seconds=1)
+    command = ("state", "--config", config, "--cluster", "pg", "--at", f"{local:%Y-%m-%d %H:%M:%S}")
+    shown = await asyncio.to_thread(hamon, *command)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.startswith("pg – Orders\n")
+    assert "runs on pm01" in shown.stdout
+    japanese = await asyncio.to_thread(hamon, *command, "--lang", "ja")
+    assert "pm01 で稼働中" in japanese.stdout
+    answer = await asyncio.to_thread(hamon, "state", "--config", config, "--at", last.received_at.isoformat(), "--format", "json")
+    (one,) = json.loads(answer.stdout)
+    assert (one["cluster"], one["known"], one["status"]["dc"]) == ("pg", True, last.status.dc)
+    assert answer.returncode == 1  # of the other cluster nothing is known
+    assert (await asyncio.to_thread(hamon, "state", "--config", config, "--at", "yesterday")).returncode == 2
+    assert "there is no cluster none" in (await asyncio.to_thread(hamon, "state", "--config", config, "--cluster", "none")).stderr

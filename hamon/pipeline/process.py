@@ -175,6 +175,10 @@ class Processor:
     def clusters(self) -> Sequence[ClusterView]:
         return [self._views[name] for name in sorted(self._views) if name != GATEWAY]
 
+    def services(self, cluster: str) -> Mapping[str, Sequence[str]]:
+        """The services of a cluster as configured."""
+        return self._settings[cluster].services if cluster in self._settings else {}
+
     def polled(self, cluster: str) -> Polled | None:
         """What polling knows of a cluster; None: it was never polled."""
         return self._polled.get(cluster)

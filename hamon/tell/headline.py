@@ -130,12 +130,19 @@ def reasons_text(incident: Incident, language: str) -> str:
     return listed(told, language, 4) or ""
 
 
-def _reason(reason: str, incident: Incident, language: str) -> str:
-    """Words for one reason: the engine's `reason node [subject]`, the name of a node or resource, or words that stand for themselves."""
+def reason_text(reason: str, language: str) -> str | None:
+    """Words for a reason of the form `reason node [subject]`; None for any other."""
     word, _, rest = reason.strip().partition(" ")
     node, _, about = rest.partition(" ")
     if node and has(f"reason.{word}", language):
         return phrase(f"reason.{word}", language, node=name(node), subject=name(about))
+    return None
+
+
+def _reason(reason: str, incident: Incident, language: str) -> str:
+    """Words for one reason: the engine's `reason node [subject]`, the name of a node or resource, or words that stand for themselves."""
+    if (told := reason_text(reason, language)) is not None:
+        return told
     if reason in incident.resources and reason not in incident.nodes:
         return phrase("headline.resource_broken", language, names=name(reason))
     if reason in unable_nodes(incident):

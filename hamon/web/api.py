@@ -1,6 +1,6 @@
 """The JSON API under /api/v1: what the pages show, for programs. Times are RFC 3339 in UTC, errors are RFC 9457 problems."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query
@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from hamon import tell
 from hamon.clock import Clock
-from hamon.model.cluster import NodeState
+from hamon.model.cluster import ClusterStatus, NodeState
 from hamon.model.delivery import DeliveryState
 from hamon.model.event import EventKind
 from hamon.model.incident import (
@@ -21,7 +21,7 @@ from hamon.model.incident import (
     TimelineEntry,
     TransitionKind,
 )
-from hamon.model.observation import Source
+from hamon.model.observation import Polled, Source
 from hamon.ports import EventFilter, IncidentFilter, Store, StoredEvent, Views
 
 LIMIT = 500
@@ -77,6 +77,37 @@ class ClusterAnswer(Answer):
 class ClustersAnswer(Answer):
     at: datetime
     clusters: list[ClusterAnswer]
+
+
+class StateAnswer(Answer):
+    """The state of a cluster as polling showed it. Where `known` is false, `status` is the past: the last answer before."""
+
+    cluster: str
+    at: datetime = Field(description="The time that was asked for.")
+    known: bool
+    unknown_since: datetime | None
+    reason: str = Field(description="Why it is not known.")
+    since: datetime | None = Field(description="When this state was first seen.")
+    seen_at: datetime | None = Field(description="The last answer that showed it.")
+    age_seconds: float | None = Field(description="From the last answer to the time that was asked for.")
+    node: str | None = Field(description="Which command of the configuration answered, named like its node.")
+    status: ClusterStatus | None
+
+
+def state_answer(polled: Polled, at: datetime) -> StateAnswer:
+    snapshot = polled.snapshot
+    return StateAnswer(
+        cluster=polled.cluster,
+        at=at,
+        known=polled.unknown_since is None and snapshot is not None,
+        unknown_since=polled.unknown_since,
+        reason=polled.reason,
+        since=polled.since,
+        seen_at=snapshot.received_at if snapshot is not None else None,
+        age_seconds=max(0.0, (at - snapshot.received_at).total_seconds()) if snapshot is not None else None,
+        node=(snapshot.path or snapshot.status.reporter) if snapshot is not None else None,
+        status=snapshot.status if snapshot is not None else None,
+    )
 
 
 class SourceAnswer(Answer):
@@ -260,6 +291,21 @@ def routes(store: Store, views: Views, clock: Clock) -> APIRouter:
     async def clusters() -> ClustersAnswer:
         return ClustersAnswer(at=clock.now(), clusters=[ClusterAnswer.model_validate(view) for view in views.clusters()])
 
+    @router.get(
+        "/clusters/{name}/state",
+        tags=["now", "history"],
+        summary="The state of a cluster as polling showed it, now or at any time",
+        responses=unanswered | {404: {"model": Problem, "description": "Nothing was asked of such a cluster before that time."}},
+    )
+    async def state(
+        name: str,
+        at: Annotated[AwareDatetime | None, Query(description="The time (RFC 3339, with zone); now, when it is left out.")] = None,
+    ) -> StateAnswer:
+        polled = await polled_at(store, views, name, at)
+        if polled is None:
+            raise HTTPException(404, "Nothing was asked of a cluster of this name before that time.")
+        return state_answer(polled, at or clock.now())
+
     @router.get("/sources", tags=["now"], summary="Every source of evidence, and whether it gives data")
     async def sources() -> SourcesAnswer:
         return SourcesAnswer(at=clock.now(), sources=[SourceAnswer.model_validate(view) for view in views.sources()])
@@ -333,6 +379,15 @@ def routes(store: Store, views: Views, clock: Clock) -> APIRouter:
         return EventsAnswer(events=[_event(stored, language) for stored in shown], next_before_id=shown[-1].id if more else None)
 
     return router
+
+
+async def polled_at(store: Store, views: Views, cluster: str, at: datetime | None) -> Polled | None:
+    """What polling knew of a cluster at a time, or knows now; raises StoreError."""
+    if "\x00" in cluster or len(cluster) > 200:
+        return None
+    if at is None:
+        return views.polled(cluster)
+    return await store.state_at(cluster, at) if datetime(1970, 1, 2, tzinfo=UTC) < at < datetime(9000, 1, 1, tzinfo=UTC) else None
 
 
 async def known(store: Store, cluster: str, key: str) -> Incident:

@@ -1,5 +1,6 @@
 """The pages: overview, incidents, one incident, events. Rendered on the server; they decide nothing and work without JavaScript."""
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,19 +11,20 @@ from typing import Any
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from hamon import tell
 from hamon.clock import Clock
+from hamon.expose.state import State, state
 from hamon.model.cluster import ClusterView, NodeState, ServiceView, SourceView
 from hamon.model.delivery import Delivery, DeliveryState
 from hamon.model.event import EventKind
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome, Severity, TimelineEntry
 from hamon.ports import EventFilter, IncidentFilter, Store, Views
-from hamon.web.api import entry_of, known, older_than
+from hamon.web.api import entry_of, known, older_than, polled_at
 from hamon.web.settings import WebConfig
 
 COOKIE = "hamon_language"
@@ -204,6 +206,7 @@ class Pages:
         self._templates.filters["coded"] = coded
         self._templates.globals |= {
             "incident_path": incident_path,
+            "cluster_path": lambda name: f"/clusters/{quote(name, safe='')}",
             "severity_tone": lambda severity: _TONES[severity],
             "node_tone": lambda state: _NODE_TONES[state],
             "delivery_tone": lambda state: _DELIVERY_TONES[state],
@@ -217,6 +220,8 @@ class Pages:
         both = ["GET", "HEAD"]
         router.add_api_route("/", self.overview, methods=both, response_class=HTMLResponse)
         router.add_api_route("/fragments/overview", self.overview_fragment, methods=both, response_class=HTMLResponse)
+        router.add_api_route("/clusters/{name}", self.cluster, methods=both, response_class=HTMLResponse)
+        router.add_api_route("/fragments/clusters/{name}", self.cluster_fragment, methods=both, response_class=HTMLResponse)
         router.add_api_route("/incidents", self.incidents, methods=both, response_class=HTMLResponse)
         router.add_api_route("/incidents/{cluster}/{key:path}", self.incident, methods=both, response_class=HTMLResponse)
         router.add_api_route("/events", self.events, methods=both, response_class=HTMLResponse)
@@ -228,6 +233,9 @@ class Pages:
     async def overview_fragment(self, request: Request) -> Response:
         """The changing part of the overview; 304 when the reader already has it."""
         body = self._render(request, "overview_body.html", await self._overview(request))
+        return self._fragment(request, body)
+
+    def _fragment(self, request: Request, body: str) -> Response:
         tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers={"ETag": tag})
@@ -246,9 +254,41 @@ class Pages:
             "notes": [incident for incident in opened if incident.severity is Severity.INFO],
             "recent": [incident for incident in newest if incident.state is not IncidentState.OPEN][:RECENT_LIMIT],
             "clusters": clusters,
+            "polled": {cluster.name: self._views.polled(cluster.name) for cluster in clusters},
             "silent": silent,
             "standing": _standing(t, clusters, alarms, silent),
         }
+
+    async def cluster(self, request: Request, name: str) -> Response:
+        """The state of one cluster, now or at the time in `at`."""
+        at = self._time(request.query_params, "at")
+        title, shown = await self._state(request, name, at)
+        path = f"/clusters/{quote(name, safe='')}"
+        given = {
+            "name": name,
+            "title": title,
+            "state": shown,
+            "at": at,
+            "path": path,
+            "api_path": _link(f"/api/v1{path}/state", {"at": at.isoformat() if at else None}),
+        }
+        return self._page(request, "cluster.html", "overview", given)
+
+    async def cluster_fragment(self, request: Request, name: str) -> Response:
+        """The changing part of a cluster's page; 304 when the reader already has it."""
+        _, shown = await self._state(request, name, None)
+        return self._fragment(request, self._render(request, "cluster_body.html", {"state": shown}))
+
+    async def _state(self, request: Request, name: str, at: datetime | None) -> tuple[str, State]:
+        """The title of a cluster and its state in words. Raises HTTPException."""
+        view = next((view for view in self._views.clusters() if view.name == name), None)
+        polled = await polled_at(self._store, self._views, name, at)
+        if view is None and polled is None:
+            raise HTTPException(404, "There is no such cluster.")
+        language, zone, now = self._language(request), self._zone, at or self._clock.now()
+        named = self._views.services(name)
+        shown = await asyncio.to_thread(state, polled, name, now, language=language, zone=zone, named=named)
+        return (view.title if view is not None else "") or name, shown
 
     async def incidents(self, request: Request) -> Response:
         query = request.query_params

@@ -1,6 +1,6 @@
 """What the pages are tested with: a failover that left its service unprotected, what came before it, and the cluster as it is now."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -274,6 +274,7 @@ class StillViews:
 
     def __init__(self, clusters: Sequence[ClusterView] = CLUSTERS, sources: Sequence[SourceView] = SOURCES) -> None:
         self.now, self.seen = clusters, sources
+        self.polls: dict[str, Polled] = {}
 
     def clusters(self) -> Sequence[ClusterView]:
         return self.now
@@ -285,7 +286,10 @@ class StillViews:
         return ()
 
     def polled(self, cluster: str) -> Polled | None:
-        return None
+        return self.polls.get(cluster)
+
+    def services(self, cluster: str) -> Mapping[str, Sequence[str]]:
+        return {}
 
     def status(self, cluster: str) -> Snapshot | None:
         return None

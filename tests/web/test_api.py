@@ -88,6 +88,7 @@ async def test_the_schema_names_every_endpoint_and_no_page(client: httpx.AsyncCl
     schema = (await client.get("/api/v1/openapi.json")).json()
     assert set(schema["paths"]) == {
         "/api/v1/clusters",
+        "/api/v1/clusters/{name}/state",
         "/api/v1/sources",
         "/api/v1/incidents",
         "/api/v1/incidents/{cluster}/{key}",

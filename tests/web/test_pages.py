@@ -21,7 +21,7 @@ from hamon.web.settings import WebConfig
 from tests.web.conftest import application, browse
 from tests.web.story import CLUSTERS, EVIL, FAILOVER, PART, STANDBY_FAULT, START, StillViews
 
-PAGES = ["/", "/incidents", incident_path(FAILOVER), "/events", "/nowhere"]
+PAGES = ["/", "/clusters/web01", "/incidents", incident_path(FAILOVER), "/events", "/nowhere"]
 NUL = chr(0)
 
 
