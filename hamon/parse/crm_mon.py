@@ -75,9 +75,7 @@ _ROLES = {role.value.lower(): role for role in Role} | {"master": Role.PROMOTED,
 _INTERVAL = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|min|h|us)?$")
 _SECONDS = {None: 0.001, "ms": 0.001, "us": 0.000001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _OPERATION = re.compile(r"(?P<resource>.+?)_(?P<task>migrate_to|migrate_from|last_failure|[A-Za-z-]+)_(?P<interval>\d+)$")
-_Items = tuple[tuple[str, str], ...]
-"""Attributes as they stand in an element."""
-_REMEMBERED = 32768
+_REMEMBERED = 8192
 """Most of an answer is the same in the next one. Equal parts are one record then, which costs less to read, to compare and to keep."""
 
 _ROOTS = ("pacemaker-result", "crm_mon")
@@ -259,12 +257,12 @@ def _resources(parent: Element) -> tuple[ResourceStatus, ...]:
 
 
 def _instance(element: Element) -> InstanceStatus:
-    return _read_instance(tuple(element.items()), tuple([tuple(place.items()) for place in element if place.tag == "node"]))
+    return _read_instance(_pack(element), "\x1e".join([_pack(place) for place in element if place.tag == "node"]))
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _read_instance(items: _Items, places: tuple[_Items, ...]) -> InstanceStatus:
-    get = dict(items).get
+def _read_instance(packed: str, places: str) -> InstanceStatus:
+    get = _unpack(packed).get
     name, number = _name(get("id", ""))
     wish = get("target_role")
     return InstanceStatus(
@@ -283,7 +281,7 @@ def _read_instance(items: _Items, places: tuple[_Items, ...]) -> InstanceStatus:
         pending=get("pending"),
         locked_to=get("locked_to"),
         description=get("description"),
-        nodes=tuple([_placement(place) for place in places]),
+        nodes=tuple([_placement(place) for place in places.split("\x1e")]) if places else (),
     )
 
 
@@ -341,6 +339,18 @@ def _bundle(element: Element) -> BundleStatus:
     )
 
 
+def _pack(element: Element) -> str:
+    """Attributes as one text, names first, by which what was read of them is remembered. No separator can occur in XML."""
+    attributes = element.attrib
+    return "\x1f".join((*attributes, *attributes.values()))
+
+
+def _unpack(packed: str) -> dict[str, str]:
+    parts = packed.split("\x1f") if packed else []
+    half = len(parts) // 2
+    return dict(zip(parts[:half], parts[half:], strict=True))
+
+
 def _name(text: str) -> tuple[str, str | None]:
     """`prmX:0` -> `prmX`, `0`. Names of resources hold no colon (they are XML ids)."""
     name, colon, number = text.rpartition(":")
@@ -352,8 +362,8 @@ def _role(text: str) -> Role:
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _placement(items: _Items) -> Placement:
-    get = dict(items).get
+def _placement(packed: str) -> Placement:
+    get = _unpack(packed).get
     return Placement(node=get("name", ""), node_id=get("id", ""), cached=get("cached") != "false")
 
 
@@ -379,8 +389,8 @@ def _history(parent: Element, timezone: str) -> tuple[HistoryStatus, ...]:
             _read_history(
                 timezone,
                 name,
-                tuple(item.items()),
-                tuple([tuple(operation.items()) for operation in item if operation.tag == "operation_history"]),
+                _pack(item),
+                "\x1e".join([_pack(operation) for operation in item if operation.tag == "operation_history"]),
             )
             for node in parent
             if node.tag == "node"
@@ -392,8 +402,8 @@ def _history(parent: Element, timezone: str) -> tuple[HistoryStatus, ...]:
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _read_history(timezone: str, node: str, items: _Items, operations: tuple[_Items, ...]) -> HistoryStatus:
-    get = dict(items).get
+def _read_history(timezone: str, node: str, packed: str, operations: str) -> HistoryStatus:
+    get = _unpack(packed).get
     name, number = _name(get("id", ""))
     threshold, count, failure = get("migration-threshold"), get("fail-count"), get("last-failure", "")
     return HistoryStatus(
@@ -405,12 +415,12 @@ def _read_history(timezone: str, node: str, items: _Items, operations: tuple[_It
         fail_count=0 if count is None else _number(count),
         last_failure_at=read_time(failure, timezone),
         last_failure_text=failure,
-        operations=tuple([_operation(timezone, operation) for operation in operations]),
+        operations=tuple([_operation(timezone, operation) for operation in operations.split("\x1e")]) if operations else (),
     )
 
 
-def _operation(timezone: str, items: _Items) -> OperationStatus:
-    get = dict(items).get
+def _operation(timezone: str, packed: str) -> OperationStatus:
+    get = _unpack(packed).get
     change, exec_time, queue_time = get("last-rc-change", ""), get("exec-time"), get("queue-time")
     return OperationStatus(
         call=_optional(get("call")),

@@ -261,3 +261,23 @@ def test_a_lying_number_stops_nothing_else(value: str) -> None:
     ):
         status = parse(re.sub(f' {attribute}="[^"]*"', f' {attribute}="{value}"', text))
         assert [node.name for node in status.nodes] == ["pm01", "pm02"]
+
+
+def test_equal_parts_of_two_answers_are_one_record() -> None:
+    """So that a history of polls costs what changed."""
+    before, after = parse(ANSWER), parse(ANSWER.replace(b'fail-count="1"', b'fail-count="2"'))
+    same = [old is new for old, new in zip(before.history, after.history, strict=True)]
+    assert same.count(False) == 1
+    for old, new in zip(before.resources, after.resources, strict=True):
+        if isinstance(old, GroupStatus) and isinstance(new, GroupStatus):
+            assert all(one is other for one, other in zip(old.members, new.members, strict=True))
+
+
+def test_elements_without_attributes_are_read_past() -> None:
+    status = parse(
+        frame(
+            f"{NODES}<resources><resource><node/></resource></resources><node_history><node><resource_history><operation_history/>"
+            "</resource_history></node></node_history><failures><failure/></failures><bans><ban/></bans>"
+        )
+    )
+    assert len(status.resources) == len(status.history) == len(status.failures) == len(status.bans) == 1
