@@ -140,7 +140,7 @@ def _alone(document: Document, cluster: str, timezone: str) -> Iterator[Snapshot
             continue
         document.recognised += 1
         at = status.last_update_at or document.written_at
-        status = replace(status, at=at, reporter=status.reporter or _folder_of(document, status))
+        status = replace(status, at=at, reporter=status.reporter or _named_after(document, status))
         nodes.add(status.reporter)
         yield Snapshot(
             cluster=cluster,
@@ -154,10 +154,12 @@ def _alone(document: Document, cluster: str, timezone: str) -> Iterator[Snapshot
         document.node = nodes.pop()
 
 
-def _folder_of(document: Document, status: ClusterStatus) -> str | None:
-    """A folder of the path that is named like a node, as in a report that was collected from all nodes."""
-    names = {node.name for node in status.nodes}
-    return next((part for part in reversed(PurePath(document.name).parts[:-1]) if part in names), None)
+def _named_after(document: Document, status: ClusterStatus) -> str | None:
+    """The node that a folder of the path is named like, as in a report that was collected from all nodes, or that the file's name tells."""
+    *folders, file = PurePath(document.name).parts
+    names = sorted((node.name for node in status.nodes), key=len, reverse=True)
+    found = next((part for part in reversed(folders) if part in names), None)
+    return found or next((name for name in names if re.search(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", file)), None)
 
 
 def _no_state(document: Document, err: ParseError) -> None:

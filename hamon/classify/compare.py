@@ -288,7 +288,12 @@ class Watch:
 
     def _compared(self, before: ClusterStatus, after: ClusterStatus) -> Iterator[Change]:
         members = {node.name: self._is_member(node) for node in after.nodes}
-        surveyed = self.surveyed if before.resources == after.resources else survey(after.resources)
+        surveyed = self.surveyed
+        if before.resources != after.resources:
+            surveyed = survey(after.resources)
+            if before.last_change == after.last_change:  # some forms show only what runs
+                for name in [name for name in self.surveyed if name not in surveyed]:
+                    surveyed[name] = replace(self.surveyed[name], roles={}, stale={}, failed=set(), blocked=set())
         steady = self.steady
         if surveyed is not self.surveyed or members != self._members:
             steady = {}

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from hamon.classify import topology
 from hamon.classify.settings import ClusterSettings
-from hamon.classify.state import Action, Mark, Move, State, Story
+from hamon.classify.state import LEFT, Action, Mark, Move, State, Story
 from hamon.classify.stories import DEPARTURES, Book
 from hamon.model.incident import IncidentKind, IncidentState, Notice, Outcome, Severity
 from hamon.model.observation import Source
@@ -459,7 +459,7 @@ class Departures:
         begin = (story.started_at or story.detected_at) - self.settings.story_window
         found = []
         for mark in self.state.marks:
-            if mark.ended_at is not None and mark.ended_at < begin:
+            if (mark.ended_at is not None and mark.ended_at < begin) or mark.kind == LEFT:
                 continue
             if mark.kind not in ("standby", "shutdown", "maintenance") and mark.at < begin:
                 continue

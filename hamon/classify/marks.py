@@ -9,7 +9,7 @@ from hamon.classify.departures import Departures
 from hamon.classify.effects import Effects
 from hamon.classify.facts import earliest
 from hamon.classify.settings import ClusterSettings
-from hamon.classify.state import Mark, State
+from hamon.classify.state import LEFT, Mark, State
 from hamon.classify.stories import DEPARTURES, Book, entry_of
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, IncidentKind, Severity
@@ -158,7 +158,7 @@ class Marks:
             mark.constraint or "",
             Severity.WARNING,
             now,
-            started_at=mark.at,
+            started_at=None if mark.kind == LEFT else mark.at,
             nodes=[mark.node] if mark.node else [],
             resources=[mark.resource] if mark.resource else [],
             cause=Cause(kind="move_constraint_set", node=mark.node, resource=mark.resource, at=mark.at, text=mark.constraint or ""),

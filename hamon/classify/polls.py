@@ -16,7 +16,7 @@ from hamon.classify.marks import Marks
 from hamon.classify.operations import Operations
 from hamon.classify.services import INFINITY, Candidate, Hindrance, Reason, Service, Services, find
 from hamon.classify.settings import ClusterSettings
-from hamon.classify.state import Move, Node, PolledService, State, Story
+from hamon.classify.state import LEFT, Mark, Move, Node, PolledService, State, Story
 from hamon.classify.stories import DEPARTURES, Book
 from hamon.model.cluster import ClusterStatus, NodeStatus, Role
 from hamon.model.event import Event, EventKind
@@ -114,9 +114,12 @@ class Polls:
             known.device = item.device or item.hidden
             if item.group is not None:
                 groups.setdefault(item.group, []).append(item.id)
-            for name in item.path:
+            for name in item.path if not item.hidden else ():
                 parts.setdefault(name, []).append(item.id)
         state.polls.groups, state.polls.parts = groups, parts
+        state.polls.named = {
+            name: [part for member in members for part in parts.get(member, (member,))] for name, members in self.settings.services.items()
+        }
         for attribute in status.attributes:
             if attribute.expected is not None and topology.is_number(attribute.expected):
                 state.best[attribute.name] = max(float(attribute.expected), state.best.get(attribute.name, 0.0))
@@ -147,6 +150,8 @@ class Polls:
         for ban in status.bans:
             if ban.id.startswith("cli-ban-"):
                 topology.node(state, ban.node).bans.setdefault(ban.id, status.at)
+                if all(mark.constraint != ban.id for mark in state.marks):
+                    state.marks.append(Mark(LEFT, status.at, node=ban.node, resource=ban.resource, constraint=ban.id))
 
     def _first_seen(self, node: Node, shown: NodeStatus, at: datetime, fenced: bool) -> None:
         if node.member is None:
@@ -282,7 +287,7 @@ class Polls:
         if self.settings.pattern is not None:
             memory.pattern = self.settings.pattern
         elif not departing and found.services and all(service.up for service in found.services):
-            memory.pattern = found.pattern.value
+            memory.pattern = self.settings.pattern or found.pattern.value
         keeps_spare = memory.pattern in ("N+1", "N+M")
         before, memory.services = memory.services, {}
         for service in found.services:

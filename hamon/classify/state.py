@@ -60,6 +60,10 @@ class Resource:
     """A poll told what kind it is: nothing need be guessed."""
 
 
+LEFT = "left"
+"""A mark of a move constraint that was there already when the evidence begins: it explains nothing that comes later."""
+
+
 @dataclass(slots=True)
 class Mark:
     """A sign of planned work: standby, shutdown, ban, prefer, target_role, maintenance. `node` None: about a resource or the cluster."""
@@ -203,7 +207,9 @@ class PollMemory:
     changed_at: datetime | None = None
     """Of the configuration, by the last poll."""
     parts: dict[str, list[str]] = field(default_factory=dict)
-    """Group, clone or bundle -> the primitives in it."""
+    """Group or clone -> the primitives in it."""
+    named: dict[str, list[str]] = field(default_factory=dict)
+    """Configured service -> its primitives, with groups and clones resolved."""
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import State, Story
-from hamon.classify.topology import active_nodes
+from hamon.classify.topology import active_nodes, configured
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import (
     Cause,
@@ -369,7 +369,7 @@ class Book:
     def _served_elsewhere(self, nodes: Iterable[str]) -> list[str]:
         """The configured services that run on other nodes: those that these nodes should be able to take over."""
         found = []
-        for name, members in self.settings.services.items():
+        for name, members in configured(self.state, self.settings).items():
             known = [self.state.resources[member] for member in members if member in self.state.resources]
             if {node for item in known for node in active_nodes(item)} - set(nodes):
                 found.append(name)
@@ -381,7 +381,11 @@ class Book:
         down = None
         if story.down_since is not None and story.service_restored_at is not None:
             down = max(0.0, (story.service_restored_at - story.down_since).total_seconds())
-        services = [name for name, members in self.settings.services.items() if set(members) & (set(story.resources) | set(story.moves))]
+        services = [
+            name
+            for name, members in configured(self.state, self.settings).items()
+            if set(members) & (set(story.resources) | set(story.moves))
+        ]
         if story.kind is IncidentKind.STANDBY_FAULT and not services:
             services = self._served_elsewhere(story.nodes)
         return Incident(

@@ -1,7 +1,7 @@
 """Questions about a cluster's state: which services there are, where they are active, who could take over. Pure; unknown stays unknown."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from hamon.classify.settings import ClusterSettings
@@ -76,11 +76,16 @@ def is_service(item: Resource, settings: ClusterSettings, state: State) -> bool:
 
     A configured service of which nothing was heard yet may be a group, whose members logs name without it: then all count.
     """
-    if any(item.id in members for members in settings.services.values()):
+    if any(item.id in members for members in configured(state, settings).values()):
         return True
-    if settings.services and all(any(member in state.resources for member in members) for members in settings.services.values()):
+    if settings.services and all(any(member in state.resources for member in members) for members in configured(state, settings).values()):
         return False
     return not item.device and (item.promotable or not item.clone)
+
+
+def configured(state: State, settings: ClusterSettings) -> Mapping[str, Sequence[str]]:
+    """The configured services by the primitives in them: polls tell what is in a group, clone or bundle."""
+    return state.polls.named or settings.services
 
 
 def active_nodes(item: Resource) -> list[str]:
@@ -179,10 +184,10 @@ def candidates(state: State, active: Iterable[str]) -> list[str]:
     return [name for name in state.nodes if name not in serving]
 
 
-def services(state: State, settings: ClusterSettings) -> Mapping[str, tuple[str, ...]]:
+def services(state: State, settings: ClusterSettings) -> Mapping[str, Sequence[str]]:
     """Services by name. Without configuration: every promotable clone, and the primitives by the node that they are on together."""
     if settings.services:
-        return settings.services
+        return configured(state, settings)
     found: dict[str, tuple[str, ...]] = {}
     together: dict[str, list[str]] = {}
     for item in service_resources(state, settings):
