@@ -118,12 +118,12 @@ class Facts:
                 self._facts.popitem(last=False)
         else:
             self._facts.move_to_end(key)
-            if len(told) > 1 or (told and abs(event.at - told[0].event.at) > WINDOW):
+            if told and (len(told) > 32 or abs(event.at - told[0].event.at) > WINDOW or event.source is Source.TRAP):
                 told[:] = [fact for fact in told if _is_near(event, fact.event)][-32:]
         if event.source is Source.TRAP:
             return self._first_trap(event, key, told, witness)
         for fact in told:
-            if witness not in fact.witnesses:
+            if witness not in fact.witnesses and _is_near(event, fact.event):
                 fact.witnesses.add(witness)
                 return fact.event
         told.append(_Fact(event, {witness}))
@@ -174,5 +174,5 @@ def fact_key(event: Event) -> Key:
         event.node,
         event.resource,
         event.reporter if event.kind in _PER_REPORTER else None,
-        *(detail.get(name) for name in _CONTENT.get(event.kind, ())),
+        *map(detail.get, _CONTENT.get(event.kind, ())),
     )

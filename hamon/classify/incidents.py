@@ -206,6 +206,8 @@ class Engine:
     def _time(self, now: datetime) -> list[Transition]:
         """Let time pass up to `now`, one due moment after the other."""
         state = self.state
+        if state.now is not None and now <= state.now and state.nothing_before is not None and now < state.nothing_before:
+            return []
         given: list[Transition] = []
         if state.nothing_before is None or now >= state.nothing_before:
             before: datetime | None = None
@@ -300,8 +302,10 @@ class Engine:
         if event.source is Source.TRAP:
             event = completed(self.state, event)
         detail = event.detail
-        numbers = str(detail.get("node_ids") or detail.get("node_id") or "").split()
-        topology.id_seen(self.state, " ".join(numbers))
+        numbers: list[str] = []
+        if "node_ids" in detail or "node_id" in detail:
+            numbers = str(detail.get("node_ids") or detail.get("node_id") or "").split()
+            topology.id_seen(self.state, " ".join(numbers))
         if event.node is None and len(numbers) == 1:
             name = topology.named(self.state, numbers[0])
             if name is None and event.kind is EventKind.NODE_LOST:
@@ -316,7 +320,7 @@ class Engine:
                 event = replace(event, node=name)
             else:
                 self.state.unnamed[event.kind] = numbers[0]
-        elif event.node is not None and event.node not in self.state.node_ids.values():
+        elif self.state.unnamed and event.node is not None and event.node not in self.state.node_ids.values():
             number = self.state.unnamed.pop(event.kind, None)
             if number is not None:
                 self.state.node_ids.setdefault(number, event.node)

@@ -184,9 +184,11 @@ class Book:
             window = max([window, *(end for end in ends if end < began)])
         else:
             window = began - timedelta(seconds=3)
+        known = {_place(entry) for entry in story.timeline}
         for entry in self.state.recent:
-            if entry.at >= window and entry.event not in _RECOVERIES and concerns(story, entry) and entry not in story.timeline:
-                self._put(story, entry)
+            if entry.at >= window and entry.event not in _RECOVERIES and concerns(story, entry):
+                if _place(entry) not in known or entry not in story.timeline:
+                    self._put(story, entry)
 
     def close(self, story: Story, at: datetime, reason: str, *, expired: bool = False) -> None:
         if story.state is not IncidentState.OPEN:
@@ -467,10 +469,15 @@ def _append(story: Story, entry: TimelineEntry) -> bool:
         return False
     for known in story.timeline[-12:]:
         same = known.event is entry.event and known.node == entry.node and known.resource == entry.resource
-        if same and abs(entry.at - known.at) <= _AGAIN and _saying(known) == _saying(entry):
+        if same and abs(entry.at - known.at) <= _AGAIN and (known.detail == entry.detail or _saying(known) == _saying(entry)):
             return False
     story.timeline.append(entry)
     return True
+
+
+def _place(entry: TimelineEntry) -> tuple[datetime, EventKind, str]:
+    """What nearly always tells one entry from another."""
+    return entry.at, entry.event, entry.raw
 
 
 _AGAIN = timedelta(seconds=2)

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from hamon.model.event import Detail, EventKind
 from hamon.model.observation import Source
+from hamon.model.record import quickly_made
 
 
 class IncidentKind(StrEnum):
@@ -91,6 +92,7 @@ class Cause:
     text: str = ""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineEntry:
     """One event of the story, with its own fields (`detail`) and the original line (`raw`); `hamon.tell` has the words for it."""
