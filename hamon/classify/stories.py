@@ -186,9 +186,9 @@ class Book:
             window = began - timedelta(seconds=3)
         known = {_place(entry) for entry in story.timeline}
         for entry in self.state.recent:
-            if entry.at >= window and entry.event not in _RECOVERIES and concerns(story, entry):
-                if _place(entry) not in known or entry not in story.timeline:
-                    self._put(story, entry)
+            begins_it = entry.at >= window and entry.event not in _RECOVERIES and concerns(story, entry)
+            if begins_it and (_place(entry) not in known or entry not in story.timeline):
+                self._put(story, entry)
 
     def close(self, story: Story, at: datetime, reason: str, *, expired: bool = False) -> None:
         if story.state is not IncidentState.OPEN:
