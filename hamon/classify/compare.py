@@ -32,6 +32,8 @@ INFINITY = 1_000_000
 
 _STAMP = timedelta(milliseconds=999)
 """A stamp of whole seconds: the moment lies within the second that begins with it."""
+_SKEW = timedelta(seconds=10)
+"""How far the clocks of the cluster may be off so that their stamps still tell more than the polls do."""
 _OLD = timedelta(seconds=30)
 """A fencing that was over this long before the poll that did not show it yet is history that a node brought along."""
 _REMEMBERED = 500
@@ -522,7 +524,8 @@ def _is_online(status: ClusterStatus, name: str) -> bool:
 
 
 def _between(stamp: datetime | None, before: datetime, after: datetime) -> datetime:
-    if stamp is None:
+    """A stamp far outside the interval is of a clock that is wrong, and tells nothing."""
+    if stamp is None or not before - _SKEW <= stamp <= after + _SKEW:
         return after
     latest = stamp if stamp.microsecond else stamp + _STAMP
     return max(before, min(latest, after))

@@ -609,7 +609,7 @@ class Departures:
     def _protect_polled(self, story: Story, at: datetime) -> None:
         """By polls: every service that moved has a node that could take it over, a spare one where the cluster keeps some."""
         polls = self.state.polls
-        if story.service_restored_at is not None and polls.last_at is not None and polls.last_at < story.service_restored_at:
+        if story.service_restored_at is not None and polls.last_at is not None and polls.last_at <= story.service_restored_at:
             return
         services = [service for service in polls.services.values() if not set(service.members).isdisjoint(story.moves)]
         if not services:

@@ -155,7 +155,8 @@ class Engine:
         if (handler := self._handlers.get(event.kind)) is not None:
             handler(event)
         self._book.note(event)
-        if event.kind not in _PREPARING and self._book.has_open:
+        # What a poll shows of who could take over is known once all of it is read.
+        if not polled and event.kind not in _PREPARING and self._book.has_open:
             self._departures.protect(event.at)
             self._effects.protect_standby(event.at)
         if self.state.nothing_before is not None:

@@ -260,7 +260,8 @@ class Operations:
                 nodes=[name],
                 resources=[resource],
                 planned=planned,
-                settle=self.settings.settle,
+                # After a failure that only polls tell the next ones show what becomes of it.
+                settle=2 * self.settings.settle if event.source is Source.POLL else self.settings.settle,
                 cause=Cause(kind="resource_failure", node=name, resource=resource, at=event.at, text=text),
             )
             story.limit_at = event.at + self.settings.expire

@@ -22,11 +22,13 @@ from tests.cib import (
     disabled,
     failed_stop,
     group,
+    healthy,
     multiple_active,
     one_plus_one,
     ping_lost,
     primitive,
     stopped_node,
+    web,
 )
 from tests.classify.polled import START, Outcome, Scene, judge, snapshots
 
@@ -343,4 +345,40 @@ def test_of_two_nodes_that_call_each_other_lost_one_is_fenced_and_that_is_one_st
     else:
         assert (main.kind, main.nodes, main.planned) == (IncidentKind.STANDBY_FAULT, ("n2",), False)
     assert main.fenced == (loser,)
+    assert list(found.told) == [main.key]
+
+
+# -- polls that are far apart
+
+
+def served_by(node: str, *, alone: bool = False) -> Cib:
+    cib = web("n1", "n2")
+    return healthy(cib, *((node,) if alone else ("n1", "n2")), active=node)
+
+
+@pytest.mark.parametrize("every", [1.0, 10.0, 30.0])
+@pytest.mark.parametrize(
+    ("then", "fenced", "kind", "planned", "severity"),
+    [
+        (served_by("n2", alone=True).node("n1", "standby"), (), IncidentKind.SWITCHOVER, True, "info"),
+        (served_by("n2").ban("grpWeb", "n1", id="cli-ban-grpWeb-on-n1"), (), IncidentKind.SWITCHOVER, True, "info"),
+        (served_by("n2", alone=True).node("n1", "shutdown"), (), IncidentKind.SWITCHOVER, True, "info"),
+        (served_by("n2", alone=True).node("n1", "offline"), ("n1",), IncidentKind.FAILOVER, False, "major"),
+        (served_by("n2").fails("web", "n1", count="INFINITY").stopped("web", "n1"), (), IncidentKind.FAILOVER, False, "major"),
+        (served_by("n2").attribute("n1", "pingd", 0), (), IncidentKind.FAILOVER, False, "major"),
+        # Stopped in order, fenced and cleaned up, or else: nothing tells.
+        (served_by("n2", alone=True).node("n1", "offline"), (), IncidentKind.FAILOVER, None, "warning"),
+        (served_by("n2"), (), IncidentKind.FAILOVER, None, "warning"),
+    ],
+    ids=["standby", "ban", "stop", "fenced", "failed", "ping", "gone", "moved"],
+)
+def test_what_happened_between_two_polls_is_judged_by_what_it_left(
+    then: Cib, fenced: tuple[str, ...], kind: IncidentKind, planned: bool | None, severity: str, every: float
+) -> None:
+    found = film(Scene(0, one_plus_one()), Scene(60, then, fenced), Scene(120, served_by("n2"), fenced), until=200, every=every)
+    (main,) = found.mains
+    assert (main.kind, main.planned, main.severity, main.outcome) == (kind, planned, severity, "succeeded")
+    assert (main.from_node, main.to_node) == ("n1", "n2")
+    assert set(main.resources) == {"vip", "fs", "web"}
+    assert main.resolved_at is not None
     assert list(found.told) == [main.key]
