@@ -99,7 +99,7 @@ def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
     assert max(map(len, done.stdout.splitlines())) <= 100
     known = {words[len(command)] for words in COMMANDS if len(words) > len(command) and words[: len(command)] == command}
     for name in known:
-        assert re.search(rf"^ +{name} +\S", done.stdout, re.MULTILINE), f"{name} has no explanation"
+        assert re.search(rf"^ +{name}\s+\S", done.stdout, re.MULTILINE), f"{name} has no explanation"
 
 
 @pytest.mark.parametrize("command", [(), ("config",), ("nonsense",), ("analyze",), ("notify", "test"), ("run", "--nonsense")])
