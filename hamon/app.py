@@ -11,8 +11,8 @@ import os
 import signal
 import socket
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,17 +31,20 @@ from hamon.config import Config
 from hamon.errors import ConfigError, Problem, RuleError, StoreError
 from hamon.metrics import Metrics
 from hamon.model.cluster import ClusterView, ReceiverView, SourceView
-from hamon.model.delivery import Delivery, Notification
+from hamon.model.delivery import Delivery, Notification, Relay
 from hamon.model.incident import Severity
-from hamon.model.observation import Polled, Snapshot
+from hamon.model.observation import Polled, Snapshot, Trap
 from hamon.notify import NOTIFIERS
 from hamon.notify.snmp_trap import SnmpTrapNotifier
 from hamon.notify.target import TargetSection
 from hamon.pipeline import Deliverer, Outlet, Processor
+from hamon.pipeline.relay import RelayLoop, RelayPlan, RelayTarget
 from hamon.ports import Collector, IncidentFilter, Notifier, Receiver
 from hamon.rules.load import load
 from hamon.rules.schema import RuleSet
 from hamon.snmp.local import Local, begin
+from hamon.snmp.mib import Var
+from hamon.snmp.relayed import own
 from hamon.store import migrate
 from hamon.store.store import SqlStore
 from hamon.tell import report
@@ -173,6 +176,7 @@ class Gateway:
         try:
             metrics = Metrics(CollectorRegistry(), __version__, config.metrics)
             deliverer = Deliverer(store, outlets, Composer(config.web.timezone), clock, observe=metrics.delivered)
+            relaying = RelayLoop(store, _relay_targets(outlets), clock, observe=metrics.relayed)
             targets = [outlet.target for outlet in outlets.values()]
             settings = {name: section.settings(name) for name, section in config.cluster.items()}
             processor = Processor(
@@ -182,9 +186,10 @@ class Gateway:
                 targets,
                 clock,
                 metrics,
-                recorded=deliverer.wake,
+                recorded=lambda: _wake(deliverer, relaying),
                 behind=lambda: _are_behind(collectors),
                 happened=lambda cluster: _nudge(collectors, cluster),
+                relay=self._relay_plan(outlets),
             )
             deliverer.report = processor.put
             positions = await processor.restore()
@@ -196,7 +201,7 @@ class Gateway:
             await metrics.refresh(store)
             web = create(store, views, clock, config.web, metrics.answer(store, asyncio.get_running_loop()), self._reasons(processor))
             server = _Server(uvicorn.Config(web, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1))
-            await self._together(processor, deliverer, collectors, server, sock, store, outlets)
+            await self._together(processor, deliverer, collectors, server, sock, store, outlets, relaying)
         finally:
             sock.close()
             for collector in collectors:
@@ -220,6 +225,25 @@ class Gateway:
             if isinstance(collector, Receiver):
                 collector.open(self.state_directory)
 
+    def _relay_plan(self, outlets: Mapping[str, Outlet]) -> Callable[[Sequence[Trap], datetime], Sequence[Relay]]:
+        """Which traps are passed on to whom; none where no target asks for any."""
+        targets = _relay_targets(outlets)
+        if not targets or self.local is None:
+            return lambda traps, now: ()
+        notifiers = [outlet.notifier for outlet in outlets.values() if isinstance(outlet.notifier, SnmpTrapNotifier)]
+
+        def peers() -> frozenset[str]:
+            found = {peer for notifier in notifiers if (peer := notifier.peer()) is not None}
+            # Programs on this host may well send to us and be sent to: there only the mark of what went through us tells a loop.
+            return frozenset(peer for peer in found if not peer.startswith("127.") and peer != "::1")
+
+        return RelayPlan(
+            [target for target, _ in targets.values()],
+            own=peers,
+            forwarder=(own(self.local.root, Var.FORWARDER), self.local.identity.engine_id),
+            root=".".join(map(str, self.local.root)),
+        )
+
     def _reasons(self, processor: Processor) -> "_Reasons":
         return _Reasons(self._not_ready, processor)
 
@@ -232,6 +256,7 @@ class Gateway:
         sock: socket.socket,
         store: SqlStore,
         outlets: Mapping[str, Outlet],
+        relaying: RelayLoop,
     ) -> None:
         loop = asyncio.get_running_loop()
         with self._signals(loop):
@@ -239,6 +264,7 @@ class Gateway:
                 "web": loop.create_task(server.serve(sockets=[sock])),
                 "processor": loop.create_task(processor.run()),
                 "deliverer": loop.create_task(deliverer.run()),
+                "relaying": loop.create_task(relaying.run()),
                 "retention": loop.create_task(self._prune(store)),
                 "rules": loop.create_task(self._reload(processor)),
             }
@@ -262,6 +288,7 @@ class Gateway:
             names = [name for name in tasks if name.startswith(("collector", "heartbeat"))] + [
                 "processor",
                 "deliverer",
+                "relaying",
                 "retention",
                 "rules",
             ]
@@ -332,6 +359,31 @@ class _Reasons:
 def _are_behind(collectors: Sequence[Collector]) -> bool:
     """Whether a source was not looked at yet, or holds what is not read."""
     return any(not views or any(view.lag_bytes for view in views) for views in (collector.views() for collector in collectors))
+
+
+def _relay_targets(outlets: Mapping[str, Outlet]) -> dict[str, tuple[RelayTarget, SnmpTrapNotifier]]:
+    found = {}
+    for name, outlet in outlets.items():
+        notifier = outlet.notifier
+        if isinstance(notifier, SnmpTrapNotifier) and "relay" in notifier.config.mode:
+            config = notifier.config
+            target = RelayTarget(
+                name=name,
+                clusters=config.clusters,
+                notifications=config.relay_notifications,
+                is_private=config.version == "3",
+                allow_downgrade=config.allow_downgrade,
+                accept_hamon=config.accept_hamon,
+                max_attempts_hours=config.max_attempts_hours,
+                max_pending=config.max_pending,
+            )
+            found[name] = (target, notifier)
+    return found
+
+
+def _wake(deliverer: Deliverer, relaying: RelayLoop) -> None:
+    deliverer.wake()
+    relaying.wake()
 
 
 async def _open_by_severity(store: SqlStore, target: Target) -> Mapping[Severity, int]:

@@ -61,6 +61,7 @@ OWN: tuple[Described, ...] = (
         "target",
         "result",
     ),
+    counter("hamon_relays_total", "Traps passed on; result is relayed, failed (tried again) or dropped.", "target", "result"),
     histogram("hamon_delivery_seconds", "How long one attempt to hand over a notification took.", _SENDING, "target"),
     counter("hamon_defects_total", "Defects of hamon met while processing; each is in its log with a traceback."),
     counter("hamon_store_errors_total", "Times that the history could not be read or written."),
@@ -263,6 +264,10 @@ class Metrics:
         """Count one attempt; `result` is "sent", "failed" (given up) or a DeliveryReason, `seconds` how long it took."""
         self._counters["hamon_deliveries_total"].labels(target, result).inc()
         self._histograms["hamon_delivery_seconds"].labels(target).observe(seconds)
+
+    def relayed(self, target: str, result: str, traps: int) -> None:
+        """Count traps passed on; `result` is relayed, failed (tried again) or dropped."""
+        self._counters["hamon_relays_total"].labels(target, result).inc(traps)
 
     def batch(self, seconds: float) -> None:
         self._histograms["hamon_batch_seconds"].observe(seconds)

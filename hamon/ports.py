@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from hamon.model.cluster import ClusterView, ReceiverView, SourceView
-from hamon.model.delivery import Delivery, Notification
+from hamon.model.delivery import Delivery, Notification, Relay
 from hamon.model.event import Event
 from hamon.model.incident import Incident, Transition
 from hamon.model.observation import Observation, Polled, ReadPosition, Snapshot
@@ -75,6 +75,7 @@ class Recording:
     deliveries: Sequence[Delivery] = ()
     positions: Sequence[ReadPosition] = ()
     states: Mapping[str, bytes] = field(default_factory=dict)
+    relays: Sequence[Relay] = ()
     polls: Sequence[Polled] = ()
     """What polling found: a new state (`since` is the time of its answer), the same one again, or since when the cluster is unknown."""
 
@@ -155,6 +156,18 @@ class Store(Protocol):
 
     async def drop_overtaken(self, target: str) -> int:
         """Give up pending deliveries for which a later step of the same incident is pending for the target; return how many."""
+        ...
+
+    async def relays(self, target: str, limit: int) -> Sequence[Relay]:
+        """Traps that wait to be passed on to the target, oldest first."""
+        ...
+
+    async def drop_relays(self, ids: Sequence[int]) -> None:
+        """Forget traps that were passed on, or never will be."""
+        ...
+
+    async def trim_relays(self, target: str, keep: int) -> int:
+        """Forget the oldest of more than `keep` traps that wait for the target; return how many."""
         ...
 
     async def incidents(self, wanted: IncidentFilter) -> Sequence[Incident]:

@@ -198,6 +198,7 @@ async def filled() -> Metrics:
     metrics.recorded([event], [step(1, TransitionKind.OPENED, key="departure/pm01/2"), step(2, **done), resolved])
     metrics.delivered("ops", "sent", 0.05)
     metrics.delivered("duty", "unreachable", 2.0)
+    metrics.relayed("ops", "relayed", 3)
     metrics.batch(0.004)
     metrics.waiting(0)
     return metrics

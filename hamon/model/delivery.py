@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from hamon.model.incident import Transition
+from hamon.model.observation import Trap
 
 
 class DeliveryState(StrEnum):
@@ -32,6 +33,16 @@ class Delivery:
     sent_at: datetime | None = None
     repeated: bool = False
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relay:
+    """A trap that is to be passed on to one target as it came. `id` is 0 until it is stored; then it gives the order."""
+
+    id: int
+    target: str
+    trap: Trap
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

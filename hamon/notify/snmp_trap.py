@@ -8,11 +8,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from hamon import __version__
@@ -21,14 +21,16 @@ from hamon.clock import Clock
 from hamon.errors import DeliveryError, DeliveryReason
 from hamon.model.delivery import Notification
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Notice, Outcome, Severity
-from hamon.model.observation import VarBind, VarType
+from hamon.model.observation import Trap, VarBind, VarType
 from hamon.notify.target import TargetSection
 from hamon.snmp import alarm, mib
 from hamon.snmp.alarm import Envelope
 from hamon.snmp.identity import IdentityError
 from hamon.snmp.local import Local
 from hamon.snmp.mib import Note, Var
+from hamon.snmp.relayed import annotated, without_community
 from hamon.snmp.sender import TRAP_OID, UPTIME, Receiver, Sender
+from hamon.snmp.settings import parse_oid
 from hamon.snmp.stream import Stream, Told, again
 from hamon.snmp.users import UserSection
 from hamon.snmp.values import size, text, unsigned
@@ -62,6 +64,10 @@ def parse_address(given: str, default_port: int) -> tuple[str, int]:
     if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         raise ValueError("a port is a number from 1 to 65535")
     return host, int(port) if port else default_port
+
+
+def _oid(text: str) -> str:
+    return ".".join(map(str, parse_oid(text)))
 
 
 class SnmpTrapConfig(TargetSection, UserSection):
@@ -112,6 +118,24 @@ class SnmpTrapConfig(TargetSection, UserSection):
     bind: str | None = Field(default=None, examples=["192.0.2.1"])
     """Address to send from, with or without a port; without one the system chooses."""
 
+    mode: Annotated[tuple[Literal["alarms", "relay"], ...], Field(min_length=1)] = ("alarms",)
+    """What is sent: alarms are hamon's own notifications of incidents, relay the traps of clusters as they came."""
+
+    annotate: bool = True
+    """Whether relayed traps carry at their end who sent them first, as in RFC 3584, and that they went through hamon."""
+
+    relay_notifications: tuple[Annotated[str, AfterValidator(_oid)], ...] = Field(default=(), examples=[["1.3.6.1.4.1.32723"]])
+    """Relay only notifications below these object identifiers; none: all."""
+
+    relay_community: str = ""
+    """Value of snmpTrapCommunity.0 in relayed traps; the community that they came with is never told."""
+
+    allow_downgrade: bool = False
+    """Whether traps that came by SNMPv3 may be relayed by version 2c, where anyone on the way can read them."""
+
+    accept_hamon: bool = False
+    """Whether notifications of another hamon are relayed."""
+
     @field_validator("address")
     @classmethod
     def _is_address(cls, address: str) -> str:
@@ -139,7 +163,8 @@ class SnmpTrapConfig(TargetSection, UserSection):
 
     def target(self, name: str) -> Target:
         """In order, so that a receiver that was away gets everything as it happened; and told when an incident becomes part of another."""
-        return super().target(name).for_alarms(self.max_pending)
+        target = super().target(name).for_alarms(self.max_pending)
+        return target if "alarms" in self.mode else replace(target, kinds=())
 
     def receiver(self, name: str) -> Receiver:
         """With its secrets, which are read now. Raises OSError or ValueError."""
@@ -182,7 +207,7 @@ OpenIncidents = Callable[[], Awaitable[Mapping[Severity, int]]]
 
 class SnmpTrapNotifier:
     def __init__(self, name: str, config: SnmpTrapConfig, clock: Clock) -> None:
-        self._name, self._config, self._clock = name, config, clock
+        self._name, self.config, self._clock = name, config, clock
         self._local: Local | None = None
         self._stream: Stream | None = None
         self._sender: Sender | None = None
@@ -254,12 +279,12 @@ class SnmpTrapNotifier:
         await self.send(raised)
         await self.send(cleared)
         as_whom = f"as user {receiver.user.name}, {receiver.user.level}" if receiver.user else "with the community"
-        where = f"{receiver.address_text} (SNMPv{self._config.version}, {as_whom})"
-        if self._config.kind == "inform":
+        where = f"{receiver.address_text} (SNMPv{self.config.version}, {as_whom})"
+        if self.config.kind == "inform":
             milliseconds = (loop.time() - began) * 1000
             return [f"{where} acknowledged hamonTest, a raise and its clear within {milliseconds:.0f} ms"]
         said = [f"hamonTest, a raise and its clear were sent to {where} as TRAPs, which nobody acknowledges"]
-        if self._config.version == "3":
+        if self.config.version == "3":
             said.append(f"the receiver must know the user under the engine ID {local.identity.engine_id_text} (createUser -e)")
         try:
             head = await self._whole(Note.TEST, self._gateway_binds(raised))
@@ -275,7 +300,7 @@ class SnmpTrapNotifier:
     async def run(self, open_incidents: OpenIncidents) -> None:
         """Say that the gateway has started, then that it lives, until cancelled; then that it stops. None of it is tried again."""
         await self._say(Note.STARTED, "hamon has started")
-        interval = self._config.heartbeat_seconds
+        interval = self.config.heartbeat_seconds
         try:
             while True:
                 if not interval:
@@ -297,7 +322,7 @@ class SnmpTrapNotifier:
             counts = {}
         warnings = counts.get(Severity.WARNING, 0) + counts.get(Severity.UNKNOWN, 0)
         numbers = {
-            Var.INTERVAL: self._config.heartbeat_seconds,
+            Var.INTERVAL: self.config.heartbeat_seconds,
             Var.OPEN_CRITICAL: counts.get(Severity.CRITICAL, 0),
             Var.OPEN_MAJOR: counts.get(Severity.MAJOR, 0),
             Var.OPEN_MINOR: counts.get(Severity.MINOR, 0),
@@ -316,14 +341,38 @@ class SnmpTrapNotifier:
         except DeliveryError as err:
             log.debug("not told", extra={"notifier": self._name, "note": note.name, "error": str(err)})
 
+    # -- traps of others
+
+    async def relay(self, trap: Trap) -> None:
+        """Pass a trap on: its own uptime, name and variables, and at the end who sent it. Raises DeliveryError."""
+        local, _ = self._entity()
+        sender = await self._prepared()
+        await self._pace()
+        binds = without_community(trap.varbinds, self.config.relay_community)
+        if self.config.annotate:
+            binds = annotated(trap, binds, local.root, local.identity.engine_id, self.config.relay_community)
+        head = [VarBind(UPTIME, VarType.TIME_TICKS, trap.uptime or 0), VarBind(TRAP_OID, VarType.OBJECT_IDENTIFIER, trap.notification)]
+        context = bytes.fromhex(trap.engine_id) if trap.engine_id and self.config.version == "3" else None
+        try:
+            await sender.send([*head, *binds], inform=self.config.kind == "inform", context_engine=context)
+        except DeliveryError as err:
+            if err.reason is DeliveryReason.CREDENTIALS:
+                await self._forget_sender()
+            raise
+
+    def peer(self) -> str | None:
+        """The address that it sends to, as far as it is known by now."""
+        host = parse_address(self.config.address, 162)[0]
+        return self._sender.address if self._sender is not None and self._sender.address is not None else host
+
     # -- sending
 
     async def _hand_over(self, number: int, binds: Sequence[VarBind]) -> None:
         sender = await self._prepared()
         await self._pace()
         whole = await self._whole(number, binds)
-        inform = self._config.kind == "inform"
-        for left in range(self._config.retries if inform else self._config.repeat - 1, -1, -1):
+        inform = self.config.kind == "inform"
+        for left in range(self.config.retries if inform else self.config.repeat - 1, -1, -1):
             try:
                 await sender.send(whole, inform=inform)
                 if inform or not left:
@@ -340,7 +389,7 @@ class SnmpTrapNotifier:
     async def _whole(self, number: int, binds: Sequence[VarBind]) -> list[VarBind]:
         """With the two variables that begin every notification, within the limit of octets."""
         local, _ = self._entity()
-        room = self._config.max_message_octets - (await self._prepared()).receiver.overhead
+        room = self.config.max_message_octets - (await self._prepared()).receiver.overhead
         head = [
             VarBind(UPTIME, VarType.TIME_TICKS, local.uptime(self._clock.now())),
             bind_oid(TRAP_OID, (*local.root, *mib.NOTIFICATIONS, number)),
@@ -348,10 +397,10 @@ class SnmpTrapNotifier:
         return [*head, *alarm.fit(local.root, binds, room - size(head))]
 
     async def _pace(self) -> None:
-        if not self._config.max_per_second:
+        if not self.config.max_per_second:
             return
         now = asyncio.get_running_loop().time()
-        wait, self._next_at = self._next_at - now, max(now, self._next_at) + 1 / self._config.max_per_second
+        wait, self._next_at = self._next_at - now, max(now, self._next_at) + 1 / self.config.max_per_second
         if wait > 0:
             await asyncio.sleep(wait)
 
@@ -359,7 +408,7 @@ class SnmpTrapNotifier:
         if self._sender is None:
             local, _ = self._entity()
             try:
-                receiver = await asyncio.to_thread(self._config.receiver, self._name)
+                receiver = await asyncio.to_thread(self.config.receiver, self._name)
             except (OSError, ValueError) as err:
                 reason = err.strerror if isinstance(err, OSError) else str(err)
                 raise DeliveryError(DeliveryReason.CREDENTIALS, f"the secrets of the target cannot be used: {reason}") from err

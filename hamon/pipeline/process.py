@@ -24,7 +24,7 @@ from hamon.classify.traps import TrapMatcher
 from hamon.clock import Clock
 from hamon.errors import StoreError
 from hamon.model.cluster import ClusterStatus, ClusterView
-from hamon.model.delivery import Delivery
+from hamon.model.delivery import Delivery, Relay
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import IncidentState, Transition
 from hamon.model.observation import (
@@ -40,6 +40,7 @@ from hamon.model.observation import (
     TargetDelivers,
     TargetLags,
     Tick,
+    Trap,
     TrapBatch,
 )
 from hamon.pipeline.polls import Polls
@@ -138,14 +139,16 @@ class Processor:
         recorded: Callable[[], None],
         behind: Callable[[], bool] = lambda: False,
         happened: Callable[[str], None] = lambda cluster: None,
+        relay: Callable[[Sequence[Trap], datetime], Sequence[Relay]] = lambda traps, now: (),
     ) -> None:
-        """`recorded` is called after each transaction that made deliveries; `behind` tells whether a source holds what is not read yet.
+        """`recorded` is called when deliveries or relays were stored; `behind` tells whether a source holds what is not yet read.
 
         `happened` is called with the cluster after each transaction with events from its logs or traps that are about now.
         """
         self._settings = {GATEWAY: ClusterSettings(name=GATEWAY, title=GATEWAY)} | dict(clusters)
         self._store, self._targets, self._clock, self._counts = store, list(targets), clock, counts
         self._recorded, self._behind, self._happened = recorded, behind, happened
+        self._relay = relay
         self._starting_until = 0.0
         self._matcher, self._traps = Matcher(rules), TrapMatcher(rules)
         self._inbox: asyncio.Queue[Observation] = asyncio.Queue(INBOX_SIZE)
@@ -297,6 +300,7 @@ class Processor:
         """Observations to everything that is to be recorded. Changes the engines; nothing else runs meanwhile."""
         scans: list[tuple[LogChunk, Scan]] = []
         positions: list[ReadPosition] = []
+        relays: list[Relay] = []
         items: dict[str, _Merge] = {}
         for observation in batch:
             match observation:
@@ -310,6 +314,7 @@ class Processor:
                     self._polls.take(observation)
                     items.setdefault(observation.cluster, _Merge()).snapshots.append(observation)
                 case TrapBatch():
+                    relays += self._relay(observation.traps, self._clock.now())
                     # One log of what was received, whoever sent it: traps tell the tenth of a second, and arrive in order.
                     items.setdefault(observation.cluster, _Merge()).add((observation.collector, ""), self._scan_traps(observation))
                 case TargetLags() | TargetDelivers():
@@ -343,6 +348,7 @@ class Processor:
                 deliveries=deliveries,
                 positions=positions,
                 states=states,
+                relays=relays,
                 polls=self._polls.to_record(),
             ),
             tuple(scans),
@@ -443,7 +449,7 @@ class Processor:
         recording = result.recording
         failures = 0
         slow = asyncio.get_running_loop().call_later(SLOW_SECONDS, self._is_away)
-        empty = not (recording.events or recording.transitions or recording.positions or recording.polls)
+        empty = not (recording.events or recording.relays or recording.transitions or recording.positions or recording.polls)
         while not empty:
             try:
                 await self._store.record(recording)
@@ -464,7 +470,7 @@ class Processor:
         for chunk, scan in result.scans:
             self._count(chunk, scan)
         self._counts.recorded(recording.events, recording.transitions)
-        if recording.deliveries:
+        if recording.deliveries or recording.relays:
             self._recorded()
         now = self._clock.now()
         for cluster in {event.cluster for event in recording.events if _is_news(event, now)}:

@@ -101,6 +101,11 @@ class Sender:
         if status := int(v2c.apiPDU.get_error_status(pdu)):
             raise DeliveryError(DeliveryReason.REFUSED, f"the receiver answers with error status {status}", permanent=True)
 
+    @property
+    def address(self) -> str | None:
+        """What the name of the receiver was resolved to; None when nothing was sent yet."""
+        return self._address[0] if self._address is not None else None
+
     async def close(self) -> None:
         if self._engine is not None:
             stop_engine(self._engine)

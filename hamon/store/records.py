@@ -16,10 +16,10 @@ from pydantic_core import to_json as pydantic_to_json
 from sqlalchemy import Row
 
 from hamon.errors import StoreError
-from hamon.model.delivery import Delivery, DeliveryState
+from hamon.model.delivery import Delivery, DeliveryState, Relay
 from hamon.model.event import Detail, Event, EventKind
 from hamon.model.incident import Incident, TimelineEntry, Transition
-from hamon.model.observation import ReadPosition, Source
+from hamon.model.observation import ReadPosition, SnmpVersion, Source, Trap, VarBind, VarType
 
 T = TypeVar("T")
 Timeline = tuple[TimelineEntry, ...]
@@ -387,3 +387,49 @@ def position(row: Row[Any]) -> ReadPosition:
         fingerprint=row.fingerprint,
         fingerprint_size=row.fingerprint_size,
     )
+
+
+_OCTETS = frozenset({VarType.OCTET_STRING, VarType.OPAQUE})
+
+
+def relay_row(relay: Relay) -> dict[str, object]:
+    """A trap that waits to be passed on, without its PDU: the variables say it all."""
+    trap = relay.trap
+    varbinds = [(item.oid, item.type.value, item.value.hex() if isinstance(item.value, bytes) else item.value) for item in trap.varbinds]
+    fields = {
+        "cluster": text(trap.cluster),
+        "collector": text(trap.collector),
+        "received_at": micros(trap.received_at),
+        "source": text(trap.source),
+        "version": trap.version.value,
+        "credential": text(trap.credential),
+        "notification": trap.notification,
+        "varbinds": varbinds,
+        "uptime": trap.uptime,
+        "enterprise": trap.enterprise,
+        "agent_address": trap.agent_address,
+        "engine_id": trap.engine_id,
+    }
+    return {"target": text(relay.target), "created_at": micros(relay.created_at), "trap": json.dumps(fields, ensure_ascii=True)}
+
+
+def relay(row: Row[Any]) -> Relay:
+    fields = json.loads(row.trap)
+    varbinds = tuple(
+        VarBind(oid, kind := VarType(name), bytes.fromhex(value) if kind in _OCTETS else value) for oid, name, value in fields["varbinds"]
+    )
+    trap = Trap(
+        cluster=untext(fields["cluster"]),
+        collector=untext(fields["collector"]),
+        received_at=moment(fields["received_at"]),
+        source=untext(fields["source"]),
+        version=SnmpVersion(fields["version"]),
+        credential=untext(fields["credential"]),
+        notification=fields["notification"],
+        varbinds=varbinds,
+        uptime=fields["uptime"],
+        enterprise=fields["enterprise"],
+        agent_address=fields["agent_address"],
+        engine_id=fields["engine_id"],
+    )
+    return Relay(id=row.id, target=untext(row.target), trap=trap, created_at=moment(row.created_at))

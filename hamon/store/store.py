@@ -36,7 +36,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from hamon.clock import Clock, SystemClock
 from hamon.errors import StoreError
-from hamon.model.delivery import Delivery, DeliveryState
+from hamon.model.delivery import Delivery, DeliveryState, Relay
 from hamon.model.incident import Incident, IncidentState, Transition
 from hamon.model.observation import Polled, ReadPosition
 from hamon.ports import EventFilter, IncidentFilter, Recording, Remembered, StoredEvent
@@ -44,7 +44,7 @@ from hamon.section import Section
 from hamon.store import migrate, records, retention
 from hamon.store import snapshots as polls
 from hamon.store.database import Role, connect, explained, parse_url, sqlite_file, time_limit
-from hamon.store.tables import batches, deliveries, events, incidents, positions, snapshots, states, transitions
+from hamon.store.tables import batches, deliveries, events, incidents, positions, relays, snapshots, states, transitions
 
 T = TypeVar("T")
 
@@ -229,6 +229,8 @@ class SqlStore:
         if recording.states:
             rows = [{"cluster": records.text(cluster), "state": state} for cluster, state in recording.states.items()]
             self._replace(connection, states, rows)
+        if recording.relays:
+            connection.execute(insert(relays), [records.relay_row(relay) for relay in recording.relays])
         for polled in recording.polls:
             if polls.kind_of(polled) == polls.CONFIRMED:
                 polls.confirm(connection, polled)
@@ -363,6 +365,25 @@ class SqlStore:
             .values(state=DeliveryState.FAILED.value, next_attempt_at=None, error="overtaken by a later step while too much waited")
         )
         return await self._write(lambda connection: connection.execute(statement).rowcount)
+
+    async def relays(self, target: str, limit: int) -> Sequence[Relay]:
+        """Traps that wait to be passed on to the target, oldest first."""
+        wanted = select(relays).where(relays.c.target == records.text(target)).order_by(relays.c.id).limit(limit)
+        return await self._read_outbox(lambda connection: [records.relay(row) for row in connection.execute(wanted)])
+
+    async def drop_relays(self, ids: Sequence[int]) -> None:
+        """Forget traps that were passed on, or never will be."""
+        if ids:
+            await self._write(lambda connection: connection.execute(relays.delete().where(relays.c.id.in_(ids))).rowcount)
+
+    async def trim_relays(self, target: str, keep: int) -> int:
+        """Forget the oldest of more than `keep` traps that wait for the target; return how many."""
+        of_it = relays.c.target == records.text(target)
+        newest_too_many = select(relays.c.id).where(of_it).order_by(relays.c.id.desc()).offset(keep).limit(1)
+        found = await self._read_outbox(lambda connection: connection.execute(newest_too_many).scalar_one_or_none())
+        if found is None:
+            return 0
+        return await self._write(lambda connection: connection.execute(relays.delete().where(of_it, relays.c.id <= found)).rowcount)
 
     # --- Pages ----------------------------------------------------------------------------------------------------
 

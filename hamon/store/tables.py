@@ -147,6 +147,17 @@ snapshots = Table(
     Column("status", LargeBinary),
 )
 
+# Traps that wait to be passed on, in the order of their ids; a row is deleted once its target has it. `trap` is JSON.
+relays = Table(
+    "relays",
+    metadata,
+    Column("id", _row_number, primary_key=True),
+    Column("target", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("trap", Text, nullable=False),
+    Index(None, "target", "id"),
+)
+
 # One row with the token of the last batch: tells whether a commit whose answer got lost took place (see store.SqlStore.record).
 batches = Table(
     "batches",

@@ -26,6 +26,11 @@ class Arrived:
     values: Mapping[str, str]
     order: Sequence[str]
 
+    @property
+    def uptime_hundredths(self) -> int:
+        days, hours, minutes, seconds = self.values["sysUpTimeInstance" if "sysUpTimeInstance" in self.values else "sysUpTime"].split(":")
+        return round((((int(days) * 24 + int(hours)) * 60 + int(minutes)) * 60 + float(seconds)) * 100)
+
     def __getitem__(self, name: str) -> str:
         return self.values[f"hamonNotify{name}"]
 
@@ -88,6 +93,13 @@ class Nms:
         async with asyncio.timeout(seconds):
             while not is_reached():
                 await asyncio.sleep(0.02)
+
+    def relayed(self) -> list[Arrived]:
+        return [one for one in self.everything() if not one.name.startswith("hamon")]
+
+    async def has_relayed(self, count: int, seconds: float = 60) -> list[Arrived]:
+        await self.until(lambda: len(self.relayed()) >= count, seconds)
+        return self.relayed()
 
     async def has(self, count: int, seconds: float = 30) -> list[Arrived]:
         await self.until(lambda: len(self.arrived()) >= count, seconds)

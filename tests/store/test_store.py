@@ -10,15 +10,17 @@ import pytest
 from sqlalchemy import text
 
 from hamon.errors import StoreError
-from hamon.model.delivery import Delivery, DeliveryState
+from hamon.model.delivery import Delivery, DeliveryState, Relay
 from hamon.model.event import EventKind
 from hamon.model.incident import IncidentKind
+from hamon.model.observation import SnmpVersion, VarBind, VarType
 from hamon.ports import EventFilter, IncidentFilter, Recording, Store
 from hamon.store import migrate
 from hamon.store.database import Role, connect, parse_url
 from hamon.store.store import SqlStore
 from tests.fakes import FakeClock
 from tests.store.samples import at, closing, delivery, entry, event, incident, position, step
+from tests.test_relay import TRAP
 
 
 def implements(store: Store) -> Store:
@@ -422,3 +424,32 @@ async def test_sqlite_commits_reach_the_disk_before_they_are_reported(tmp_path: 
         }
     engine.dispose()
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "auto_vacuum": 2, "busy_timeout": 30_000}
+
+
+async def test_traps_that_are_passed_on_wait_in_their_order_and_keep_their_octets(store: SqlStore) -> None:
+    trap = replace(
+        TRAP,
+        version=SnmpVersion.V1,
+        uptime=7,
+        enterprise="1.3.6.1.4.1.32723.2",
+        agent_address="192.0.2.7",
+        source="fe80::1%eth0",
+        credential="all",
+        varbinds=(
+            VarBind("1.3.6.1.4.1.1.1", VarType.OCTET_STRING, bytes(range(256))),
+            VarBind("1.3.6.1.4.1.1.2", VarType.COUNTER64, 2**64 - 1),
+            VarBind("1.3.6.1.4.1.1.3", VarType.IP_ADDRESS, "192.0.2.1"),
+            VarBind("1.3.6.1.4.1.1.4", VarType.NULL, None),
+            VarBind("1.3.6.1.4.1.1.5", VarType.OPAQUE, b""),
+            VarBind("1.3.6.1.4.1.1.6", VarType.INTEGER, -1),
+        ),
+    )
+    given = [Relay(id=0, target=target, trap=trap, created_at=at(number)) for number in range(5) for target in ("noc", "other")]
+    await store.record(Recording(relays=given))
+    waiting = await store.relays("noc", 3)
+    assert [(one.trap, one.created_at) for one in waiting] == [(trap, at(number)) for number in range(3)]
+    assert await store.trim_relays("noc", 4) == 1
+    await store.drop_relays([one.id for one in waiting[:2]])
+    assert [one.created_at for one in await store.relays("noc", 9)] == [at(2), at(3), at(4)]
+    assert len(await store.relays("other", 9)) == 5
+    assert await store.trim_relays("other", 9) == 0
