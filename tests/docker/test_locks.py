@@ -29,12 +29,13 @@ def numbers(version: str) -> tuple[int, ...]:
 
 
 def check(requirement: str, lock: Path) -> None:
-    match = re.fullmatch(r"([A-Za-z0-9_.-]+)(?:\[[a-z,]+\])?(?:>=([0-9.]+))?", requirement)
+    match = re.fullmatch(r"([A-Za-z0-9_.-]+)(?:\[[a-z,]+\])?(?:>=([0-9.]+))?(?:,<([0-9.]+))?", requirement)
     assert match, f"this test does not understand {requirement}"
-    name, least = match.groups()
+    name, least, below = match.groups()
     version = locked(lock).get(normal(name))
     assert version is not None, f"{name} is not in {lock.name}: make the lock anew, see docker/README.md"
     assert numbers(version) >= numbers(least or "0"), f"{name} {version} in {lock.name} is older than {least}"
+    assert below is None or numbers(version) < numbers(below), f"{name} {version} in {lock.name} is not below {below}"
 
 
 def project() -> dict[str, Any]:
