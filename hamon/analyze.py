@@ -121,7 +121,9 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
     end = max((*(event.at for event in ordered), *(snapshot.status.at for snapshot in polls)), default=None)
     steps: list[Event | Snapshot | Tick] = [*with_snapshots(ordered, polls)]
     if end is not None:
-        steps.append(Tick(now=end + settings.membership))
+        # Logs say that nothing more is to be done, polls what is; of traps alone only silence tells how it ended.
+        hearsay = bool(ordered) and not polls and all(event.source is Source.TRAP for event in ordered)
+        steps.append(Tick(now=end + (settings.grace + settings.settle if hearsay else settings.membership)))
     advance = engine.advance(steps)
     events = list(advance.events)
     for transition in advance.transitions:

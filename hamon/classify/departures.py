@@ -171,7 +171,7 @@ class Departures:
             self.book.adopt(story, [source])
         return story
 
-    def _down_since(self, story: Story) -> None:
+    def down_since(self, story: Story) -> None:
         """The service is down since the first fault that stopped it: its own resource failed, or its node was lost."""
         for part in self.state.stories:
             if part.part_of == story.key and part.started_at is not None:
@@ -226,6 +226,9 @@ class Departures:
                 return
         if topology.active_nodes(self.state.resources[resource]) or resource in self.state.returning:
             return
+        known = self.state.suspects.get(resource)
+        if known is not None and known.from_node != node and topology.is_uncertain(self.state.resources[resource]):
+            return  # it was tried there, after it stopped where it served
         if expected_back:
             self.state.restarting[resource] = Move(resource, node, stopped_at=at)
         else:
@@ -311,7 +314,10 @@ class Departures:
         leaves = suspect is not None and suspect.stopped_at is not None and suspect.from_node not in (node, None)
         if leaves and suspect is not None and suspect.stopped_at is not None and topology.is_uncertain(self.state.resources[resource]):
             self.state.resources[resource].uncertain = False  # it was to go there
-            self.depart(suspect.from_node, [suspect], suspect.stopped_at)
+            departed = self.depart(suspect.from_node, [suspect], suspect.stopped_at)
+            if departed.outcome is Outcome.SUCCEEDED and resource in departed.moves:
+                departed.outcome, departed.service_restored_at = Outcome.ONGOING, None  # what had arrived was not all
+                departed.limit_at = suspect.stopped_at + self.settings.failover_limit
         for story in self.book.open_stories():
             move = story.moves.get(resource)
             if move is not None and move.done_at is None and move.from_node != node:
@@ -510,7 +516,7 @@ class Departures:
         begin = story.started_at or story.detected_at
         # Only what came before the service was back can have moved it.
         end = story.service_restored_at or at
-        self._down_since(story)
+        self.down_since(story)
         faults = self._faults(story.from_node, end, begin)
         marks = self.marks(story, end)
         planned: bool | None

@@ -36,10 +36,20 @@ class Effects:
                 return story
         return self._book.find(IncidentKind.STANDBY_FAULT, name)
 
+    def _just_fenced(self, name: str, at: datetime) -> Story | None:
+        """A fencing of the node that was told before its loss."""
+        for story in self.state.stories:
+            recent = abs(at - story.detected_at) <= self.settings.membership
+            if story.kind is IncidentKind.FENCING and story.part_of is None and name in story.nodes and recent:
+                return story
+        return None
+
     def _lost(self, story: Story, name: str) -> Story | None:
         """What a lost node is fenced for, or why it is not fenced: one story, also where nobody knows what the node did."""
         if story.kind is IncidentKind.FENCING_FAILED:
             self._book.adopt(story, [name])
+        elif story.kind is IncidentKind.NODE_LOST and (fencing := self._just_fenced(name, story.detected_at)) is not None:
+            self._book.make_part(fencing, story)
         found = (self._book.find(kind, name) for kind in (IncidentKind.FENCING_FAILED, IncidentKind.NODE_LOST))
         return next((known for known in found if known is not None and explains(known.kind, story.kind)), None)
 
@@ -51,6 +61,8 @@ class Effects:
         if effect.kind is IncidentKind.STANDBY_FAULT and effect.planned:
             return
         self._book.make_part(story, effect)
+        if effect.kind in DEPARTURES and effect.down_since is None:
+            self._departures.down_since(effect)
         if effect.kind in DEPARTURES and effect.service_restored_at is None:
             self._departures.weigh(effect, story.detected_at)
 
@@ -61,6 +73,24 @@ class Effects:
             if effect.kind in DEPARTURES and effect.part_of is None and effect.from_node == name and recent:
                 self._book.make_part(story, effect)
                 return
+
+    def works_there(self, name: str, at: datetime) -> None:
+        """A node on which something begins to serve is alive, whoever called it lost: only those on the surviving side start services."""
+        node = self.state.nodes[name]
+        for cut in self._book.open_stories():
+            undecided = [self.state.nodes[other] for other in cut.nodes if other != name and self.state.nodes[other].member is None]
+            if is_split(cut) and name in cut.nodes and undecided:
+                node.member = True
+                for other in undecided:
+                    other.member, other.lost_by = False, name
+        gone = node.member is False and node.fenced_at is None and node.stop_requested_at is None
+        if not gone or node.lost_at is None or not node.lost_at < at <= node.lost_at + self.settings.story_window:
+            return
+        node.member = True
+        story = self._book.find(IncidentKind.NODE_LOST, name)
+        if story is not None:
+            story.vain, story.severity = True, Severity.INFO
+            self._book.close(story, at, "it serves")
 
     def vain_claims(self, name: str, at: datetime, reason: str) -> None:
         """A node that was cut off called others lost: they are not."""

@@ -4,6 +4,7 @@ A trap names no sender; its address may be that of a relay. An operation is told
 one node told its operations is that node's. Writes of an attribute are told for all nodes, also for those whose value stays.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from hamon.classify.state import State
@@ -32,6 +33,7 @@ def completed(state: State, event: Event) -> Event:
     if node is None and host is not None and detail.get("node_id") is None:
         node = node_of_host(state, str(host))
     reporter = _sender(state, event, node)
+    _remember_claims(state, event, node)
     if host is not None and event.kind in _OF_THE_SENDER:
         reporter = node
     if event.kind is EventKind.ATTRIBUTE_CHANGED:
@@ -58,19 +60,53 @@ def _sender(state: State, event: Event, node: str | None) -> str | None:
             state.senders.clear()
         known = state.senders[address] = node if known is None else _SEVERAL
     if event.kind is EventKind.NODE_LOST and node is not None and (not known or known == node):
-        return _who_is_left(state, node)
+        return _who_is_left(state, event, node)
     return known or None
 
 
-def _who_is_left(state: State, lost: str) -> str | None:
+def _who_is_left(state: State, event: Event, lost: str) -> str | None:
     """Of two nodes the one that calls the other lost; then it is alive, even where the other called it lost before."""
     others = [name for name in state.nodes if name != lost]
     if len(others) != 1 or state.nodes[others[0]].member is not False:
         return None
     other = state.nodes[others[0]]
-    if other.lost_by is None and other.stop_requested_at is None and other.fenced_at is None:
+    if other.name in state.claims.get(event.reporter or "", ()):
+        return None  # no node calls itself lost
+    if other.lost_by in (None, lost) and other.stop_requested_at is None and (other.fenced_at is None or event.at <= other.fenced_at):
         other.lost_by = lost
         return other.name
+    return None
+
+
+def _remember_claims(state: State, event: Event, node: str | None) -> None:
+    if node is None:
+        return
+    if event.kind is EventKind.NODE_LOST:
+        claimed = state.claims.setdefault(event.reporter or "", [])
+        if node not in claimed:
+            claimed.append(node)
+        while len(state.claims) > _MOST_SENDERS:
+            del state.claims[next(iter(state.claims))]
+    elif event.kind is EventKind.NODE_JOINED:
+        for address, claimed in list(state.claims.items()):
+            if node in claimed:
+                claimed.remove(node)
+            if not claimed:
+                del state.claims[address]
+
+
+def isolated(state: State) -> tuple[str, Sequence[str]] | None:
+    """A node that calls all others lost and is called lost by one of them, and whom it calls so: it is the one that is cut off.
+
+    Its address tells who it is: no node calls itself lost. Of two nodes neither can be told from the other so.
+    """
+    nodes = set(state.nodes)
+    for address, claimed in state.claims.items():
+        rest = nodes - set(claimed)
+        if len(nodes) > 2 and len(rest) == 1:
+            (name,) = rest
+            if any(name in others for other, others in state.claims.items() if other != address):
+                return name, tuple(claimed)
     return None
 
 

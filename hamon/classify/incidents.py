@@ -147,6 +147,7 @@ class Engine:
             self._book.witness(event)
             if event.kind is EventKind.NODE_LOST and known:
                 self._membership.confirmed(event)
+                self._membership.judge_claims(event)
                 return self._book.transitions(self._now(event.at))
             return []
         if not polled:
@@ -154,6 +155,9 @@ class Engine:
         events.append(event)
         if (handler := self._handlers.get(event.kind)) is not None:
             handler(event)
+        if event.kind is EventKind.NODE_LOST:
+            self._membership.judge_claims(event)
+            self._operations.lost_late(event)
         self._book.note(event)
         # What a poll shows of who could take over is known once all of it is read.
         if not polled and event.kind not in _PREPARING and self._book.has_open:

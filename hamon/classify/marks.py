@@ -9,10 +9,11 @@ from hamon.classify.departures import Departures
 from hamon.classify.effects import Effects
 from hamon.classify.facts import earliest
 from hamon.classify.settings import ClusterSettings
-from hamon.classify.state import LEFT, Mark, State
+from hamon.classify.state import LEFT, Mark, Node, State
 from hamon.classify.stories import DEPARTURES, Book, entry_of
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, IncidentKind, Severity
+from hamon.model.observation import Source
 
 
 class Marks:
@@ -68,6 +69,19 @@ class Marks:
         self.mark("shutdown", event, node=node.name)
         if node.member is not False and node.stop_requested_at is None:
             node.stop_requested_at = event.at
+        elif event.source is Source.TRAP:
+            self._stop_told_late(event, node)
+
+    def _stop_told_late(self, event: Event, node: Node) -> None:
+        """The trap of the request came after that of the loss which it explains."""
+        lost = node.lost_at
+        if lost is None or node.fenced_at is not None or not event.at <= lost <= event.at + self.settings.story_window:
+            return
+        node.stop_requested_at = event.at
+        story = self._book.find(IncidentKind.NODE_LOST, node.name)
+        if story is not None and not story.told:
+            story.planned, story.severity = True, Severity.INFO
+            self._book.close(story, event.at, "an orderly stop of it was asked for")
 
     def standby_on(self, event: Event) -> None:
         if event.node is None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from hamon.classify import topology
 from hamon.classify.departures import Departures
 from hamon.classify.effects import Effects
+from hamon.classify.hearsay import isolated
 from hamon.classify.operations import _FAILURES
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import Node, PendingLink, State, Story
@@ -111,6 +112,23 @@ class Membership:
             cause=Cause(kind="node_unclean", node=event.node, at=event.at, text=event.raw),
         )
         self._effects.join_effect(story, event.node)
+
+    def judge_claims(self, event: Event) -> None:
+        """Traps do not say who sends them: who calls all others lost, and is called so itself, is the one that is lost."""
+        if event.source is not Source.TRAP or (found := isolated(self.state)) is None:
+            return
+        name, claimed = found
+        node = topology.node(self.state, name)
+        if node.stop_requested_at is not None or not any(self.state.nodes[other].lost_by in (None, name) for other in claimed):
+            return
+        node.member, node.lost_at = False, node.lost_at or event.at
+        for other in claimed:
+            accused_by_others = any(other in said for said in self.state.claims.values() if set(said) != set(claimed))
+            if not accused_by_others:
+                self.state.nodes[other].lost_by = name
+        if not any(is_split(story) and name in story.nodes for story in self._book.open_stories()):
+            self._split(self.state.nodes[claimed[0]], node, self._drop_links(name), event, undecided=False)
+        self._effects.vain_claims(name, event.at, "who called it lost is cut off itself")
 
     def confirmed(self, event: Event) -> None:
         """Another node says too that a node is lost: what the lost one says of others counts no more."""

@@ -1,6 +1,7 @@
 """Plans and operations of resources: what runs where, what failed, what recovered, and what may no longer run."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hamon.classify import topology
@@ -216,6 +217,16 @@ class Operations:
         item.clone = item.clone or "instance" in event.detail
         return item
 
+    def _is_over(self, event: Event, item: Resource) -> bool:
+        """Whether a trap came so late that a later one about the same resource and node was read before it."""
+        if event.source is not Source.TRAP or event.node is None:
+            return False
+        latest = item.told_at.get(event.node)
+        if latest is not None and event.at < latest <= event.at + OVERTAKING:
+            return True
+        item.told_at[event.node] = event.at
+        return False
+
     def operation_succeeded(self, event: Event) -> None:
         if event.resource is None or event.node is None:
             return
@@ -267,11 +278,15 @@ class Operations:
             story.limit_at = event.at + self.settings.expire
             self._effects.join_effect(story, name)
         story.recovered_at = None
+        if self._is_over(event, item) and item.started_on == name and item.started_at is not None and name in item.roles:
+            self._works(replace(event, at=max(event.at, item.started_at)))
 
     def resource_started(self, event: Event) -> None:
         if event.resource is None or event.node is None:
             return
         item = self._item(event, event.resource)
+        if self._is_over(event, item):
+            return
         if event.detail.get("role") == "Unpromoted":
             if item.roles.get(event.node) == topology.PROMOTED:
                 self.resource_demoted(event)
@@ -299,6 +314,8 @@ class Operations:
         item.started_on, item.started_at = node.name, event.at
         item.roles[node.name] = "Unpromoted" if item.promotable else "Started"
         if topology.is_service(item, self.settings, self.state) and not item.promotable:
+            if event.source is Source.TRAP and not item.clone:
+                self._effects.works_there(node.name, event.at)
             self._departures.started(item.id, node.name, event.at, promoted=False, before=before)
             self._taken_over(event, item, before)
         self._works(event)
@@ -327,6 +344,32 @@ class Operations:
         if len(lost) == 1 and not standby:
             self._departures.taken_over(item.id, lost[0], event.node, event.at, promoted=promoted)
 
+    def lost_late(self, event: Event) -> None:
+        """A trap of a lost node may come after those of what was started instead: that was taken over, unless the node was standby."""
+        if event.source is not Source.TRAP or event.node is None or self.state.nodes[event.node].member is not False:
+            return
+        for name in list(self.state.doubles):
+            item = self.state.resources[name]
+            if event.node in item.roles and item.started_on not in (event.node, None) and item.started_at is not None:
+                del self.state.doubles[name], item.roles[event.node]
+                self._departures.taken_over(name, event.node, str(item.started_on), item.started_at, promoted=False)
+        arrived = [
+            item
+            for item in self.state.resources.values()
+            if topology.is_uncertain(item) and item.started_at is not None and event.at <= item.started_at <= event.at + OVERTAKING
+            if item.started_on not in (event.node, None) and topology.active_nodes(item) == [item.started_on] and not item.device
+            if item.promotable or not item.clone
+        ]
+        roles = [item.roles for item in arrived]
+        for item in arrived:
+            item.roles = {}
+        standby = topology.side(self.state, self.settings, event.node) == "standby"
+        for item, known in zip(arrived, roles, strict=True):
+            item.roles = known
+        for item in sorted(arrived, key=lambda item: item.started_at or event.at) if not standby else ():
+            if item.started_on is not None and item.started_at is not None and not self._departures.is_moving(item.id):
+                self._departures.taken_over(item.id, event.node, item.started_on, item.started_at, promoted=item.promotable)
+
     def _came_late(self, event: Event, item: Resource) -> bool:
         """Traps overtake each other: whether the stop or demotion on this node belongs before the start that was told of another one."""
         node, at = item.started_on, item.started_at
@@ -352,6 +395,8 @@ class Operations:
             return
         item = self._item(event, event.resource)
         topology.node(self.state, event.node)
+        if self._is_over(event, item):
+            return
         before = topology.active_nodes(item)
         item.clone = item.promotable = True
         item.started_on, item.started_at = event.node, event.at
@@ -362,6 +407,8 @@ class Operations:
                     item.roles.pop(name)
         item.roles[event.node] = topology.PROMOTED
         if topology.is_service(item, self.settings, self.state):
+            if event.source is Source.TRAP:
+                self._effects.works_there(event.node, event.at)
             self._departures.started(item.id, event.node, event.at, promoted=True, before=before)
             self._taken_over(event, item, before, promoted=True)
         self._works(event)
@@ -371,6 +418,9 @@ class Operations:
             return
         item = self._item(event, event.resource)
         topology.node(self.state, event.node)
+        if self._is_over(event, item):
+            self._came_late(event, item)
+            return
         served = event.node in topology.active_nodes(item) or not item.promotable
         item.roles.pop(event.node, None)
         if topology.is_service(item, self.settings, self.state) and served and not item.promotable and not self._came_late(event, item):
@@ -385,7 +435,10 @@ class Operations:
             return
         item = self._item(event, event.resource)
         item.clone = item.promotable = True
-        item.roles[event.node] = "Unpromoted"
+        if not self._is_over(event, item):
+            item.roles[event.node] = "Unpromoted"
+        elif item.roles.get(event.node) == topology.PROMOTED:
+            return  # it was promoted again since; else it was stopped, and this says that it served until then
         if topology.is_service(item, self.settings, self.state) and not self._came_late(event, item):
             self._left(event, item)
 
@@ -393,6 +446,11 @@ class Operations:
         node = event.node or ""
         back, polled = self._comes_back(item.id, node), event.source is Source.POLL
         self._departures.stopped(item.id, node, event.at, expected_back=back, polled=polled)
+        if event.source is Source.TRAP:
+            for other in self.state.nodes.values():
+                failed = other.failed.get(item.id)
+                if other.name != node and failed is not None and event.at - _SAME_TIME <= failed <= event.at + OVERTAKING:
+                    self._departures.failed_on(item.id, other.name)  # the start there was told first
 
     def _comes_back(self, resource: str, node: str) -> bool:
         """The plan in hand restarts it where it is."""

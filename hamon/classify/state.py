@@ -56,6 +56,8 @@ class Resource:
     started_on: str | None = None
     started_at: datetime | None = None
     """Its last start or promotion: traps of the stop before it may come late."""
+    told_at: dict[str, datetime] = field(default_factory=dict)
+    """Node -> the latest stamp of traps about it there: what is older came late, and is over."""
     surveyed: bool = False
     """A poll told what kind it is: nothing need be guessed."""
 
@@ -223,6 +225,8 @@ class State:
     """Corosync node id -> name: configured, or learned."""
     senders: dict[str, str] = field(default_factory=dict)
     """Address of a sender of traps -> the only node whose operations it told; empty: it told those of several, as a relay does."""
+    claims: dict[str, list[str]] = field(default_factory=dict)
+    """Address of a sender of traps -> the nodes that it called lost, and that did not join since."""
     ids_seen: list[str] = field(default_factory=list)
     """All corosync node ids that were mentioned: that tells how many nodes there are."""
     unnamed: dict[str, str] = field(default_factory=dict)
