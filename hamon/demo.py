@@ -1,13 +1,16 @@
-"""The demonstration: a recording of a real cluster is written to real log files, re-stamped to now, and hamon watches them.
+"""The demonstration: a recording of a real cluster is written to real log files, re-stamped to now, and hamon watches them. A command that
+prints what `crm_mon` said in the recording stands in for it, and the real collector asks that.
 
 Nothing here is in the way of `hamon run`: it only makes a configuration, and a writer that plays the cluster.
 """
 
 import asyncio
 import gzip
+import json
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+import tarfile
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +23,16 @@ from hamon.parse.stamp import Stamps
 
 CLUSTER = "demo"
 RECORDING_YEAR = 2026
+SWITCHED_OFF = timedelta(seconds=2.5)
+"""The recording asked every node each second; one that was not asked for so long was switched off."""
+COMMAND = "crm_mon_of"
+_COMMAND = """\
+#!/bin/sh
+# Written by `hamon demo`: prints what crm_mon said on a node in the recording, at this moment of it.
+[ -e "$(dirname "$0")/$1" ] || { echo "$1 is switched off at this moment of the recording" >&2; exit 1; }
+{ read -r status; cat; exit "$status"; } <"$(dirname "$0")/$1"
+"""
+_TIME = re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}|(?P<iso>\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ)")
 _STAMP = re.compile(r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?")
 
 
@@ -57,8 +70,40 @@ def _lines(path: Path, name: str) -> Iterator[Line]:
             yield Line(at, name, line)
 
 
-def config_for(folder: Path, speed: float, listen: str | None, nodes: Sequence[str]) -> Config:
-    """Write the configuration as an operator would, and load it. Settle times go as fast as the recording."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What `crm_mon` printed on a node from a moment on, and its exit status. `text` None: the node is switched off."""
+
+    at: datetime
+    node: str
+    status: int
+    text: str | None
+
+
+def answers_of(folder: Path) -> list[Answer]:
+    """The polls of the recording, where it has some, in the order of time; only what is another answer than the one before."""
+    archive = folder / "snap.tar.xz"
+    if not archive.is_file():
+        return []
+    with tarfile.open(archive) as opened:
+        members = {Path(member.name).name: member for member in opened.getmembers() if member.isfile()}
+        contents = {name: stream.read().decode() for name, member in members.items() if (stream := opened.extractfile(member)) is not None}
+    found: list[Answer] = []
+    last: dict[str, tuple[datetime, str | None]] = {}
+    for row in map(json.loads, contents.get("index.jsonl", "").splitlines()):
+        at, node, text = datetime.fromtimestamp(row["t"], UTC), row["node"], contents.get(row.get("file") or "", "")
+        for other, (seen, before) in last.items():
+            if before is not None and at - seen > SWITCHED_OFF:
+                found.append(Answer(seen + SWITCHED_OFF, other, 1, None))
+                last[other] = (seen, None)
+        if node not in last or last[node][1] != text:
+            found.append(Answer(at, node, row["rc"], text))
+        last[node] = (at, text)
+    return sorted(found, key=lambda answer: answer.at)
+
+
+def config_for(folder: Path, speed: float, listen: str | None, nodes: Sequence[str], asked: Collection[str] = ()) -> Config:
+    """Write the configuration as an operator would, and load it. Settle times go as fast as the recording. `asked`: nodes with answers."""
     lines = [
         "# Written by `hamon demo`; a configuration of your own looks the same.",
         "",
@@ -86,6 +131,11 @@ def config_for(folder: Path, speed: float, listen: str | None, nodes: Sequence[s
             f"node = {as_toml(node)}",
             f"paths = {as_toml(paths)}",
         ]
+    if asked:
+        lines += ["", f"[collect.crm_mon.{CLUSTER}_state]", f'cluster = "{CLUSTER}"', "interval_seconds = 1", "quiet_interval_seconds = 2"]
+        lines += [f"{tool} = {{ enabled = false }}" for tool in ("cibadmin", "quorum", "links", "sbd", "drbd")]
+        lines += ["", f"[collect.crm_mon.{CLUSTER}_state.commands]"]
+        lines += [f"{node} = {as_toml([str(folder / 'answers' / COMMAND), node])}" for node in sorted(asked)]
     lines += ["", "[notify.mailbox.operators]", f"path = {as_toml(str(folder / 'mail.mbox'))}", ""]
     file = folder / "hamon.toml"
     file.write_text("\n".join(lines), encoding="utf-8")
@@ -99,30 +149,65 @@ def prepare(folder: Path) -> None:
 
 
 class Player:
-    """Writes the recording, line by line, at `speed` times its own pace."""
+    """Writes the recording, line by line and answer by answer, at `speed` times its own pace."""
 
-    def __init__(self, lines: Sequence[Line], folder: Path, speed: float, clock: Clock) -> None:
-        self._lines, self._folder, self._speed, self._clock = lines, folder, speed, clock
+    def __init__(self, lines: Sequence[Line], folder: Path, speed: float, clock: Clock, answers: Sequence[Answer] = ()) -> None:
+        """`folder`: where `logs` and `answers` are."""
+        self._folder, self._speed, self._clock = folder, speed, clock
+        self._steps: list[Line | Answer] = sorted([*lines, *answers], key=lambda step: step.at)
+        self._files = {line.file for line in lines}
+        self._first = lines[0].at if lines else None
+        self._began = clock.now()
 
     async def run(self) -> None:
         """Write until the recording ends."""
-        if not self._lines:
+        if self._first is None:
             return
-        first = self._lines[0].at
-        began = self._clock.now()
-        files = {name: _open(self._folder / name) for name in dict.fromkeys(line.file for line in self._lines)}
+        self._began = self._clock.now()
+        files = {name: _open(self._folder / "logs" / name) for name in sorted(self._files)}
+        _install(self._folder / "answers")
         try:
-            for line in self._lines:
-                due = began + timedelta(seconds=(line.at - first).total_seconds() / self._speed)
+            for step in self._steps:
+                due = self._now_for(step.at)
                 wait = (due - self._clock.now()).total_seconds()
                 if wait > 0.001:
                     for stream in files.values():
                         stream.flush()
                     await asyncio.sleep(wait)
-                files[line.file].write(f"{due:%b %d %H:%M:%S}.{due.microsecond // 1000:03d}{line.rest}")
+                if isinstance(step, Line):
+                    files[step.file].write(f"{due:%b %d %H:%M:%S}.{due.microsecond // 1000:03d}{step.rest}")
+                else:
+                    self._answer(step)
         finally:
             for stream in files.values():
                 stream.close()
+
+    def _now_for(self, at: datetime) -> datetime:
+        """A time of the recording as it is in the demonstration."""
+        assert self._first is not None
+        return self._began + timedelta(seconds=(at - self._first).total_seconds() / self._speed)
+
+    def _answer(self, answer: Answer) -> None:
+        """From now on the command prints this answer. The file is replaced at once: nobody reads half of it."""
+        path = self._folder / "answers" / answer.node
+        if answer.text is None:
+            path.unlink(missing_ok=True)
+            return
+        new = path.with_suffix(".new")
+        new.write_text(f"{answer.status}\n{_TIME.sub(self._stamp, answer.text)}", encoding="utf-8")
+        new.rename(path)
+
+    def _stamp(self, found: re.Match[str]) -> str:
+        form = "%Y-%m-%d %H:%M:%SZ" if found["iso"] else "%a %b %d %H:%M:%S %Y"
+        return self._now_for(datetime.strptime(found[0], form).replace(tzinfo=UTC)).strftime(form)
+
+
+def _install(folder: Path) -> None:
+    """Write the command that stands in for `crm_mon`: `crm_mon_of NODE` prints what that said in the recording at this moment."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = folder / COMMAND
+    command.write_text(_COMMAND, encoding="utf-8")
+    command.chmod(0o755)
 
 
 def _open(path: Path) -> IO[str]:

@@ -161,6 +161,12 @@ async def test_a_newcomer_sees_within_a_minute_that_a_service_failed_over_in_bot
             await expect(english.page.get_by_role("heading", name="What to do next")).to_be_visible()
             await in_japanese.first.click()
             await expect(japanese.page.get_by_role("heading", name="次に行うこと")).to_be_visible()
+            # What crm_mon shows stands on the page of the cluster.
+            await english.page.goto(f"{origin}/clusters/demo")
+            await expect(english.page.get_by_text("Answered by pm0")).to_be_visible(timeout=60_000)
+            await expect(english.page.get_by_role("row", name=re.compile(r"web_shop runs on pm0\d"))).to_be_visible(timeout=60_000)
+            await japanese.page.goto(f"{origin}/clusters/demo")
+            await expect(japanese.page.get_by_role("row", name=re.compile(r"web_shop pm0\d で稼働中"))).to_be_visible(timeout=60_000)
             for watched in (english, japanese):
                 assert watched.complaints == []
                 assert [url for url in watched.requests if not url.startswith(origin + "/")] == []
