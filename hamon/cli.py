@@ -236,7 +236,7 @@ def _demo(options: argparse.Namespace) -> int:
     bind(*parse_listen(options.listen)).close()
     demo.prepare(folder)
     nodes = sorted({line.file.split("/")[0] for line in lines})
-    answers = demo.answers_of(options.recording or demo.recording())
+    answers = demo.answers_of(options.recording or demo.recording()) if options.speed <= demo.MOST_SPEED_ASKED else []
     gateway = Gateway(demo.config_for(folder, options.speed, options.listen, nodes, {answer.node for answer in answers}), folder)
     player = demo.Player(lines, folder, options.speed, SystemClock(), answers)
     seconds = (lines[-1].at - lines[0].at).total_seconds() / options.speed

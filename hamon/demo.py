@@ -25,6 +25,8 @@ CLUSTER = "demo"
 RECORDING_YEAR = 2026
 SWITCHED_OFF = timedelta(seconds=2.5)
 """The recording asked every node each second; one that was not asked for so long was switched off."""
+MOST_SPEED_ASKED = 8.0
+"""Played faster, an answer would be seconds of the recording old when it is read, and contradict the logs."""
 COMMAND = "crm_mon_of"
 _COMMAND = """\
 #!/bin/sh

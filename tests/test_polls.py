@@ -12,7 +12,7 @@ from hamon.classify.settings import ClusterSettings
 from hamon.metrics import Metrics
 from hamon.model.cluster import ClusterStatus, NodeStatus
 from hamon.model.event import EventKind
-from hamon.model.incident import IncidentKind
+from hamon.model.incident import IncidentKind, Severity
 from hamon.model.observation import Observation, Snapshot, Source, SourceBack, SourceLost
 from hamon.pipeline import Processor
 from hamon.ports import EventFilter, IncidentFilter
@@ -87,7 +87,7 @@ async def test_a_cluster_that_cannot_be_asked_is_unknown_and_alarms_until_it_ans
         assert polled.snapshot == snapshot(0, "a")
         assert (polled.unknown_since, polled.reason) == (NOW + timedelta(seconds=30), "timeout")
         (incident,) = await it.store.incidents(IncidentFilter(open_only=True))
-        assert incident.kind is IncidentKind.MONITORING_LOST
+        assert (incident.kind, incident.severity) == (IncidentKind.MONITORING_LOST, Severity.MAJOR)
         await it.give(back(50), snapshot(50, "a"))
         polled = it.processor.polled("web01")
         assert polled is not None

@@ -7,6 +7,7 @@ from hamon.classify.state import State
 from hamon.classify.stories import Book
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, IncidentKind, Severity
+from hamon.model.observation import Source
 
 
 class Sources:
@@ -33,7 +34,8 @@ class Sources:
             self._book.open(
                 IncidentKind.MONITORING_LOST,
                 subject,
-                Severity.WARNING,
+                # A cluster is polled by the commands of all its nodes: none of them tells of it any more.
+                Severity.MAJOR if event.source is Source.POLL else Severity.WARNING,
                 event.at,
                 started_at=event.at,
                 nodes=[event.node] if event.node else [],

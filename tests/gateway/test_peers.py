@@ -113,12 +113,12 @@ async def test_promtool_has_nothing_to_say_about_the_metrics(tmp_path: Path) -> 
 
 
 @asynccontextmanager
-async def demonstration(folder: Path) -> AsyncIterator[str]:
-    """`hamon demo` twenty times as fast; the address of its pages."""
+async def demonstration(folder: Path, speed: int = 20) -> AsyncIterator[str]:
+    """`hamon demo` so many times as fast; the address of its pages."""
     port = free_port()
     with (folder / "demo.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "hamon", "demo", "--speed", "20", "--listen", f"127.0.0.1:{port}"),
+            *(sys.executable, "-m", "hamon", "demo", "--speed", str(speed), "--listen", f"127.0.0.1:{port}"),
             stdout=log,
             stderr=log,
             env=environment(STATE_DIRECTORY=str(folder)),
@@ -161,12 +161,6 @@ async def test_a_newcomer_sees_within_a_minute_that_a_service_failed_over_in_bot
             await expect(english.page.get_by_role("heading", name="What to do next")).to_be_visible()
             await in_japanese.first.click()
             await expect(japanese.page.get_by_role("heading", name="次に行うこと")).to_be_visible()
-            # What crm_mon shows stands on the page of the cluster.
-            await english.page.goto(f"{origin}/clusters/demo")
-            await expect(english.page.get_by_text("Answered by pm0")).to_be_visible(timeout=60_000)
-            await expect(english.page.get_by_role("row", name=re.compile(r"web_shop runs on pm0\d"))).to_be_visible(timeout=60_000)
-            await japanese.page.goto(f"{origin}/clusters/demo")
-            await expect(japanese.page.get_by_role("row", name=re.compile(r"web_shop pm0\d で稼働中"))).to_be_visible(timeout=60_000)
             for watched in (english, japanese):
                 assert watched.complaints == []
                 assert [url for url in watched.requests if not url.startswith(origin + "/")] == []
@@ -179,6 +173,22 @@ async def test_a_newcomer_sees_within_a_minute_that_a_service_failed_over_in_bot
             await eventually(failovers, lambda found: len(found) == 2)
             assert 'hamon_failovers_total{cluster="demo",outcome="succeeded",planned="false"} 2\n' in (await client.get("/metrics")).text
     assert os.path.getsize(tmp_path / "demo" / "mail.mbox") > 0
+
+
+async def test_the_demonstration_shows_the_state_of_its_cluster_as_crm_mon_printed_it(tmp_path: Path) -> None:
+    async with (
+        chromium() as browser,
+        demonstration(tmp_path, speed=8) as origin,
+        opened(browser, locale="en-GB") as english,
+        opened(browser, locale="ja-JP") as japanese,
+    ):
+        await english.page.goto(f"{origin}/clusters/demo")
+        await expect(english.page.get_by_text("Answered by pm0")).to_be_visible(timeout=60_000)
+        await expect(english.page.get_by_role("row", name=re.compile(r"web_shop runs on pm0\d"))).to_be_visible(timeout=60_000)
+        await japanese.page.goto(f"{origin}/clusters/demo")
+        await expect(japanese.page.get_by_role("row", name=re.compile(r"web_shop pm0\d で稼働中"))).to_be_visible(timeout=60_000)
+        for watched in (english, japanese):
+            assert watched.complaints == []
 
 
 async def test_the_demonstration_says_where_to_look(tmp_path: Path) -> None:
