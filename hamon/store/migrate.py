@@ -11,11 +11,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from sqlalchemy import URL, Connection, inspect, text
+from sqlalchemy import URL, Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, insert, inspect, text
 
 from hamon import data
 from hamon.errors import StoreError
 from hamon.store.database import Role, connect, explained, parse_url, sqlite_file
+from hamon.store.tables import metadata
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -33,10 +34,21 @@ def upgrade(url: str) -> None:
     """
     with _migrating(parse_url(url)) as connection:
         check(connection, may_be_old=True)
-        if _revision(connection) != head_revision():
-            from alembic import command  # takes its time: only where there is something to do
+        if not inspect(connection).get_table_names():
+            _create(connection)
+        elif _revision(connection) != head_revision():
+            from alembic import command  # takes its time and memory: only where there is something to do
 
             command.upgrade(_config(connection), "head")
+
+
+def _create(connection: Connection) -> None:
+    """Give an empty database the tables of today, which all revisions one after the other would give it (a test compares the two)."""
+    metadata.create_all(connection)
+    version = Column("version_num", String(32), nullable=False)
+    table = Table("alembic_version", MetaData(), version, PrimaryKeyConstraint("version_num", name="alembic_version_pkc"))
+    table.create(connection)
+    connection.execute(insert(table).values(version_num=head_revision()))
 
 
 def downgrade(url: str, revision: str) -> None:

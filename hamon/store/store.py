@@ -32,7 +32,6 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from hamon.clock import Clock, SystemClock
 from hamon.errors import StoreError
@@ -139,7 +138,7 @@ class SqlStore:
         self._timelines = _Timelines()
         self._snapshots = polls.Encoder()
         self._in_doubt: _InDoubt | None = None
-        self._upsert = sqlite.insert if self._file is not None else postgresql.insert
+        self._upsert = _insert_of(self._write_engine.dialect)
         self._insert_events = _positional_insert(self._write_engine)
 
     # --- Threads --------------------------------------------------------------------------------------------------
@@ -542,6 +541,17 @@ class SqlStore:
         if file is not None:
             return await self._in(self._readers, lambda: sum(_size(path) for path in (file, Path(f"{file}-wal"))))
         return await self._read(retention.postgresql_bytes)
+
+
+def _insert_of(dialect: Dialect) -> Any:
+    """The `insert` of a database, which knows `on_conflict_do_update`; only that of the one in use is loaded."""
+    if dialect.name == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert as for_sqlite
+
+        return for_sqlite
+    from sqlalchemy.dialects.postgresql import insert as for_postgresql
+
+    return for_postgresql
 
 
 def _positional_insert(engine: Engine) -> Callable[[Connection, list[records.EventRow]], object]:

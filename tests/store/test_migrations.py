@@ -50,6 +50,35 @@ def test_an_upgrade_from_nothing_gives_exactly_the_tables_of_the_program(empty_u
     assert migrate.current_revision(empty_url) == migrate.head_revision()
 
 
+def schema(url: str) -> object:
+    """All that the database says of its tables."""
+    engine = connect(parse_url(url), Role.OUTBOX)
+    with engine.begin() as connection:
+        seen = inspect(connection)
+        found = [
+            (
+                name,
+                [{key: str(value) for key, value in column.items()} for column in seen.get_columns(name)],
+                seen.get_pk_constraint(name),
+                sorted(str(key) for key in seen.get_foreign_keys(name)),
+                sorted(str(index) for index in seen.get_indexes(name)),
+            )
+            for name in sorted(seen.get_table_names())
+        ]
+    engine.dispose()
+    return found
+
+
+def test_all_revisions_one_after_the_other_give_what_an_empty_database_is_given_at_once(empty_url: str) -> None:
+    migrate.upgrade(empty_url)
+    at_once = schema(empty_url)
+    migrate.downgrade(empty_url, "base")
+    assert tables(empty_url) == {"alembic_version"}
+    migrate.upgrade(empty_url)
+    assert differences(empty_url) == []
+    assert schema(empty_url) == at_once
+
+
 def test_a_difference_would_be_seen(empty_url: str) -> None:
     migrate.upgrade(empty_url)
     engine = connect(parse_url(empty_url), Role.WRITE)
