@@ -46,6 +46,7 @@ test-full: $(VENV)/dev ## The same with the long and large variants
 bench: $(VENV)/dev ## Measure speed, latency and memory beside a peer
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.answers
+	$(BIN)/python -m tests.bench.exporter
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

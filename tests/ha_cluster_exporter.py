@@ -68,7 +68,7 @@ class Exporter:
 
     def __init__(self, folder: Path, address: str) -> None:
         self._folder, self._address = folder, address
-        self.pid = 0
+        self.pid = self.port = 0
 
     def prepare(self, outputs: Outputs) -> None:
         for name in ("crm_mon", "cib", "cfgtool", "quorumtool", "drbd"):
@@ -126,7 +126,7 @@ def running(folder: Path) -> Iterator[Exporter]:
     )
     try:
         exporter = Exporter(folder, f"http://127.0.0.1:{port}")
-        exporter.pid = process.pid
+        exporter.pid, exporter.port = process.pid, port
         _until_it_answers(port, process)
         yield exporter
     finally:
