@@ -511,8 +511,10 @@ def _state(polled: Polled | None, known: bool) -> tuple[object, ...]:
     """Another when the metrics of the state are others."""
     if polled is None or polled.snapshot is None:
         return (polled is not None, known)
-    digest = polled.snapshot.digest
-    return (digest or id(polled.snapshot.status), polled.unknown_since is None, known)
+    status = polled.snapshot.status
+    # The digest leaves out what counts on by itself, as DRBD does.
+    content = (polled.snapshot.digest, status.drbd) if polled.snapshot.digest else status
+    return (content, polled.unknown_since is None, known)
 
 
 def _node(incident: Incident) -> str:

@@ -206,3 +206,20 @@ def heads(text: str) -> Mapping[str, tuple[str, str]]:
     helps = dict(re.findall(r"^# HELP (ha_cluster_\w+) (.*)$", text, re.MULTILINE))
     types = dict(re.findall(r"^# TYPE (ha_cluster_\w+) (.*)$", text, re.MULTILINE))
     return {name: (types[name], helps[name]) for name in helps}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """`them`, `us`: the values; None: there is no such series."""
+
+    name: str
+    labels: Mapping[str, str]
+    them: float | None
+    us: float | None
+
+
+def differences(them: Series, us: Series) -> Iterator[Difference]:
+    for key in sorted({*them, *us}, key=str):
+        left, right = them.get(key), us.get(key)
+        if left != right and not key[0].endswith("scrape_duration_seconds"):
+            yield Difference(key[0], dict(key[1]), left, right)

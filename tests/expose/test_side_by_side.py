@@ -6,7 +6,7 @@ Each difference is in `REASONS`, and each reason is met: a list that grows old f
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from hamon.expose import ha_cluster
 from hamon.expose.ha_cluster import RoleNames
 from tests import snapshots
 from tests.cib import SCENARIOS
-from tests.ha_cluster_exporter import TOOLS, Exporter, Outputs, Series, exposition, heads, polled, running, series, theirs
+from tests.ha_cluster_exporter import TOOLS, Difference, Exporter, Outputs, differences, exposition, heads, polled, running, series, theirs
 from tests.peers import need
 
 CORPUS = Path(__file__).parents[1] / "corpus"
@@ -24,7 +24,6 @@ MADE = TOOLS / "made"
 COROSYNC = TOOLS / "corosync-3.1.7"
 
 P, C = "ha_cluster_pacemaker_", "ha_cluster_corosync_"
-Labels = Mapping[str, str]
 RINGS_2 = (MADE / "corosync2-rings.txt").read_bytes().replace(b"\t", b"        ")
 """Corosync 2, but with spaces where it prints tabs: as the exporter can read it."""
 DUMP = (TOOLS / "sbd-1.5.2" / "dump.txt").read_bytes()
@@ -114,27 +113,6 @@ CASES: Mapping[str, Callable[[], Outputs]] = {
         b'<rsc_location id="c" rsc="db" node="n2" score="-1000000"/></constraints></configuration></cib>'
     ),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """`them`, `us`: the values; None: there is no such series."""
-
-    name: str
-    labels: Labels
-    them: float | None
-    us: float | None
-
-
-def differences(them: Series, us: Series) -> Iterator[Difference]:
-    for key in sorted({*them, *us}, key=str):
-        left, right = them.get(key), us.get(key)
-        if left != right and not key[0].endswith("scrape_duration_seconds"):
-            yield Difference(key[0], dict(key[1]), left, right)
-
-
-def _of(*names: str) -> Callable[[Difference], bool]:
-    return lambda found: found.name in names
 
 
 def _only_us(found: Difference) -> bool:

@@ -1,13 +1,14 @@
 """The running program and its readers: a real Prometheus, promtool, and a real browser on the demonstration."""
 
 import asyncio
+import json
 import os
 import re
 import signal
 import sys
 from asyncio.subprocess import PIPE, STDOUT
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -15,8 +16,10 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 from playwright.async_api import expect
 
+from hamon import data
 from tests.gateway.harness import CLUSTER, Gateway, environment, eventually, free_port, now, run_command, traditional
 from tests.gateway.sequences import FILE, A
 from tests.peers import need
@@ -34,14 +37,27 @@ async def write_failover(gateway: Gateway) -> None:
     await gateway.quiet()
 
 
+def _drop_in(clusters: Sequence[str], port: int) -> str:
+    """The job of the README of /dashboards, for these clusters and this address."""
+    readme = (data.folder("dashboards") / "README.md").read_text(encoding="utf-8")
+    found = re.search(r" {4}scrape_configs:\n {6}- job_name: ha_cluster\n(?: {6}.*\n)+", readme)
+    assert found is not None
+    [job] = yaml.safe_load(found[0])["scrape_configs"]
+    job["static_configs"] = [{"targets": list(clusters)}]
+    job["relabel_configs"][-1]["replacement"] = f"127.0.0.1:{port}"
+    return json.dumps(job)
+
+
 @asynccontextmanager
-async def prometheus(folder: Path, port: int) -> AsyncIterator[httpx.AsyncClient]:
-    """A Prometheus that scrapes 127.0.0.1:`port`."""
+async def prometheus(folder: Path, port: int, clusters: Sequence[str] = ()) -> AsyncIterator[httpx.AsyncClient]:
+    """A Prometheus that scrapes 127.0.0.1:`port`, and of these clusters the metrics of ha_cluster_exporter, as the README says."""
     program, own = need("prometheus"), free_port()
     folder.mkdir()
     (folder / "prometheus.yml").write_text(
         "global: {scrape_interval: 500ms, scrape_timeout: 500ms}\n"
-        f"scrape_configs: [{{job_name: hamon, static_configs: [{{targets: ['127.0.0.1:{port}']}}]}}]\n"
+        f"scrape_configs: [{{job_name: hamon, static_configs: [{{targets: ['127.0.0.1:{port}']}}]}}"
+        + (f", {_drop_in(clusters, port)}" if clusters else "")
+        + "]\n"
     )
     with (folder / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
