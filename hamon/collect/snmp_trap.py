@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from hamon.clock import Clock
 from hamon.collect import trap_memory
+from hamon.collect.datagrams import AT_ONCE, Datagrams
 from hamon.collect.network import Bucket, parse_address
 from hamon.collect.snmp_trap_config import SnmpTrapConfig
 from hamon.collect.trap_gate import Discovery, Gate, Refused
@@ -35,11 +36,11 @@ from hamon.snmp.answer import Answerer
 
 log = logging.getLogger(__name__)
 
-READS = 64
-"""How many datagrams are read at once before anything else gets its turn."""
+READS = 16
+"""So often the kernel is asked for the next datagrams before anything else gets its turn."""
 SLICE = 32
 SLICE_SECONDS = 0.01
-"""So many datagrams, and no longer than this, are worked on at once."""
+"""So many datagrams at once, and again and again for so long, are worked on before anything else gets its turn."""
 BATCH = 1000
 """Traps in one observation at most."""
 MOST_READY = 10 * BATCH
@@ -229,7 +230,7 @@ class SnmpTrap:
         loop = asyncio.get_running_loop()
         try:
             for sock in self._sockets:
-                loop.add_reader(sock.fileno(), self._readable, sock)
+                loop.add_reader(sock.fileno(), self._readable, sock, Datagrams(sock, MOST_OCTETS))
             self._is_running = True
             log.info("traps are received", extra={"source": self._name, "addresses": self._path, **self._engine_id()})
             async with asyncio.TaskGroup() as tasks:
@@ -246,29 +247,27 @@ class SnmpTrap:
     def _engine_id(self) -> dict[str, str]:
         return {"engine_id": self._identity.engine_id_text} if self._identity is not None else {}
 
-    def _readable(self, sock: socket.socket) -> None:
+    def _readable(self, sock: socket.socket, datagrams: Datagrams) -> None:
         """Empty the kernel's buffer. Called by the loop; does only what must be done before a datagram may wait."""
-        queue, origin_of = self._queue, self._senders.origin
+        queue, origin_of, limit = self._queue, self._senders.origin, self._limit
         now, received_at = asyncio.get_running_loop().time(), self._clock.now()
         for _ in range(READS):
-            try:
-                data, address = sock.recvfrom(MOST_OCTETS + 1)
-            except BlockingIOError:
+            found = datagrams.read()
+            for data, address in found:
+                host = address[0]
+                if (origin := origin_of(host)) is None:
+                    self._refuse(Refusal.SOURCE, host)
+                elif len(data) > MOST_OCTETS:
+                    self._refuse(Refusal.OVERSIZED, host)
+                elif (origin.bucket is not None and not origin.bucket.take(now)) or (limit is not None and not limit.take(now)):
+                    self._lose(Refusal.RATE, host, received_at)
+                elif len(queue) >= self._config.queue or origin.waiting >= self._share:
+                    self._lose(Refusal.QUEUE, host, received_at)
+                else:
+                    origin.waiting += 1
+                    queue.append(_Datagram(data, origin, address, sock, received_at))
+            if len(found) < AT_ONCE:
                 break
-            except OSError:  # an answer of ours met a closed port
-                continue
-            host = address[0]
-            if (origin := origin_of(host)) is None:
-                self._refuse(Refusal.SOURCE, host)
-            elif len(data) > MOST_OCTETS:
-                self._refuse(Refusal.OVERSIZED, host)
-            elif (origin.bucket is not None and not origin.bucket.take(now)) or (self._limit is not None and not self._limit.take(now)):
-                self._lose(Refusal.RATE, host, received_at)
-            elif len(queue) >= self._config.queue or origin.waiting >= self._share:
-                self._lose(Refusal.QUEUE, host, received_at)
-            else:
-                origin.waiting += 1
-                queue.append(_Datagram(data, origin, address, sock, received_at))
         if queue:
             self._work_wanted.set()
 

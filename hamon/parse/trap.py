@@ -41,7 +41,9 @@ _TYPES = {
     0x81: VarType.NO_SUCH_INSTANCE,
     0x82: VarType.END_OF_MIB_VIEW,
 }
-_NOT_IN_V1 = frozenset({_COUNTER64, 0x80, 0x81, 0x82})
+_TEXT, _NUMBER = VarType.OCTET_STRING, VarType.INTEGER
+_NOT_IN_V1 = frozenset({VarType.COUNTER64, VarType.NO_SUCH_OBJECT, VarType.NO_SUCH_INSTANCE, VarType.END_OF_MIB_VIEW})
+_KEPT = frozenset({VarType.OCTET_STRING, VarType.INTEGER, VarType.OBJECT_IDENTIFIER})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,7 +275,13 @@ def _decode_v3_header(datagram: bytes) -> V3Header:
     )
 
 
-def _varbinds(data: bytes, position: int, end: int, forbidden: frozenset[int]) -> tuple[list[VarBind], list[slice]]:
+_KNOWN: dict[bytes, VarBind] = {}
+"""Varbinds by their octets. Most of what a cluster sends was sent before: its names, what does not apply. Bounded, a cache only."""
+_MOST_KNOWN = 8192
+_LONGEST_KNOWN = 64
+
+
+def _varbinds(data: bytes, position: int, end: int, forbidden: frozenset[VarType]) -> tuple[list[VarBind], list[slice]]:
     """The list of varbinds, which is the rest of the PDU; and where the values of snmpTrapCommunity.0 stand.
 
     The lengths of the common short forms are read in place: this loop is most of the work of a trap.
@@ -283,56 +291,60 @@ def _varbinds(data: bytes, position: int, end: int, forbidden: frozenset[int]) -
         raise ParseError("octets behind the varbinds", data)
     found: list[VarBind] = []
     secrets: list[slice] = []
+    known = _KNOWN
     while position < end:
         if len(found) == MOST_VARBINDS:
             raise ParseError(f"more than {MOST_VARBINDS} varbinds", data)
         if data[position] != _SEQUENCE:
             _unexpected(data, position, "varbind")
-        length = data[position + 1]
+        begin, length = position, data[position + 1]
         if length < 0x80:
             start = position + 2
             position = start + length
             if position > end:
                 _overrun(data, "varbind")
+            if length <= _LONGEST_KNOWN:
+                octets = data[begin:position]
+                varbind = known.get(octets)
+                if varbind is None:
+                    varbind = _varbind(data, start, position, secrets)
+                    # What is not allowed everywhere, or must not be kept, is looked at each time.
+                    if varbind.type in _KEPT and varbind.oid != SNMP_TRAP_COMMUNITY:
+                        if len(known) >= _MOST_KNOWN:
+                            known.clear()
+                        known[octets] = varbind
+                    elif varbind.type in forbidden:
+                        raise ParseError(f"{varbind.type} is not known in version 1", data)
+                found.append(varbind)
+                continue
         else:
             position, start = _open(data, position, end, _SEQUENCE, "varbind")
-        if data[start] != _OID:
-            _unexpected(data, start, "name of a varbind")
-        length = data[start + 1]
-        if length < 0x80:
-            begin = start + 2
-            start = begin + length
-            if start > position:
-                _overrun(data, "name of a varbind")
-        else:
-            start, begin = _open(data, start, position, _OID, "name of a varbind")
-        name = _oid(data[begin:start])
-        tag = data[start]
-        length = data[start + 1]
-        if length < 0x80:
-            begin = start + 2
-            stop = begin + length
-        else:
-            stop, begin = _open(data, start, position, tag, "value")
-        if stop != position:
-            raise ParseError("a varbind is a name and a value", data)
-        if tag == _OCTET_STRING:
-            octets = data[begin:stop]
-            if name == SNMP_TRAP_COMMUNITY:
-                octets = b""
-                secrets.append(slice(begin, stop))
-            found.append(VarBind(name, VarType.OCTET_STRING, octets))
-        elif tag == _INTEGER:
-            length = stop - begin
-            value = int.from_bytes(data[begin:stop], "big", signed=True)
-            if not 1 <= length <= 5 or not -0x80000000 <= value <= 0x7FFFFFFF:
-                raise ParseError("an INTEGER is out of range", data)
-            found.append(VarBind(name, VarType.INTEGER, value))
-        else:
-            if tag in forbidden:
-                raise ParseError(f"type {tag:#04x} is not known in version 1", data)
-            found.append(VarBind(name, *_value(data, tag, begin, stop)))
+        varbind = _varbind(data, start, position, secrets)
+        if varbind.type in forbidden:
+            raise ParseError(f"{varbind.type} is not known in version 1", data)
+        found.append(varbind)
     return found, secrets
+
+
+def _varbind(data: bytes, start: int, end: int, secrets: list[slice]) -> VarBind:
+    """One name and one value, which fill what is between `start` and `end`."""
+    stop, begin = _open(data, start, end, _OID, "name of a varbind")
+    name = _oid(data[begin:stop])
+    tag = data[stop]
+    stop, begin = _open(data, stop, end, tag, "value")
+    if stop != end:
+        raise ParseError("a varbind is a name and a value", data)
+    if tag == _OCTET_STRING:
+        if name == SNMP_TRAP_COMMUNITY:
+            secrets.append(slice(begin, stop))
+            return VarBind(name, _TEXT, b"")
+        return VarBind(name, _TEXT, data[begin:stop])
+    if tag == _INTEGER:
+        value = int.from_bytes(data[begin:stop], "big", signed=True)
+        if not 1 <= stop - begin <= 5 or not -0x80000000 <= value <= 0x7FFFFFFF:
+            raise ParseError("an INTEGER is out of range", data)
+        return VarBind(name, _NUMBER, value)
+    return VarBind(name, *_value(data, tag, begin, stop))
 
 
 def _value(data: bytes, tag: int, begin: int, stop: int) -> tuple[VarType, int | bytes | str | None]:

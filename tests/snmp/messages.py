@@ -8,8 +8,13 @@ import os
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+
+from cryptography.hazmat.decrepit.ciphers.modes import CFB
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
 
 from hamon.snmp import AuthProtocol, localized, master_key
 from tests.peers import need
@@ -86,7 +91,7 @@ def v1(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class V3:
-    """A message of v3 without encryption, with a digest that is right unless another key is given."""
+    """A message of v3 with a digest that is right unless another key is given; with `privacy`, encrypted by AES-128 (RFC 3826)."""
 
     engine: bytes = bytes.fromhex("80001f8880feed0001")
     boots: int = 1
@@ -96,19 +101,32 @@ class V3:
     auth: AuthProtocol = AuthProtocol.SHA256
     passphrase: str = "secret-auth"
     message_id: int = 7
+    privacy: str = ""
 
     def message(self, pdu: bytes) -> bytes:
         digest = bytes(self.auth.digest_octets if self.flags & 1 else 0)
-        draft = self._with(digest, pdu)
+        scoped, salt = sequence(octets(self.engine), octets(b""), pdu), b""
+        if self.privacy:
+            salt = self.message_id.to_bytes(8, "big")
+            vector = self.boots.to_bytes(4, "big") + self.time.to_bytes(4, "big") + salt
+            aes = Cipher(AES(_key(self.auth, self.privacy, self.engine)[:16]), CFB(vector)).encryptor()
+            scoped = octets(aes.update(scoped) + aes.finalize())
+        draft = self._with(digest, salt, scoped)
         if not self.flags & 1:
             return draft
-        key = localized(self.auth, master_key(self.auth, self.passphrase), self.engine)
-        return self._with(hmac.digest(key, draft, self.auth.hash_name)[: len(digest)], pdu)
+        key = _key(self.auth, self.passphrase, self.engine)
+        return self._with(hmac.digest(key, draft, self.auth.hash_name)[: len(digest)], salt, scoped)
 
-    def _with(self, digest: bytes, pdu: bytes) -> bytes:
-        header = sequence(integer(self.message_id), integer(65507), octets(bytes([self.flags])), integer(3))
-        security = sequence(octets(self.engine), integer(self.boots), integer(self.time), octets(self.user), octets(digest), octets(b""))
-        return sequence(integer(3), header, octets(security), sequence(octets(self.engine), octets(b""), pdu))
+    def _with(self, digest: bytes, salt: bytes, scoped: bytes) -> bytes:
+        flags = self.flags | 2 * bool(self.privacy)
+        header = sequence(integer(self.message_id), integer(65507), octets(bytes([flags])), integer(3))
+        security = sequence(octets(self.engine), integer(self.boots), integer(self.time), octets(self.user), octets(digest), octets(salt))
+        return sequence(integer(3), header, octets(security), scoped)
+
+
+@cache
+def _key(auth: AuthProtocol, passphrase: str, engine: bytes) -> bytes:
+    return localized(auth, master_key(auth, passphrase), engine)
 
 
 class Recorded(NamedTuple):
