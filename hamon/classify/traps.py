@@ -27,6 +27,7 @@ _ZONE_STEP = timedelta(minutes=15)
 _MOST_OFFSET = timedelta(hours=14)
 
 _MANY = 1024
+_LONGEST_KEPT = 256
 _UNSHOWN = frozenset({"snmpTrapCommunity", "snmpTrapEnterprise"})
 _PREFIXES = ("pacemakerNotification", "corosyncObjects", "LHA")
 _SNMP = "snmp"
@@ -79,9 +80,9 @@ class TrapMatcher:
         """Number of the object, without instance where it is known -> value; the first stands. What does not apply is left out."""
         values: dict[str, str] = {}
         for varbind in varbinds:
-            text = text_of(varbind)
+            number, text, _ = _told(varbind)
             if text is not None and text not in self._absent:
-                values.setdefault(_object_number(varbind.oid), text)
+                values.setdefault(number, text)
         return values
 
     def _candidates(self, notification: str) -> Sequence[TrapRule]:
@@ -98,11 +99,9 @@ class TrapMatcher:
         """The trap for people: names and values of what applies, and who sent it."""
         told = []
         for varbind in trap.varbinds:
-            name = object_name(varbind.oid)
-            if name in _UNSHOWN or _object_number(varbind.oid) not in values:
-                continue
-            value = shown(varbind) or ""
-            told.append(f"{_short(name)} {value if value.isprintable() and ', ' not in value else repr(value)}")
+            number, _, words = _told(varbind)
+            if words and number in values:
+                told.append(words)
         return f"{notification_name(trap.notification)} from {trap.source}: {', '.join(told)}"[:MAX_RAW]
 
     def answer(self, rule: TrapRule, notification: str | None, varbinds: Mapping[str, str | int]) -> Answer:
@@ -189,11 +188,25 @@ def _number(trap: Trap) -> str:
     return str(trap.request_id if trap.request_id is not None else trap.uptime)
 
 
-@lru_cache(maxsize=4096)
-def _object_number(oid: str) -> str:
-    """The number of the object that a variable is an instance of, where it is known."""
-    name = object_name(oid)
-    return OBJECT_NUMBERS.get(name, oid)
+def _told(varbind: VarBind) -> tuple[str, str | None, str]:
+    """The number of the object, its value, and both in words for people; without words what is not to be shown.
+
+    Short ones are kept, because most of what a cluster sends it has sent before.
+    """
+    value = varbind.value
+    return _in_words(varbind) if isinstance(value, bytes) and len(value) > _LONGEST_KEPT else _kept_in_words(varbind)
+
+
+def _in_words(varbind: VarBind) -> tuple[str, str | None, str]:
+    name, text = object_name(varbind.oid), text_of(varbind)
+    number = OBJECT_NUMBERS.get(name, varbind.oid)
+    if name in _UNSHOWN or text is None:
+        return number, text, ""
+    value = shown(varbind) or ""
+    return number, text, f"{_short(name)} {value if value.isprintable() and ', ' not in value else repr(value)}"
+
+
+_kept_in_words = lru_cache(maxsize=8192)(_in_words)
 
 
 def _short(name: str) -> str:

@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 READS = 16
 """So often the kernel is asked for the next datagrams before anything else gets its turn."""
 SLICE = 32
-SLICE_SECONDS = 0.01
+SLICE_SECONDS = 0.003
 """So many datagrams at once, and again and again for so long, are worked on before anything else gets its turn."""
 BATCH = 1000
 """Traps in one observation at most."""
