@@ -231,7 +231,7 @@ async def test_an_inform_of_another_time_is_told_so_and_not_stored(tmp_path: Pat
 
 async def test_reports_are_few(tmp_path: Path) -> None:
     """Anyone can ask for the engine ID; hamon shall not be of use to one who asks in the name of another."""
-    async with receiving(tmp_path, **given()) as reception:
+    async with receiving(tmp_path, **given(), max_per_second=0, max_per_second_per_source=0) as reception:
         discovery = V3(engine=b"", user="", flags=4, boots=0, time=0).message(pdu(tag=0xA6, uptime=None, notification=None))
         reception.send(discovery)
         [report] = await reception.answers(1)
