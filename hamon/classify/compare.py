@@ -156,7 +156,7 @@ class Watch:
         before = reporter.at
         if before is not None and status.at <= before:
             return events
-        if not self._leads(name, reporter, status):
+        if (snapshot.beside and self._known is not None) or not self._leads(name, reporter, status):
             events += self._events(self._contradiction(name, reporter, status), snapshot, before or status.at)
             reporter.status, reporter.previous, reporter.at = status, before, status.at
             return events
@@ -166,6 +166,9 @@ class Watch:
         self.accepted = None if self._is_contradicted(status) else status
         known, digest = self._known, self._digest
         self._digest = snapshot.digest
+        if known is not None and status.cib is None and known.cib is not None and known.last_change == status.last_change:
+            status = replace(status, cib=known.cib)  # it was not asked this time, and is as it was
+            self.accepted = self.accepted and status
         if known is None:
             self.changed = True
             changes = list(self._first_joined(status))

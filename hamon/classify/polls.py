@@ -90,6 +90,7 @@ class Polls:
         self._departures, self._effects, self._marks = departures, effects, marks
         self._operations, self._fencing = operations, fencing
         self._judged: ClusterStatus | None = None
+        self._changed_at: datetime | None = None
         self._services = Services()
 
     # -- before the events of a poll
@@ -245,6 +246,11 @@ class Polls:
             return
         memory, at = self.state.polls, status.at
         first = memory.last_at is None
+        if watch.changed or self._changed_at is None:
+            self._changed_at = at
+        elif at - self._changed_at > self.settings.grace + QUIET and not self._book.has_open and not self.state.suspects:
+            memory.last_at = at  # all is as it was, and nothing waits to be judged
+            return
         if self._judged is None or watch.changed:
             self._services = find(status, named=self.settings.services or None)
             self._judged = status

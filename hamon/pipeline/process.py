@@ -333,12 +333,15 @@ class Processor:
         states: dict[str, bytes] = {}
         views: dict[str, ClusterView] = {}
         for name, given in items.items():
+            was_polled = self._engines[name].state.polls.first_at is not None
             advance = self._advance(name, given.in_order())
             events += advance.events
             transitions += advance.transitions
-            if advance.events or advance.transitions:
-                engine = self._engines[name]
+            engine = self._engines[name]
+            learned = not was_polled and engine.state.polls.first_at is not None
+            if advance.events or advance.transitions or learned:
                 states[name] = self._last_states[name] = _STATE.dump_json(engine.state)
+            if advance.events or advance.transitions or given.snapshots:
                 views[name] = engine.view()
         deliveries = self._plan(transitions)
         return _Result(

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from hamon.model.cluster import LinkStatus
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Incident, IncidentKind
 from hamon.model.observation import Snapshot, Source
@@ -382,3 +383,35 @@ def test_what_happened_between_two_polls_is_judged_by_what_it_left(
     assert set(main.resources) == {"vip", "fs", "web"}
     assert main.resolved_at is not None
     assert list(found.told) == [main.key]
+
+
+# -- links
+
+
+def linked(polls: list[Snapshot], *, down: range = range(0)) -> list[Snapshot]:
+    """The same as asked on n1, with two links to n2, of which the second is down in some polls."""
+    found = []
+    for number, poll in enumerate(polls):
+        links = tuple(LinkStatus(link=str(link), peer="n2", peer_id="2", connected=link == 0 or number not in down) for link in range(2))
+        status = replace(poll.status, reporter="n1", links=links)
+        found.append(replace(poll, status=status, path="n1", digest=f"{poll.digest}{number in down}"))
+    return found
+
+
+def test_a_link_that_polls_show_down_while_its_peer_is_a_member_is_an_interconnect_fault_until_it_is_up() -> None:
+    found = with_events(linked(snapshots((Scene(0, one_plus_one()),), until=60), down=range(10, 40)))
+    (fault,) = found.mains
+    assert (fault.kind, fault.nodes, fault.resources) == (IncidentKind.INTERCONNECT_DEGRADED, ("n1", "n2"), ("link 1",))
+    assert seconds(fault) == (10.0, None, 40.0)
+    assert list(found.told) == [fault.key]
+
+
+def test_the_links_of_a_node_that_is_lost_are_no_fault_of_their_own() -> None:
+    fenced = ("n2",)
+    scenes = (Scene(0, one_plus_one()), Scene(11, one_plus_one().node("n2", "unclean")), Scene(15, stopped_node(), fenced))
+    found = with_events(linked(snapshots(scenes, until=60), down=range(10, 61)))
+    assert [item.kind for item in found.mains] == [IncidentKind.STANDBY_FAULT]
+
+
+def test_the_link_that_was_down_in_the_first_poll_alarms_nobody() -> None:
+    assert with_events(linked(snapshots((Scene(0, one_plus_one()),), until=60), down=range(61))).mains == []
