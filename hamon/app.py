@@ -24,6 +24,8 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 
 from hamon import __version__, data, systemd
+from hamon.agent import Agent
+from hamon.agent.tables import Moment, TargetRow
 from hamon.classify.routes import Target
 from hamon.clock import Clock, SystemClock
 from hamon.collect import COLLECTORS
@@ -175,9 +177,16 @@ class Gateway:
         address = config.web.address
         sock = bind(address.host, address.port)
         collectors: list[Collector] = []
+        agent: Agent | None = None
         try:
             metrics = Metrics(CollectorRegistry(), __version__, config.metrics)
-            deliverer = Deliverer(store, outlets, Composer(config.web.timezone), clock, observe=metrics.delivered)
+            tally: Counter[tuple[str, bool]] = Counter()
+
+            def delivered(target: str, result: str, seconds: float) -> None:
+                tally[target, result == "sent"] += 1
+                metrics.delivered(target, result, seconds)
+
+            deliverer = Deliverer(store, outlets, Composer(config.web.timezone), clock, observe=delivered)
             relaying = RelayLoop(store, _relay_targets(outlets), clock, observe=metrics.relayed)
             targets = [outlet.target for outlet in outlets.values()]
             settings = {name: section.settings(name) for name, section in config.cluster.items()}
@@ -198,14 +207,19 @@ class Gateway:
             collectors += [COLLECTORS[kind][1](name, section, clock, positions) for kind, name, section in config.collectors()]
             await asyncio.to_thread(self._open, collectors)
             views = _Views(processor, collectors)
+            if config.snmp.agent.enabled and self.local is not None:
+                agent = Agent(config.snmp.agent, self.local, clock, partial(self._moment, views, store, tally, outlets))
+                await asyncio.to_thread(agent.open)
             metrics.expect(clusters=settings, collectors=[name for _, name, _ in config.collectors()], targets=outlets)
             metrics.watch(views, settings)
             await metrics.refresh(store)
             web = create(store, views, clock, config.web, metrics.answer(store, asyncio.get_running_loop()), self._reasons(processor))
             server = _Server(uvicorn.Config(web, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1))
-            await self._together(processor, deliverer, collectors, server, sock, store, outlets, relaying)
+            await self._together(processor, deliverer, collectors, server, sock, store, outlets, relaying, agent)
         finally:
             sock.close()
+            if agent is not None:
+                agent.close()
             for collector in collectors:
                 if isinstance(collector, Receiver):
                     collector.close()
@@ -215,11 +229,40 @@ class Gateway:
         """Begin to be an SNMP entity, where the configuration needs one. Raises IdentityError."""
         notifiers = [outlet.notifier for outlet in outlets.values() if isinstance(outlet.notifier, SnmpTrapNotifier)]
         receivers = [section for _, _, section in self.config.collectors() if isinstance(section, SnmpTrapConfig) and section.user]
-        if notifiers or receivers:
+        if notifiers or receivers or self.config.snmp.agent.enabled:
             self.local = await asyncio.to_thread(begin, self.config.snmp, self.state_directory, self.clock.now())
             log.info("hamon speaks SNMP", extra={"engine_id": self.local.identity.engine_id_text, "boots": self.local.identity.boots})
             for notifier in notifiers:
                 notifier.attach(self.local)
+
+    async def _moment(
+        self, views: "_Views", store: SqlStore, tally: Mapping[tuple[str, bool], int], outlets: Mapping[str, Outlet]
+    ) -> Moment:
+        """What the SNMP agent shows. Raises StoreError."""
+        pending = await store.pending_deliveries()
+        kinds = {name: kind for kind, name, _ in self.config.notifiers()}
+        receivers = [view for view in views.receivers() if view.kind == "snmp_trap"]
+        assert self.local is not None, "begun before"
+        return Moment(
+            version=__version__,
+            host=socket.gethostname(),
+            engine_id=self.local.identity.engine_id,
+            clusters=views.clusters(),
+            sources=views.sources(),
+            incidents=await store.incidents(IncidentFilter(open_only=True, limit=10_000)),
+            targets=[
+                TargetRow(
+                    name=name,
+                    kind=kinds.get(name, ""),
+                    sent=tally.get((name, True), 0),
+                    failed=tally.get((name, False), 0),
+                    pending=pending.get(name, 0),
+                )
+                for name in outlets
+            ],
+            traps_received=sum(sum(view.received.values()) for view in receivers),
+            traps_dropped=sum(sum(view.refused.values()) for view in receivers),
+        )
 
     def _open(self, collectors: Sequence[Collector]) -> None:
         """Let receivers take their addresses, before anything runs. Raises ConfigError."""
@@ -259,6 +302,7 @@ class Gateway:
         store: SqlStore,
         outlets: Mapping[str, Outlet],
         relaying: RelayLoop,
+        agent: Agent | None,
     ) -> None:
         loop = asyncio.get_running_loop()
         with self._signals(loop):
@@ -276,6 +320,8 @@ class Gateway:
                 if isinstance(outlet.notifier, SnmpTrapNotifier):
                     counts = partial(_open_by_severity, store, outlet.target)
                     tasks[f"heartbeat {name}"] = loop.create_task(outlet.notifier.run(counts))
+            if agent is not None:
+                tasks["agent"] = loop.create_task(agent.run())
             _settle_down()
             self._not_ready.clear()
             self.ready.set()
@@ -288,7 +334,7 @@ class Gateway:
             log.info("hamon stops")
             stopping.cancel()
             server.should_exit = True
-            names = [name for name in tasks if name.startswith(("collector", "heartbeat"))] + [
+            names = [name for name in tasks if name.startswith(("collector", "heartbeat", "agent"))] + [
                 "processor",
                 "deliverer",
                 "relaying",

@@ -30,7 +30,7 @@ from hamon.snmp.local import Local
 from hamon.snmp.mib import Note, Var
 from hamon.snmp.relayed import annotated, without_community
 from hamon.snmp.sender import TRAP_OID, UPTIME, Receiver, Sender
-from hamon.snmp.settings import parse_oid
+from hamon.snmp.settings import check_community, parse_oid
 from hamon.snmp.stream import Stream, Told, again
 from hamon.snmp.users import UserSection
 from hamon.snmp.values import size, text, unsigned
@@ -39,7 +39,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-DEFAULT_COMMUNITIES = frozenset({"public", "private"})
 STOP_SECONDS = 1.0
 
 
@@ -184,14 +183,6 @@ class SnmpTrapConfig(TargetSection, UserSection):
             bind=parse_address(self.bind, 0) if self.bind else None,
             timeout_seconds=self.timeout_seconds,
         )
-
-
-def check_community(community: str, *, allow_default: bool) -> None:
-    """Raise ValueError for one that everybody knows."""
-    if not community:
-        raise ValueError("the community is empty")
-    if community in DEFAULT_COMMUNITIES and not allow_default:
-        raise ValueError(f"everybody knows the community {community}; if it must be, set allow_default_community = true")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,17 @@ from hamon.model.incident import IncidentKind
 
 Oid = tuple[int, ...]
 
+Table = Oid
 NOTIFICATIONS: Oid = (0,)
+GATEWAY: Oid = (1, 1)
+CLUSTER: Oid = (1, 2)
+INCIDENT: Oid = (1, 3)
+TARGET: Oid = (1, 4)
+CLUSTER_TABLE: Table = (*CLUSTER, 1)
+NODE_TABLE: Table = (*CLUSTER, 2)
+SERVICE_TABLE: Table = (*CLUSTER, 3)
+INCIDENT_TABLE: Table = (*INCIDENT, 5)
+TARGET_TABLE: Table = (*TARGET, 1)
 VARS: Oid = (1, 5)
 
 

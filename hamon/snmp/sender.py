@@ -13,9 +13,10 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from hamon.errors import DeliveryError, DeliveryReason
-from hamon.model.observation import VarBind, VarType
+from hamon.model.observation import VarBind
 from hamon.snmp.engine import add_community, add_user, new_engine, stop_engine
 from hamon.snmp.identity import Identity
+from hamon.snmp.pysnmp_values import to_pysnmp
 from hamon.snmp.users import Level, User
 
 if TYPE_CHECKING:
@@ -245,24 +246,5 @@ def _pdu(binds: Sequence[VarBind], *, inform: bool) -> Any:
 
     pdu = v2c.InformRequestPDU() if inform else v2c.SNMPv2TrapPDU()
     v2c.apiPDU.set_defaults(pdu)
-    v2c.apiPDU.set_varbinds(pdu, [(v2c.ObjectIdentifier(item.oid), _value(item)) for item in binds])
+    v2c.apiPDU.set_varbinds(pdu, [(v2c.ObjectIdentifier(item.oid), to_pysnmp(item.type, item.value)) for item in binds])
     return pdu
-
-
-def _value(item: VarBind) -> Any:
-    from pysnmp.proto import rfc1902
-
-    kinds = {
-        VarType.INTEGER: rfc1902.Integer32,
-        VarType.OCTET_STRING: rfc1902.OctetString,
-        VarType.OBJECT_IDENTIFIER: rfc1902.ObjectIdentifier,
-        VarType.IP_ADDRESS: rfc1902.IpAddress,
-        VarType.COUNTER32: rfc1902.Counter32,
-        VarType.GAUGE32: rfc1902.Gauge32,
-        VarType.TIME_TICKS: rfc1902.TimeTicks,
-        VarType.OPAQUE: rfc1902.Opaque,
-        VarType.COUNTER64: rfc1902.Counter64,
-    }
-    if item.type not in kinds:
-        return rfc1902.Null("")
-    return kinds[item.type](item.value)

@@ -8,11 +8,37 @@ from pathlib import Path
 
 import pytest
 
+from hamon.agent.numbers import Numbers
+from hamon.agent.tables import Moment, TargetRow, snapshot
 from hamon.data import folder
+from hamon.model.cluster import ClusterView, NodeState, NodeView, ServiceView
 from hamon.snmp import DEFAULT_ROOT, mib, parse_oid
+from tests.notify.stories import AT, INCIDENT
 from tests.peers import need
 
 MODULES = folder("mibs")
+MOMENT = Moment(
+    version="1.2",
+    host="here",
+    engine_id=b"12345",
+    clusters=[
+        ClusterView(
+            name="web",
+            title="title",
+            nodes=(NodeView(name="node-name", state=NodeState.STANDBY, is_dc=True, since=AT),),
+            services=(
+                ServiceView(name="service", resources=("a", "b"), active_node="active", up=True, able_to_take_over=("x",), since=AT),
+            ),
+            dc="the-dc",
+            has_quorum=True,
+            last_event_at=AT,
+        )
+    ],
+    incidents=[INCIDENT],
+    targets=[TargetRow(name="noc", kind="snmp_trap", sent=3, failed=2, pending=1)],
+    traps_received=7,
+    traps_dropped=8,
+)
 BASE = Path(__file__).parent
 OFFICIAL = {
     "pacemaker": "1.3.6.1.4.1.32723",
@@ -213,3 +239,45 @@ def test_the_readme_lists_every_notification_with_its_number_and_objects() -> No
         for place, name in re.findall(r"\| (\d+) \| (\w+)[^|]*(?=\|)", readme.split("each as instance 0")[1].split("17 to 22 only")[0])
     }
     assert places == {var.value: camel(var.name) for var in (*mib.COMMON, *mib.OF_INCIDENTS)}
+
+
+def test_every_column_that_the_agent_shows_is_that_of_the_mib(tmp_path: Path) -> None:
+    """Filled tables, read back by name: what the program puts into a column is what the module calls it."""
+    root = parse_oid(DEFAULT_ROOT)
+    shown = snapshot(root, MOMENT, Numbers(tmp_path), lambda: 0)
+    ours = [(oid, value) for oid, value in zip(shown.oids, shown.values, strict=True) if oid[: len(root)] == root]
+    names = netsnmp(tmp_path, "snmptranslate", "-OS", *(".".join(map(str, oid)) for oid, _ in ours)).split()
+    found = {name.removeprefix("HAMON-MIB::"): value[1] for name, (_, value) in zip(names, ours, strict=True)}
+    expected = {
+        "hamonVersion.0": b"1.2",
+        "hamonEngineId.0": b"12345",
+        "hamonGatewayTraps.0": 7,
+        "hamonGatewayTrapDrops.0": 8,
+        "hamonDeliveriesPending.0": 1,
+        "hamonClusterTitle.1": b"title",
+        "hamonClusterDc.1": b"the-dc",
+        "hamonClusterQuorum.1": 1,
+        "hamonClusterState.1": 3,
+        "hamonClusterMaintenance.1": 2,
+        "hamonClusterNodesTotal.1": 1,
+        "hamonClusterWorstSeverity.1": 4,
+        "hamonNodeStatus.1.1": 3,
+        "hamonNodeIsDc.1.1": 1,
+        "hamonServiceNode.1.1": b"active",
+        "hamonServiceTakeOver.1.1": 1,
+        "hamonServiceResources.1.1": b"a,b",
+        "hamonOpenMajor.0": 1,
+        "hamonIncidentKey.1": b"failover/grpPg",
+        "hamonIncidentType.1": f"{DEFAULT_ROOT}.0.101",
+        "hamonIncidentFromNode.1": b"node1",
+        "hamonIncidentToNode.1": b"node2",
+        "hamonIncidentPlanned.1": 2,
+        "hamonTargetName.1": b"noc",
+        "hamonTargetSent.1": 3,
+        "hamonTargetFailed.1": 2,
+        "hamonTargetPending.1": 1,
+    }
+    assert found.items() >= expected.items()
+    text = (MODULES / "HAMON-MIB.txt").read_text()
+    readable = re.findall(r"(?m)^(hamon\w+) OBJECT-TYPE\n(?:    .*\n)*?    MAX-ACCESS  read-only", text)
+    assert {name.split(".")[0] for name in found} == set(readable)

@@ -1,5 +1,7 @@
 """SNMPv3 users: weak ones only on demand, and secrets that are never shown."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,3 +74,9 @@ def test_an_engine_says_that_it_is_us_and_leaves_no_file_behind(tmp_path: Path, 
             add_user(engine, user)
             add_user(engine, user, engine_id=b"another")
     assert not list(tmp_path.iterdir())
+
+
+def test_without_snmp_in_the_configuration_pysnmp_is_not_even_imported() -> None:
+    """It takes about half a second."""
+    program = "import sys, hamon.cli; sys.exit(any(name.split('.')[0] in ('pysnmp', 'pyasn1', 'pysmi') for name in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
