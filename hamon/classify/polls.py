@@ -562,7 +562,7 @@ class Polls:
             at,
             started_at=since,
             nodes=[name],
-            resources=[item.subject for item in hindrances if item.subject in self.state.resources],
+            resources=[item.subject for item in hindrances if item.subject in service.members],
             cause=cause,
             settle=self.settings.settle,
         )
