@@ -14,6 +14,8 @@ from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from hamon.analyze import NothingReadable, Options, analyze, to_json, to_text
 from hamon.classify.order import causal_order
@@ -21,6 +23,7 @@ from hamon.cli import main
 from hamon.model.event import Event, EventKind
 from hamon.model.observation import Source
 from tests.cases import rules
+from tests.parse.test_pcap import LINKS, ipv4, ipv6, pcap, udp
 from tests.test_recordings import RECORDINGS, answer_from, evidence, year_of
 from tests.truth import faults
 
@@ -344,3 +347,134 @@ def test_wrong_usage_and_nothing_readable_give_exit_status_2(
     assert status == 2
     assert captured.err
     assert captured.out == ""
+
+
+# -- traps
+
+
+def traps_of(name: str, suffix: str = "jsonl") -> bytes:
+    return plain(evidence(name, f"monitor/traps.{suffix}.gz")[0])
+
+
+TRAPS: frozenset[Source] = frozenset({Source.TRAP})
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "pcap"])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_recorded_traps_are_known_by_their_content(suffix: str, compressed: bool, tmp_path: Path) -> None:
+    data = traps_of(NAME, suffix)
+    (tmp_path / "evidence").write_bytes(gzip.compress(data) if compressed else data)
+    answer = ask(tmp_path, sources=TRAPS)
+    assert faults(TRUTH, answer, sources={"trap"}) == []
+    (item,) = answer["inputs"]
+    assert (item["source"], item["records"], item["recognised"], item["errors"]) == ("trap", 11, 11, [])
+    assert item["form"] == {"jsonl": "traps.jsonl", "pcap": "pcap"}[suffix]
+
+
+def test_traps_that_were_recorded_twice_say_the_same(tmp_path: Path) -> None:
+    (tmp_path / "one").write_bytes(traps_of("chronicle"))
+    once = ask(tmp_path, sources=TRAPS)
+    (tmp_path / "two").write_bytes(traps_of("chronicle", "pcap"))
+    twice = ask(tmp_path, sources=TRAPS)
+
+    def told(answer: Mapping[str, Any]) -> Any:
+        return [{key: value for key, value in incident.items() if key != "timeline"} for incident in answer["incidents"]]
+
+    def facts(answer: Mapping[str, Any]) -> Any:
+        return [(event["kind"], event["node"], event["resource"]) for event in answer["events"]]
+
+    assert told(twice) == told(once)
+    assert facts(twice) == facts(once)
+
+
+@given(random=st.randoms(use_true_random=False))
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_order_and_the_number_of_copies_of_recorded_traps_do_not_matter(random: Random, tmp_path: Path) -> None:
+    name = random.choice(["chronicle", "failover_resource", "fencing_failure_repaired", "switchover_standby"])
+    rows = traps_of(name).splitlines()
+    shuffled = rows + random.choices(rows, k=len(rows) // 2)
+    random.shuffle(shuffled)
+    (tmp_path / "traps").write_bytes(b"\n".join(rows) + b"\n")
+    straight = ask(tmp_path / "traps", sources=TRAPS)
+    (tmp_path / "traps").write_bytes(b"\n".join(shuffled) + b"\n")
+    crooked = ask(tmp_path / "traps", sources=TRAPS)
+    for one, other in zip(straight["incidents"], crooked["incidents"], strict=True):
+        assert {key: one[key] for key in one if key not in ("timeline", "resources")} == {
+            key: other[key] for key in other if key not in ("timeline", "resources")
+        }
+        assert sorted(one["resources"]) == sorted(other["resources"])
+
+
+def test_the_zone_of_a_sender_whose_clock_is_local_is_found(tmp_path: Path) -> None:
+    date = bytes.fromhex("07ea0b160a3416")  # 10:52:22 UTC; the sender is in Tokyo
+    local = bytes.fromhex("07ea0b16133416")
+    rows = [row.replace(date.hex().encode(), local.hex().encode()) for row in traps_of(NAME).splitlines()]
+    assert rows != traps_of(NAME).splitlines()
+    (tmp_path / "traps").write_bytes(b"\n".join(rows) + b"\n")
+    answer = ask(tmp_path, sources=TRAPS)
+    assert faults(TRUTH, answer, sources={"trap"}) == []
+    assert answer["incidents"][0]["started_at"] == "2026-11-22T10:52:22.800Z"
+
+
+def test_what_is_no_trap_in_a_recording_of_traps_is_reported_and_the_rest_is_read(tmp_path: Path) -> None:
+    rows = traps_of(NAME).splitlines()
+    row = json.loads(rows[0])
+    bad = [
+        b"not json",
+        b"{}",
+        b'{"t": 1, "src": "192.0.2.1", "hex": "zz"}',
+        b'{"t": 1e40, "src": "192.0.2.1", "hex": "30"}',
+        json.dumps({**row, "hex": row["hex"][:-20]}).encode(),
+        json.dumps({**row, "hex": "3000"}).encode(),
+        b"",
+    ]
+    (tmp_path / "traps").write_bytes(b"\n".join([rows[0], *bad, *rows[1:]]) + b"\n")
+    answer = ask(tmp_path, sources=TRAPS)
+    (item,) = answer["inputs"]
+    assert (item["records"], item["recognised"], item["unrecognised"]) == (17, 11, 6)
+    assert len(item["errors"]) == 6
+    assert item["errors"][0] == "line 2: not a trap as {t, src, hex}"
+    assert any("ends too early" in error or "longer than" in error for error in item["errors"])
+    assert faults(TRUTH, answer, sources={"trap"}) == []
+
+
+def encrypted() -> bytes:
+    """A v3 message with octets in place of a scoped PDU that nobody can read."""
+
+    def element(tag: int, content: bytes) -> bytes:
+        return bytes((tag, len(content))) + content
+
+    number = element(2, b"\x01")
+    header = element(0x30, number + element(2, b"\x05\xdc") + element(4, b"\x03") + element(2, b"\x03"))
+    parameters = element(
+        0x30, element(4, b"\x80\x00\x1f\x88\x80") + number * 2 + element(4, b"pcmk") + element(4, bytes(12)) + element(4, bytes(8))
+    )
+    return element(0x30, element(2, b"\x03") + header + element(4, parameters) + element(4, bytes(32)))
+
+
+def test_of_a_capture_what_is_left_out_is_reported_with_its_reason(tmp_path: Path) -> None:
+    wrap = LINKS["ethernet"][1]
+    datagrams = [bytes.fromhex(json.loads(row)["hex"]) for row in traps_of(NAME).splitlines()]
+    packets = [
+        wrap(ipv4(udp(datagrams[0])), 0x0800),
+        wrap(ipv4(udp(datagrams[1]), fragment=0x2000), 0x0800),
+        wrap(ipv6(udp(datagrams[2])), 0x86DD),
+        wrap(ipv4(udp(b"www.example.com", destination_port=53)), 0x0800),  # a capture may hold anything
+        wrap(ipv4(udp(b"noise")), 0x0800),
+        wrap(ipv4(udp(encrypted())), 0x0800),
+    ]
+    (tmp_path / "capture").write_bytes(pcap(packets, 1) + b"cut")
+    (item,) = ask(tmp_path, sources=TRAPS)["inputs"]
+    assert (item["records"], item["recognised"], item["unrecognised"]) == (5, 2, 3)
+    assert [error.partition("192.0.2.1: ")[2] or error for error in item["errors"]] == [
+        "a fragment of an IP packet, which is not put together",
+        "message: unexpected element of type 0x6e",
+        "an encrypted v3 message, whose key is not known",
+        "the capture ends within a packet",
+    ]
+
+
+def test_traps_without_a_single_one_are_an_answer_in_which_nothing_happened(tmp_path: Path) -> None:
+    (tmp_path / "traps.jsonl").write_bytes(b"")
+    answer = ask(tmp_path, sources=TRAPS)
+    assert (answer["incidents"], answer["events"]) == ([], [])

@@ -13,13 +13,15 @@ from hamon.classify.settings import ClusterSettings
 from hamon.metrics import Metrics
 from hamon.model.cluster import ClusterStatus
 from hamon.model.event import Event, EventKind
-from hamon.model.observation import LogChunk, Snapshot, Tick
+from hamon.model.observation import LogChunk, Snapshot, Source, Tick, TrapBatch
 from hamon.pipeline import Processor
 from hamon.ports import EventFilter, IncidentFilter
 from hamon.rules.load import load
 from hamon.store import migrate
 from hamon.store.store import SqlStore
+from tests.classify.test_trap_stories import recorded
 from tests.fakes import FakeClock
+from tests.traps import trap
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LOG = b"""\
@@ -113,5 +115,36 @@ async def test_a_receipt_comes_when_the_history_holds_it_and_not_before(tmp_path
         running.cancel()
         await asyncio.wait([running])
         assert stored == [5]
+    finally:
+        await store.close()
+
+
+async def test_traps_become_incidents_in_the_history(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'hamon.db'}"
+    migrate.upgrade(url)
+    clock = FakeClock(NOW)
+    store = SqlStore(url, clock=clock)
+    processor = Processor(
+        {"test": ClusterSettings(name="test")},
+        load([data.folder("rules")]),
+        store,
+        [],
+        clock,
+        Metrics(CollectorRegistry(), "test"),
+        recorded=lambda: None,
+    )
+    try:
+        await processor.restore()
+        traps = recorded("failover_resource")
+        unknown = trap("1.3.6.1.4.1.9.9.1", {"1.3.6.1.4.1.9.1": "one"}, at=traps[-1].received_at)
+        batch = TrapBatch(cluster="test", collector="main", traps=(*traps, unknown))
+        await processor._record(processor._digest([batch, Tick(now=traps[-1].received_at + timedelta(seconds=5))]))
+        (failover,) = await store.incidents(IncidentFilter())
+        assert (failover.kind, failover.from_node, failover.to_node, failover.planned) == ("failover", "pm01", "pm02", False)
+        assert failover.sources == (Source.TRAP,)
+        stored = [item.event for item in await store.events(EventFilter(limit=100))]
+        assert {event.source for event in stored} == {Source.TRAP}
+        assert [event.detail["notification"] for event in stored if event.kind is EventKind.UNCLASSIFIED] == ["1.3.6.1.4.1.9.9.1"]
+        assert len(stored) == 11  # one of the eleven tells nothing
     finally:
         await store.close()

@@ -406,11 +406,17 @@ class Departures:
             if not move.polled and self._stopped_before(name, now, self.settings.grace)
         }
         for source in dict.fromkeys(move.from_node for move in left.values()):
-            unsure = [name for name in left if left[name].from_node == source and topology.is_uncertain(self.state.resources[name])]
+            unsure = {
+                name: move
+                for name, move in self.state.suspects.items()
+                if move.from_node == source and topology.is_uncertain(self.state.resources[name])
+            }
             # A clone stops and stays so where its node cannot run it; several that stop together after a fault there are a service.
-            if unsure and not (len(unsure) > 1 and self._faults(source, now)):
-                for name in unsure:
-                    del left[name], self.state.suspects[name], self.state.suspects_at[name]
+            if len(unsure) > 1 and self._faults(source, now):
+                left |= unsure
+                continue
+            for name in unsure.keys() & left.keys():
+                del left[name], self.state.suspects[name], self.state.suspects_at[name]
         self._down(left, now)
         for story in self.book.open_stories():
             if (stuck := self.stuck_at(story)) is not None and stuck <= now:
@@ -505,7 +511,21 @@ class Departures:
             and story.started_at >= earliest
             and story.started_at <= at
             and not (story.resolved_at is not None and story.resolved_at < (begin or at) - self.settings.settle)
+            and not self._is_ordered(story)
         ]
+
+    def _is_ordered(self, fault: Story) -> bool:
+        """A fencing that an operator ordered, and the loss of the node that follows from it, are work (taxonomy 7)."""
+        if fault.kind is IncidentKind.FENCING:
+            return fault.by_operator
+        return fault.kind is IncidentKind.NODE_LOST and any(
+            story.by_operator
+            and story.nodes == fault.nodes
+            and story.started_at is not None
+            and fault.started_at is not None
+            and story.started_at - self.settings.settle <= fault.started_at <= story.started_at + self.settings.story_window
+            for story in self.state.stories
+        )
 
     def weigh(self, story: Story, at: datetime) -> None:
         """Judge anew whether a departure was planned; that decides its kind and severity."""

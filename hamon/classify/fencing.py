@@ -110,7 +110,7 @@ class Fencing:
             lost.planned = False
         client = str(event.detail.get("client") or "")
         if client.startswith("stonith_admin") and not manual:
-            story.severity = Severity.WARNING
+            story.severity, story.by_operator = Severity.WARNING, True
             self._marks.mark("fencing", event, node=node.name)
         if not manual:
             self._record_fenced(story, node.name)

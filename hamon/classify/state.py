@@ -146,6 +146,8 @@ class Story:
     limit_at: datetime | None = None
     """When an outcome that did not come is declared failed, or what has no recovery signal expires."""
     recovered_at: datetime | None = None
+    by_operator: bool = False
+    """A fencing that a person ordered (and carried out by a device: a confirmation by hand is none)."""
     requester: str | None = None
     """The node that asked for a fencing."""
     vain: bool = False

@@ -51,7 +51,7 @@ class TrapMatcher:
         require_readings(rules.traps)
         self._rules = rules.traps
         self._absent = rules.absent
-        self._by_notification: dict[str, Sequence[TrapRule]] = {}
+        self._by_notification: dict[str, Sequence[tuple[TrapRule, frozenset[str]]]] = {}
 
     def scan(self, traps: Iterable[Trap], *, timezone: str = "UTC", path: str | None = None) -> TrapScan:
         """Read traps; `path` is where they were recorded. The events come in the order of their stamps."""
@@ -66,8 +66,8 @@ class TrapMatcher:
 
     def _event(self, trap: Trap, zone: tzinfo, ref: str, scan: TrapScan) -> Event | None:
         values = self._values(trap.varbinds)
-        for rule in self._candidates(trap.notification):
-            if (fields := _fits(rule, values)) is not None:
+        for rule, needed in self._candidates(trap.notification):
+            if needed <= values.keys() and (fields := _fits(rule, values)) is not None:
                 scan.matched += 1
                 reading = reading_of(rule, fields)
                 return None if reading is None else _event(trap, reading, rule.id, zone, ref, self._raw(trap, values))
@@ -85,13 +85,16 @@ class TrapMatcher:
                 values.setdefault(number, text)
         return values
 
-    def _candidates(self, notification: str) -> Sequence[TrapRule]:
+    def _candidates(self, notification: str) -> Sequence[tuple[TrapRule, frozenset[str]]]:
+        """The rules for a notification, each with the objects that it cannot do without."""
         known = self._by_notification.get(notification)
         if known is None:
             if len(self._by_notification) >= _MANY:
                 self._by_notification.clear()
             known = self._by_notification[notification] = [
-                rule for rule in self._rules if any(_covered(wanted, notification) for wanted in rule.notifications)
+                (rule, frozenset(oid for oid, _ in rule.conditions if oid in OBJECTS))
+                for rule in self._rules
+                if any(_covered(wanted, notification) for wanted in rule.notifications)
             ]
         return known
 
@@ -108,7 +111,7 @@ class TrapMatcher:
         """What the whole rule set makes of a trap of this rule's notification: the way in which examples are checked."""
         trap = example_trap(rule, notification, varbinds)
         values = self._values(trap.varbinds)
-        for candidate in self._candidates(trap.notification):
+        for candidate, _ in self._candidates(trap.notification):
             if (fields := _fits(candidate, values)) is None:
                 continue
             if (reading := reading_of(candidate, fields)) is None:

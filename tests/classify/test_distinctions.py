@@ -1,5 +1,7 @@
 """What looks alike and is not: the hard distinctions, each as a short log that can be read."""
 
+import pytest
+
 from hamon.classify.settings import ClusterSettings
 from hamon.model.incident import IncidentKind, IncidentState, Outcome, Severity
 from tests.classify.cluster_log import UP, Cluster, at, moved, moves, running
@@ -430,6 +432,22 @@ def test_an_operators_fencing_of_the_active_node_is_planned_work() -> None:
     )
     (fencing,) = [item for item in cluster.incidents if item.kind is IncidentKind.FENCING]
     assert (fencing.severity, fencing.outcome) == (Severity.WARNING, Outcome.SUCCEEDED)
+
+
+@pytest.mark.parametrize("client", ["stonith_admin.4242", "pacemaker-controld.106"])
+def test_what_leaves_a_node_that_is_fenced_was_planned_only_where_an_operator_ordered_it(client: str) -> None:
+    cluster = serving_pm01_seen_by_pm02().log(f"""
+    10:00:00 pm02 controld: Peer pm01 was terminated (reboot) by pm02 on behalf of {client}@pm02: OK
+    10:00:01 pm02 controld: Node pm01 state is now lost
+    10:00:02 pm02 schedulerd: Actions: Move       prmPg             (                pm01 -> pm02 )
+    10:00:02 pm02 schedulerd: Calculated transition 9, saving inputs in /var/lib/pacemaker/pengine/pe-input-9.bz2
+    10:00:02 pm02 controld: State transition S_POLICY_ENGINE -> S_TRANSITION_ENGINE
+    10:00:03 pm02 controld: Result of start operation for prmPg on pm02: ok
+    10:00:03 pm02 controld: State transition S_TRANSITION_ENGINE -> S_IDLE
+    """)
+    (main,) = [item for item in cluster.until("10:01:00").incidents if item.from_node == "pm01"]
+    ordered = client.startswith("stonith_admin")
+    assert (main.kind, main.planned) == ((IncidentKind.SWITCHOVER, True) if ordered else (IncidentKind.FAILOVER, False))
 
 
 # -- names and settings
