@@ -28,6 +28,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
+@lru_cache(maxsize=1024)
 def micros(at: datetime) -> int:
     """Microseconds since 1970 of an aware time."""
     return (at - _EPOCH) // _MICROSECOND
@@ -62,6 +63,10 @@ def text(value: str) -> str:
     if value.isascii() and "\x00" not in value and "\x1a" not in value:
         return value
     return _UNSTORABLE.sub(lambda found: f"\x1a{ord(found[0]):04x}", value)
+
+
+_word = lru_cache(maxsize=4096)(text)
+"""`text`, remembered: for what is said again and again."""
 
 
 def untext(stored: str) -> str:
@@ -201,17 +206,17 @@ def event_row(event: Event) -> EventRow:
     """In the order of EVENT_COLUMNS. The hot path: one tuple, no dict, and `_value_`, which skips the descriptor of `value`."""
     node = event.node
     return (
-        (event.at - _EPOCH) // _MICROSECOND,
-        (event.received_at - _EPOCH) // _MICROSECOND,
-        text(event.cluster),
+        micros(event.at),
+        micros(event.received_at),
+        _word(event.cluster),
         event.kind._value_,
-        text(event.rule),
+        _word(event.rule),
         event.source._value_,
-        text(event.collector),
+        _word(event.collector),
         None if node is None else name(node),
         None if node is None or len(node) <= NAME_LIMIT // 5 else _long(node),  # escaping makes five of one character at most
-        None if event.resource is None else text(event.resource),
-        None if event.reporter is None else text(event.reporter),
+        None if event.resource is None else _word(event.resource),
+        None if event.reporter is None else _word(event.reporter),
         to_json(event.detail) if event.detail else "{}",
         text(event.raw),
         text(event.ref),
@@ -251,8 +256,12 @@ def event(row: Row[Any]) -> Event:
 # --- Incidents and transitions ----------------------------------------------------------------------------------------
 
 
+_INCIDENT = tuple(field.name for field in fields(Incident) if field.name != "timeline")
+_STEP = tuple(field.name for field in fields(Transition) if field.name != "incident")
+
+
 def _without_timeline(incident: Incident) -> dict[str, object]:
-    return {field.name: getattr(incident, field.name) for field in fields(incident) if field.name != "timeline"}
+    return {name: getattr(incident, name) for name in _INCIDENT}
 
 
 def incident_row(transition: Transition) -> dict[str, object]:
@@ -291,7 +300,7 @@ def transition_row(transition: Transition, before: Timeline) -> dict[str, object
         if old is not new and old != new:
             break
         kept += 1
-    record = {field.name: getattr(transition, field.name) for field in fields(transition)}
+    record = {name: getattr(transition, name) for name in _STEP}
     record["incident"] = _without_timeline(transition.incident)
     return {
         "cluster": text(transition.incident.cluster),
