@@ -4,6 +4,7 @@ import gzip
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import cycle
 from pathlib import Path
 
@@ -29,6 +30,7 @@ def _matcher() -> Matcher:
     return Matcher(load([data.folder("rules")]))
 
 
+@cache
 def _real_lines() -> tuple[list[bytes], list[bytes]]:
     """Lines that no rule takes, and lines that give an event, of one recorded cluster, without their stamps."""
     matcher, plain, telling = _matcher(), [], []
