@@ -213,7 +213,8 @@ class Gateway:
             metrics.expect(clusters=settings, collectors=[name for _, name, _ in config.collectors()], targets=outlets)
             metrics.watch(views, settings)
             await metrics.refresh(store)
-            web = create(store, views, clock, config.web, metrics.answer(store, asyncio.get_running_loop()), self._reasons(processor))
+            numbers = metrics.answer(store, asyncio.get_running_loop())
+            web = create(store, views, clock, config.web, numbers, self._reasons(processor), settings)
             server = _Server(uvicorn.Config(web, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1))
             await self._together(processor, deliverer, collectors, server, sock, store, outlets, relaying, agent)
         finally:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from hamon import __version__, config, data
+from hamon import __version__, config, data, glance
 from hamon import log as logs
 from hamon.app import Gateway, bind, outlets_of, rules_of
 from hamon.classify.match import Matcher, answer
@@ -149,6 +149,8 @@ def _parser() -> argparse.ArgumentParser:
     shown.add_argument("--format", choices=("text", "json"), default="text", help="form of the answer (default text)")
     _config_option(shown)
     shown.set_defaults(command=_state)
+
+    glance.add_parsers(commands)
 
     conf = commands.add_parser("config", help="check the configuration, or print a sample").add_subparsers(metavar="COMMAND", required=True)
     checking = conf.add_parser("check", help="name all problems, with key and remedy; opens no connection")

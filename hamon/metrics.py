@@ -10,19 +10,19 @@ from asyncio import AbstractEventLoop
 from collections import Counter as TallyCounter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from threading import Lock
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics, generate_latest
 
-from hamon.classify.services import Pattern, Services, find
+from hamon.classify.services import Services
 from hamon.classify.settings import ClusterSettings
 from hamon.errors import DeliveryReason, StoreError
 from hamon.expose import cluster as of_cluster
 from hamon.expose import ha_cluster
 from hamon.expose.board import Board
 from hamon.expose.cluster import POLL, SOURCES, Facts
+from hamon.expose.facts import POLLING, seen, services_of, unanswered
 from hamon.expose.ha_cluster import RoleNames
 from hamon.expose.settings import MetricsConfig
 from hamon.expose.tally import Tally
@@ -41,7 +41,6 @@ MOST_INCIDENTS = 1000
 REFRESH_SECONDS = 4.0
 """How long a scrape waits for the history; Prometheus itself gives up after 10 s."""
 
-_NEVER = datetime.fromtimestamp(0, UTC)
 _DEPARTURES = frozenset({IncidentKind.FAILOVER, IncidentKind.SWITCHOVER, IncidentKind.SERVICE_DOWN})
 _MOVES = frozenset({IncidentKind.FAILOVER, IncidentKind.SWITCHOVER})
 _FAST = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -333,9 +332,9 @@ class Metrics:
         polled = views.polled(cluster) if views is not None else None
         if polled is None:
             sources = views.sources() if views is not None else ()
-            if not any(source.cluster == cluster and source.kind == "crm_mon" for source in sources):
+            if not any(source.cluster == cluster and source.kind == POLLING for source in sources):
                 return None
-            polled = _unanswered(cluster)
+            polled = unanswered(cluster)
         roles = roles or self._config.ha_cluster_roles
         state = _state(polled, known=True)
         kept = self._drop_ins.get((cluster, roles))
@@ -439,30 +438,12 @@ class _Clusters:
         self._seen: Mapping[str, tuple[ClusterView, Polled | None, bool]] = {}
 
     def look(self, views: Views, sources: Iterable[SourceView]) -> None:
-        polled_by: set[str] = set()
-        told_of: set[str] = set()
-        read: set[str] = set()
-        for source in sources:
-            (polled_by if source.kind == "crm_mon" else told_of).add(source.cluster)
-            if source.kind != "crm_mon" and source.up:
-                read.add(source.cluster)
-        seen = {}
-        for view in views.clusters():
-            polled = views.polled(view.name)
-            if polled is None and view.name in polled_by:
-                polled = _unanswered(view.name)
-            if polled is not None and polled.unknown_since is None and polled.snapshot is not None:
-                known = True
-            else:
-                # Without any source (as when hamon only shows what it remembers) the view is all there is.
-                known = view.name in read or (polled is None and view.name not in told_of)
-            seen[view.name] = (view, polled, known)
-        self._seen = seen
+        self._seen = {view.name: (view, polled, known) for view, polled, known in seen(views.clusters(), views.polled, sources)}
 
     def chunks(self) -> Iterator[bytes]:
         """Write what changed, and give everything."""
-        seen = self._seen
-        for name in [name for name in self._written if name not in seen]:
+        now = self._seen
+        for name in [name for name in self._written if name not in now]:
             self._board.drop(name)
             self._marks.pop(name, None)
             del self._written[name]
@@ -470,7 +451,7 @@ class _Clusters:
             if self._marks.get(name) != (mark := self._tally.mark(name)):
                 self._board.put(name, COUNTED, self._tally.rows(name))
                 self._marks[name] = mark
-        for name, (view, polled, known) in seen.items():
+        for name, (view, polled, known) in now.items():
             written = self._written.setdefault(name, _Written())
             state = _state(polled, known)
             if view is not written.view or state != written.state:
@@ -487,24 +468,12 @@ class _Clusters:
         """`anew`: what polling shows is another than before."""
         written = self._written[name]
         if anew:
-            written.services = self._services(name, polled)
+            written.services = services_of(polled, self.settings.get(name))
             if self._config.ha_cluster:
                 rows = ha_cluster.rows(polled, self._config.ha_cluster_roles) if polled is not None else {}
                 self._board.put(name, ha_cluster.FAMILIES, rows)
         facts = Facts(view=view, polled=polled, services=written.services, known=known)
         self._board.put(name, of_cluster.FAMILIES, of_cluster.rows(facts))
-
-    def _services(self, name: str, polled: Polled | None) -> Services | None:
-        if polled is None or polled.snapshot is None or polled.unknown_since is not None:
-            return None
-        settings = self.settings.get(name)
-        named = settings.services if settings is not None else None
-        pattern = Pattern(settings.pattern) if settings is not None and settings.pattern is not None else None
-        return find(polled.snapshot.status, named=named or None, pattern=pattern)
-
-
-def _unanswered(cluster: str) -> Polled:
-    return Polled(cluster=cluster, unknown_since=_NEVER, reason="no answer yet")
 
 
 def _state(polled: Polled | None, known: bool) -> tuple[object, ...]:

@@ -1,5 +1,7 @@
 """The JSON API under /api/v1: what the pages show, for programs. Times are RFC 3339 in UTC, errors are RFC 9457 problems."""
 
+import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -7,7 +9,10 @@ from fastapi import APIRouter, HTTPException, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from hamon import tell
+from hamon.classify.settings import ClusterSettings
 from hamon.clock import Clock
+from hamon.expose.facts import facts, seen
+from hamon.expose.verdict import Level, Verdict, service_text, verdict
 from hamon.model.cluster import ClusterStatus, NodeState
 from hamon.model.delivery import DeliveryState
 from hamon.model.event import EventKind
@@ -127,6 +132,47 @@ class SourceAnswer(Answer):
 class SourcesAnswer(Answer):
     at: datetime
     sources: list[SourceAnswer]
+
+
+class FindingAnswer(Answer):
+    level: Level
+    kind: str
+    text: str
+
+
+class NumberAnswer(Answer):
+    name: str
+    value: float | None = Field(description="null: not known.")
+    unit: str
+    maximum: float | None
+
+
+class CheckedServiceAnswer(Answer):
+    name: str
+    up: bool | None
+    active: tuple[str, ...]
+    able: tuple[str, ...] | None = Field(description="Nodes that could take it over now; null: not known.")
+    text: str
+
+
+class CheckAnswer(Answer):
+    """Whether a cluster is well; `code` is the exit status of a monitoring plug-in, `line` its output."""
+
+    cluster: str
+    level: Level
+    code: int
+    summary: str
+    line: str
+    findings: list[FindingAnswer]
+    numbers: list[NumberAnswer]
+    nodes: dict[str, NodeState]
+    services: list[CheckedServiceAnswer]
+    answered_at: datetime | None
+
+
+class ChecksAnswer(Answer):
+    at: datetime
+    checks: list[CheckAnswer]
 
 
 class CauseAnswer(Answer):
@@ -281,8 +327,30 @@ def _event(stored: StoredEvent, language: str) -> EventAnswer:
     return EventAnswer.model_validate(_fields(stored.event, EventAnswer) | given)
 
 
-def routes(store: Store, views: Views, clock: Clock) -> APIRouter:
-    """The router of /api/v1."""
+def check_answer(verdict: Verdict, language: str) -> CheckAnswer:
+    """A verdict with its words."""
+    return CheckAnswer(
+        cluster=verdict.cluster,
+        level=verdict.level,
+        code=verdict.level.code,
+        summary=verdict.summary(language),
+        line=verdict.line(language),
+        findings=[FindingAnswer(level=one.level, kind=one.kind, text=one.text(language)) for one in verdict.findings],
+        numbers=[
+            NumberAnswer(name=one.name, value=one.value if one.value == one.value else None, unit=one.unit, maximum=one.maximum)
+            for one in verdict.numbers
+        ],
+        nodes=dict(verdict.nodes),
+        services=[
+            CheckedServiceAnswer(name=one.name, up=one.up, active=one.active, able=one.able, text=service_text(one, language))
+            for one in verdict.services
+        ],
+        answered_at=verdict.answered_at,
+    )
+
+
+def routes(store: Store, views: Views, clock: Clock, settings: Mapping[str, ClusterSettings] | None = None) -> APIRouter:
+    """The router of /api/v1. `settings` name the services of clusters."""
     unanswered: Responses = {503: {"model": Problem, "description": "The history does not answer; the detail says what to do."}}
     missing: Responses = {404: {"model": Problem, "description": "There is no such incident."}}
     router = APIRouter(prefix="/api/v1", responses={422: {"model": Problem, "description": "A parameter is wrong."}})
@@ -309,6 +377,33 @@ def routes(store: Store, views: Views, clock: Clock) -> APIRouter:
     @router.get("/sources", tags=["now"], summary="Every source of evidence, and whether it gives data")
     async def sources() -> SourcesAnswer:
         return SourcesAnswer(at=clock.now(), sources=[SourceAnswer.model_validate(view) for view in views.sources()])
+
+    @router.get(
+        "/checks",
+        tags=["now"],
+        summary="Whether each cluster, or one, is well, as monitoring plug-ins want it",
+        responses=unanswered | {404: {"model": Problem, "description": "There is no such cluster."}},
+    )
+    async def checks(cluster: Name = None, language: LanguageChoice = "en") -> ChecksAnswer:
+        now = clock.now()
+        wanted = [view for view in views.clusters() if cluster in (None, view.name)]
+        if cluster is not None and not wanted:
+            raise HTTPException(404, f"There is no cluster of this name; there are: {', '.join(sorted(v.name for v in views.clusters()))}.")
+        known = list(seen(wanted, views.polled, views.sources()))
+        found = await store.incidents(IncidentFilter(cluster=cluster, open_only=True, limit=LIMIT))
+        open_ones: dict[str, list[Incident]] = {}
+        for incident in found:
+            open_ones.setdefault(incident.cluster, []).append(incident)
+
+        def judge() -> list[CheckAnswer]:
+            return [
+                check_answer(
+                    verdict(facts(view, polled, is_known, (settings or {}).get(view.name)), now, open_ones.get(view.name, ())), language
+                )
+                for view, polled, is_known in known
+            ]
+
+        return ChecksAnswer(at=now, checks=await asyncio.to_thread(judge))
 
     @router.get("/incidents", tags=["history"], summary="Incidents, newest first", responses=unanswered)
     async def incidents(

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from importlib.resources import files
 
@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from hamon import __version__
+from hamon.classify.settings import ClusterSettings
 from hamon.clock import Clock
 from hamon.errors import StoreError
 from hamon.expose.ha_cluster import RoleNames
@@ -29,12 +30,20 @@ log = logging.getLogger(__name__)
 Ready = Callable[[], Sequence[str]]
 
 
-def create(store: Store, views: Views, clock: Clock, config: WebConfig, metrics: Metrics, ready: Ready) -> FastAPI:
-    """Build the application. `ready` gives what is not ready yet (nothing: ready)."""
+def create(
+    store: Store,
+    views: Views,
+    clock: Clock,
+    config: WebConfig,
+    metrics: Metrics,
+    ready: Ready,
+    settings: Mapping[str, ClusterSettings] | None = None,
+) -> FastAPI:
+    """Build the application. `ready` gives what is not ready yet (nothing: ready); `settings` name the services of clusters."""
     app = FastAPI(title=config.title, version=__version__, docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json")
     pages = Pages(store, views, clock, config)
     app.add_middleware(SecurityHeaders)
-    app.include_router(api.routes(store, views, clock))
+    app.include_router(api.routes(store, views, clock, settings))
     app.include_router(pages.routes())
     app.mount("/static", StaticFiles(directory=str(files("hamon.web") / "static")), name="static")
     _add_machine_routes(app, metrics, ready)

@@ -89,6 +89,7 @@ async def test_the_schema_names_every_endpoint_and_no_page(client: httpx.AsyncCl
     assert set(schema["paths"]) == {
         "/api/v1/clusters",
         "/api/v1/clusters/{name}/state",
+        "/api/v1/checks",
         "/api/v1/sources",
         "/api/v1/incidents",
         "/api/v1/incidents/{cluster}/{key}",
