@@ -78,11 +78,11 @@ class Effects:
         """A node on which something begins to serve is alive, whoever called it lost: only those on the surviving side start services."""
         node = self.state.nodes[name]
         for cut in self._book.open_stories():
-            undecided = [self.state.nodes[other] for other in cut.nodes if other != name and self.state.nodes[other].member is None]
-            if is_split(cut) and name in cut.nodes and undecided:
-                node.member = True
-                for other in undecided:
-                    other.member, other.lost_by = False, name
+            if not is_split(cut) or name not in cut.nodes:
+                continue
+            for end in (topology.node(self.state, end) for end in cut.nodes if end != name):
+                if end.member is None:
+                    node.member, end.member, end.lost_by = True, False, name
         gone = node.member is False and node.fenced_at is None and node.stop_requested_at is None
         if not gone or node.lost_at is None or not node.lost_at < at <= node.lost_at + self.settings.story_window:
             return

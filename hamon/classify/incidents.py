@@ -220,6 +220,7 @@ class Engine:
                 before = due
                 state.now = max(due, state.now or due)
                 self._forget_recent(due)
+                self._book.forget(due)  # whether others asked for the time meanwhile must not decide what is still known
                 self._due(due)
                 given += self._book.transitions(state.now)
             state.nothing_before = due or _NEVER

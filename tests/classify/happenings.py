@@ -12,7 +12,7 @@ from hamon.model.observation import Source, Tick
 BEGIN = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 NODES = ("pm01", "pm02", "pm03")
 RESOURCES = ("prmPg", "prmIp", "prmDb", "prmPing", "fence1")
-OPERATIONS = ("start", "stop", "monitor", "promote", "demote", "migrate_from")
+OPERATIONS = ("start", "stop", "monitor", "promote", "demote", "migrate_from", "notify", "probe")
 PLANS = ("Start", "Stop", "Move", "Recover", "Restart", "Promote", "Demote", "Leave", "End", "Fence")
 STATES = ("S_IDLE", "S_POLICY_ENGINE", "S_TRANSITION_ENGINE", "S_ELECTION", "S_INTEGRATION", "S_STOPPING")
 ROLES = ("Started", "Stopped", "Promoted", "Unpromoted", None)
@@ -84,11 +84,35 @@ _DETAILS: dict[EventKind, st.SearchStrategy[Detail]] = {
 _KINDS = (*EventKind, *_DETAILS, *(kind for kind in EventKind if kind.value.startswith("resource_")), *_DETAILS)
 
 
+# What traps tell too.
+_TRAPPED = frozenset(
+    {
+        *(kind for kind in EventKind if kind.value.startswith("resource_") and kind.value.endswith(("ed", "moted"))),
+        EventKind.OPERATION_FAILED,
+        EventKind.OPERATION_SUCCEEDED,
+        EventKind.NODE_LOST,
+        EventKind.NODE_JOINED,
+        EventKind.FENCING_DONE,
+        EventKind.FENCING_FAILED,
+        EventKind.ATTRIBUTE_CHANGED,
+        EventKind.FAIL_COUNT_CHANGED,
+        EventKind.SHUTDOWN_REQUESTED,
+        EventKind.STANDBY_ON,
+        EventKind.LINK_DOWN,
+        EventKind.LINK_UP,
+        EventKind.QUORUM_LOST,
+        EventKind.QUORUM_ACQUIRED,
+    }
+)
+
+
 @st.composite
 def _event(draw: st.DrawFn) -> Event:
     kind = draw(st.sampled_from(_KINDS))
     detail = draw(_DETAILS.get(kind, st.just({})))
     reporter = draw(_node)
+    trapped = kind in _TRAPPED and draw(st.booleans())
+    address = draw(st.sampled_from(("192.0.2.1", "192.0.2.2", "192.0.2.3")))
     named = "node_id" not in detail and "node_ids" not in detail and detail.get("name") != "maintenance-mode"
     return Event(
         at=BEGIN,
@@ -96,16 +120,16 @@ def _event(draw: st.DrawFn) -> Event:
         cluster="test",
         kind=kind,
         rule=f"rule-{kind}",
-        source=Source.LOG,
-        collector=f"log-{reporter}",
+        source=Source.TRAP if trapped else Source.LOG,
+        collector="traps" if trapped else f"log-{reporter}",
         node=draw(_node_or_none) if named else None,
         resource=draw(st.sampled_from((*RESOURCES, None)))
         if kind.value.startswith(("resource", "oper", "fail", "plan", "cleanup", "thresh"))
         else None,
-        reporter=reporter,
+        reporter=address if trapped else reporter,
         detail=detail,
         raw=f"{kind} {detail}",
-        ref=f"/logs/{reporter}@0",
+        ref=f"traps {address}@0" if trapped else f"/logs/{reporter}@0",
     )
 
 
