@@ -118,8 +118,9 @@ class Facts:
                 self._facts.popitem(last=False)
         else:
             self._facts.move_to_end(key)
-            if told and (len(told) > 32 or abs(event.at - told[0].event.at) > WINDOW or event.source is Source.TRAP):
-                told[:] = [fact for fact in told if _is_near(event, fact.event)][-32:]
+            del told[:-32]
+            while told and abs(event.at - told[0].event.at) > WINDOW and not _is_near(event, told[0].event):
+                del told[0]
         if event.source is Source.TRAP:
             return self._first_trap(event, key, told, witness)
         for fact in told:
@@ -139,8 +140,9 @@ class Facts:
             if len(self._latest) > MAX_FACTS:
                 self._latest.popitem(last=False)
         ref = event.detail.get("ref")
-        other = [fact for fact in told if ref is not None and fact.refs and ref not in fact.refs]
-        same = [fact for fact in told if fact not in other]
+        near = [fact for fact in told if _is_near(event, fact.event)]
+        other = [fact for fact in near if ref is not None and fact.refs and ref not in fact.refs]
+        same = [fact for fact in near if fact not in other]
         found = next((fact for fact in same if event.at in fact.stamps or ref in fact.refs), None)
         found = found or next((fact for fact in same if witness not in fact.witnesses), None)
         if found is None and goes_on and same:

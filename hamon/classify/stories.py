@@ -494,7 +494,7 @@ def _fingerprint(story: Story) -> str:
     """What must change for a transition to be worth recording."""
     cause = story.cause
     return (
-        f"{story.kind.value}|{story.severity.value}|{story.state.value}|{story.planned}|{story.outcome.value}|{story.part_of}|{story.from_node}|"
+        f"{story.kind}|{story.severity}|{story.state}|{story.planned}|{story.outcome}|{story.part_of}|{story.from_node}|"
         f"{story.to_node}|{story.fenced}|{story.resources}|{story.service_restored_at}|{story.redundancy}|{story.reasons}|{story.started_at}|"
         f"{(str(cause.kind), cause.node, cause.resource) if cause is not None else None}"
     )
