@@ -203,6 +203,8 @@ class Processor:
             self._views[name] = engine.view()
         self._polls.restore({name: polled for name, polled in remembered.polls.items() if name in self._settings})
         self._polled = dict(self._polls.changed())
+        if was_away := self._polls.to_record():
+            await self._store.record(Recording(polls=was_away))
         for incident in await self._store.incidents(IncidentFilter(open_only=True, include_parts=True, limit=10_000)):
             deliveries = await self._store.deliveries(incident.cluster, incident.key)
             if deliveries:
