@@ -1,0 +1,162 @@
+r"""Lines in forms that are rare, made into one of the forms that `lines.py` knows: what other tools print, and what they put around a line.
+
+Pure. A line comes here only when its first words say nothing, so that the common forms pay nothing. What is missing in a line is named:
+the host is `UNKNOWN_HOST`, and a line without any time takes that of the line before.
+
+    2026-11-22 10:52:22,123 pm01 crmd[3]: ...                       a blank between date and time
+    Sun 2026-11-22 10:52:22 JST pm01 crmd[3]: ...                   journalctl -o short-full
+    1795345942.123456 pm01 crmd[3]: ...                             journalctl -o short-unix
+    {"__REALTIME_TIMESTAMP":"...","_HOSTNAME":"pm01",...}           journalctl -o json
+    <29>1 2026-11-22T10:52:22Z pm01 crmd 3 - - ...                  RFC 5424, written as it came
+    Nov 22 10:52:22 2026 pm01 crmd[3]: ...                          a year in one of three places
+    crmd[3]: 2012/11/22_10:52:22 info: func: ...                    Heartbeat's own files
+    Nov 22 10:52:22 [3] pm01 crmd:  notice: ...                     detail of 1.1 without the function
+    Nov 22 10:52:22 crmd[3]:  notice: ...                           no host, in all forms
+    crmd[3]:  notice: ...                                           no date either
+    /var/log/messages-20261122:17:Nov 22 10:52:22 pm01 ...          what grep, ansible, docker and pdsh put in front
+"""
+
+import json
+import re
+from datetime import UTC, datetime
+
+from hamon.parse.syslog import as_line
+
+UNKNOWN_HOST = "?"
+"""Stands where a line names no host."""
+
+_ZONES = {"UTC": "Z", "GMT": "Z", "Z": "Z", "JST": "+09:00", "KST": "+09:00", "CET": "+01:00", "CEST": "+02:00", "BST": "+01:00"}
+_MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+_TRADITIONAL = rf"{_MONTH}\s+\d{{1,2}}\s+\d\d:\d\d:\d\d(?:\.\d+)?"
+_DATE = rf"(?:{_TRADITIONAL}|\d{{4}}-\d\d-\d\dT\S+|\d{{4}}/\d\d/\d\d_\d\d:\d\d:\d\d)"
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_AROUND = re.compile(
+    rf"^(?:(?:[\w./@+-]+[:|-]\s*|[\w./@+-]+\s+\|\s+|\[[\w./-]+\]\s+){{1,3}}|\s+|[>#|]+\s*)"
+    rf"(?=(?:<\d{{1,3}}>)?(?:{_DATE}|\d{{4}}-\d\d-\d\d \d\d:|[A-Z][a-z]{{2}} \d{{4}}-\d\d-\d\d ))"
+)
+_BLANK_BETWEEN = re.compile(
+    r"^(?:[A-Z][a-z]{2} )?(?P<day>\d{4}-\d\d-\d\d) (?P<time>\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d+))?(?: ?(?P<zone>[A-Z]{1,5}|[+-]\d\d:?\d\d))?(?= )"
+)
+_EPOCH = re.compile(r"^(?P<epoch>\d{9,10}\.\d{3,6}) (?=\S)")
+_YEAR = re.compile(
+    rf"^(?:[A-Z][a-z]{{2}} )?(?:(?P<y1>\d{{4}}) (?P<d1>{_TRADITIONAL})"
+    rf"|(?P<d2>{_MONTH}\s+\d{{1,2}})\s+(?P<y2>\d{{4}})\s+(?P<t2>\d\d:\d\d:\d\d(?:\.\d+)?)"
+    rf"|(?P<d3>{_TRADITIONAL}) (?P<y3>(?:19|20)\d\d))(?= )"
+)
+_HEARTBEAT = re.compile(r"^(?P<daemon>[\w-]+)(?:\[(?P<pid>\d+)\])?: (?P<date>\d{4}/\d\d/\d\d_\d\d:\d\d:\d\d) (?P<rest>.*)$", re.DOTALL)
+_DAEMON = (
+    r"(?:pacemaker-[a-z]+|pacemakerd|crmd|pengine|attrd|stonith-ng|stonithd|cib|lrmd|pacemaker_remoted|corosync|heartbeat|ccm|ipfail|diskd"
+    r"|ifcheckd|[\w.-]+\([\w:.-]+\))"
+)
+_DETAIL_WITHOUT_FUNCTION = re.compile(
+    rf"^(?P<date>{_DATE}) \[(?P<pid>\d+)\] (?P<host>\S+)\s+(?P<daemon>{_DAEMON}):\s+(?P<rest>[a-z]+:\s.*)$", re.DOTALL
+)
+_NO_HOST = (
+    re.compile(rf"^(?P<date>{_DATE}) +(?P<rest>{_DAEMON}(?:\[\d+\])?: .*)$", re.DOTALL),
+    re.compile(rf"^(?P<date>{_DATE}) +(?P<rest>corosync(?:\[\d+\])?:? +(?:[a-z]+ +)?\[\w+ *\] .*)$", re.DOTALL),
+    re.compile(rf"^(?P<date>{_DATE}) +(?P<rest>{_DAEMON} *\[\d+\] +\([^)]*\)\s*[a-z]+:\s.*)$", re.DOTALL),
+)
+_NO_HOST_COROSYNC = re.compile(rf"^(?P<date>{_DATE}) +(?P<pid>\[\d+\]) +(?P<rest>corosync +[a-z]+ +\[\w+ *\] .*)$", re.DOTALL)
+_NO_DATE = re.compile(
+    rf"^(?:(?P<host>[\w.-]+) )?(?P<rest>{_DAEMON}(?:\[\d+\])?: .*|corosync(?:\[\d+\])?:? +(?:[a-z]+ +)?\[\w+ *\] .*)$", re.DOTALL
+)
+_COROSYNC_ALONE = re.compile(r"^(?:(?P<level>[a-z]+) +)?\[(?P<tag>TOTEM|KNET|MAIN|QUORUM|CPG|SERV|VOTEQ|QB|CFG|WD) *\] ", re.DOTALL)
+_ANY_DATE = re.compile(rf"^(?:<\d{{1,3}}>)?(?P<date>{_DATE})\s")
+_NOWHERE = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def date_of(line: str) -> str | None:
+    """The stamp at the begin of a line, for the lines after it that have none."""
+    found = _ANY_DATE.match(line)
+    return found["date"] if found is not None else None
+
+
+def rewritten(line: str, date: str | None = None) -> str | None:
+    """The line in a form that `lines.py` knows; None when it is none of the rare forms. `date` is the stamp of the line before.
+
+    >>> rewritten("ha-log-20261122:17:Nov 22 10:52:22 pm01 crmd[3]:  notice: text")
+    'Nov 22 10:52:22 pm01 crmd[3]:  notice: text'
+    >>> rewritten("crmd[3]: notice: text", "Nov 22 10:52:22")
+    'Nov 22 10:52:22 ? crmd[3]: notice: text'
+    """
+    text = _ESCAPES.sub("", line) if "\x1b" in line else line
+    text = text.rstrip("\r")
+    if text.startswith("{"):
+        return _journal(text)
+    around = _AROUND.match(text)
+    if around is not None:
+        text = text[around.end() :]
+    text = _with_plain_date(text)
+    form = _with_host(text)
+    if form is None and date is not None:
+        form = _with_date(text, date)
+    if form is not None:
+        return form
+    return text if text != line else None
+
+
+def _with_plain_date(text: str) -> str:
+    """Dates that other tools write, as ISO 8601."""
+    if (found := _BLANK_BETWEEN.match(text)) is not None:
+        fraction = f".{found['fraction'][:6]}" if found["fraction"] else ""
+        zone = found["zone"] or ""
+        return f"{found['day']}T{found['time']}{fraction}{_ZONES.get(zone, zone if zone[:1] in '+-' else '')}{text[found.end() :]}"
+    if (found := _EPOCH.match(text)) is not None:
+        at = datetime.fromtimestamp(float(found["epoch"]), UTC)
+        return f"{at.isoformat(timespec='microseconds')} {text[found.end() :]}"
+    if (found := _YEAR.match(text)) is not None:
+        year = found["y1"] or found["y2"] or found["y3"]
+        stamp = found["d1"] or found["d3"] or f"{found['d2']} {found['t2']}"
+        month, day, time = stamp.split()
+        at = datetime.strptime(f"{year} {month} {day}", "%Y %b %d")  # noqa: DTZ007 - only the day is wanted
+        return f"{at:%Y-%m-%d}T{time}{text[found.end() :]}"
+    if re.match(r"^(?:<\d{1,3}>)?1 \d{4}-\d\d-\d\dT", text):
+        message = text if text.startswith("<") else f"<13>{text}"
+        return as_line(message.encode("utf-8", "surrogateescape"), _NOWHERE, UNKNOWN_HOST).text.decode("utf-8", "surrogateescape")
+    return text
+
+
+def _with_host(text: str) -> str | None:
+    if (found := _HEARTBEAT.match(text)) is not None:
+        pid = f"[{found['pid']}]" if found["pid"] else ""
+        return f"{found['date']} {UNKNOWN_HOST} {found['daemon']}{pid}: {found['rest']}"
+    if (found := _DETAIL_WITHOUT_FUNCTION.match(text)) is not None:
+        return f"{found['date']} {found['host']} {found['daemon']}[{found['pid']}]: {found['rest']}"
+    for form in _NO_HOST:
+        if (found := form.match(text)) is not None:
+            return f"{found['date']} {UNKNOWN_HOST} {_colon(found['rest'])}"
+    if (found := _NO_HOST_COROSYNC.match(text)) is not None:
+        return f"{found['date']} {found['pid']} {UNKNOWN_HOST} {found['rest']}"
+    return None
+
+
+def _with_date(text: str, date: str) -> str | None:
+    if (found := _NO_DATE.match(text)) is not None:
+        return f"{date} {found['host'] or UNKNOWN_HOST} {_colon(found['rest'])}"
+    if _COROSYNC_ALONE.match(text) is not None:
+        return f"{date} {UNKNOWN_HOST} corosync: {text}"
+    return None
+
+
+def _colon(rest: str) -> str:
+    """`corosync [TOTEM ] text`, without a colon, is Corosync 1's own file."""
+    return re.sub(r"^(corosync(?:\[\d+\])?) +", r"\1: ", rest)
+
+
+def _journal(text: str) -> str | None:
+    """A line of `journalctl -o json`."""
+    try:
+        entry = json.loads(text)
+        micro = int(entry.get("_SOURCE_REALTIME_TIMESTAMP") or entry["__REALTIME_TIMESTAMP"])
+        message = entry["MESSAGE"]
+        if isinstance(message, list):  # bytes that are no text
+            message = bytes(message).decode("utf-8", "replace")
+        at = datetime.fromtimestamp(micro / 1e6, UTC)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError):
+        return None
+    daemon = entry.get("SYSLOG_IDENTIFIER") or entry.get("_COMM") or "unknown"
+    pid = entry.get("SYSLOG_PID") or entry.get("_PID")
+    one_line = str(message).replace("\n", "#012")
+    return (
+        f"{at.isoformat(timespec='microseconds')} {entry.get('_HOSTNAME') or UNKNOWN_HOST} {daemon}{f'[{pid}]' if pid else ''}: {one_line}"
+    )
