@@ -16,6 +16,7 @@ from hamon.classify.read import READINGS, Reading, Value, without_instance
 from hamon.errors import ParseError, RuleError
 from hamon.model.event import Event, EventKind
 from hamon.model.observation import LogChunk, Source
+from hamon.parse.forms import UNKNOWN_HOST, date_of, rewritten
 from hamon.parse.lines import HEADS, SEVERE, Head, LogLine, head, head_words, is_simple, parse_line, short_cut, without_level
 from hamon.parse.stamp import Stamps
 from hamon.rules.check import Answer
@@ -23,6 +24,9 @@ from hamon.rules.schema import Rule, RuleSet, TrapRule
 
 MAX_RAW = 2000
 """Characters of an original line that are kept."""
+
+LOOK_BACK = 50
+"""So many lines back a date is looked for, where a line has none."""
 
 UNCLASSIFIED_PER_CHUNK = 50
 """Unmatched lines of level warning or worse that one chunk may store; the rest is counted."""
@@ -214,11 +218,14 @@ class Matcher:
         for number in compress(range(len(lines)), map(asked.__contains__, heads)):
             line, offset = lines[number], offsets[number] + number
             meaning = meanings[heads[number]]
+            original = line
             if meaning is None:
                 meaning = self._look_closer([] if line[:1].isspace() else line.split(None, 11))
+                if meaning.place is None and (plain := _plain(lines, number, chunk.encodings)) is not None:
+                    line, meaning = plain, self._look_closer(plain.split(None, 11))
                 self._count(scan, meaning.place, 1 if line.strip() else 0)
             if meaning.place is not None and (meaning.severe or _may_match(meaning, line)):
-                self._try(scan, chunk, stamps, line, offset, meaning, meaning.place)
+                self._try(scan, chunk, stamps, line, offset, meaning, meaning.place, original)
         for name, count in scan.matched.items():
             scan.unmatched[name] -= count
         return scan
@@ -246,10 +253,9 @@ class Matcher:
             return self._meanings[found]
         except KeyError:
             words = head_words(found) if found else []
-            meaning: _Meaning | None = self._look_closer(words) if words else None
-            if meaning is not None and meaning.place is not None:
-                is_whole = meaning.place.text_word + 1 < len(words)
-                meaning = replace(meaning, simple=is_simple(meaning.place, words)) if is_whole else None
+            meaning: _Meaning | None = None
+            if words and (place := (seen := self._look_closer(words)).place) is not None and place.text_word + 1 < len(words):
+                meaning = replace(seen, simple=is_simple(place, words))
             self._meanings[found] = meaning
             return meaning
 
@@ -270,8 +276,11 @@ class Matcher:
         """The rules that are tried on a line, in order."""
         return [rule for rule in self._look_closer(line.split(None, 11)).rules if rule.needle is None or rule.needle in line]
 
-    def _try(self, scan: Scan, chunk: LogChunk, stamps: Stamps, line: bytes, offset: int, meaning: _Meaning, place: Head) -> None:
+    def _try(
+        self, scan: Scan, chunk: LogChunk, stamps: Stamps, line: bytes, offset: int, meaning: _Meaning, place: Head, original: bytes
+    ) -> None:
         text, clean = decode(line, chunk.encodings)
+        raw = text if line is original else decode(original, chunk.encodings)[0]
         if not clean:
             scan.undecodable += 1
         try:
@@ -286,7 +295,7 @@ class Matcher:
             if (rule.needle is None or rule.needle in line) and (found := rule.pattern.search(parts.text)) is not None:
                 scan.matched[place.daemon] = scan.matched.get(place.daemon, 0) + 1
                 if (reading := interpret(rule, found)) is not None:
-                    scan.events.append(_event(chunk, parts, text, offset, rule.id, reading))
+                    scan.events.append(_event(chunk, parts, raw, offset, rule.id, reading))
                 return
         if parts.level in SEVERE and place.daemon in self._daemons:
             if scan.unclassified >= UNCLASSIFIED_PER_CHUNK:
@@ -294,7 +303,19 @@ class Matcher:
                 return
             scan.unclassified += 1
             detail: dict[str, Value] = {"daemon": parts.daemon, "level": parts.level, "text": parts.text[:MAX_RAW]}
-            scan.events.append(_event(chunk, parts, text, offset, "", Reading(EventKind.UNCLASSIFIED, None, None, detail)))
+            scan.events.append(_event(chunk, parts, raw, offset, "", Reading(EventKind.UNCLASSIFIED, None, None, detail)))
+
+
+def _plain(lines: Sequence[bytes], number: int, encodings: Sequence[str]) -> bytes | None:
+    """A line of a rare form in a usual one; of the lines before it the nearest date counts where it has none."""
+    text, _ = decode(lines[number], encodings)
+    if not text.strip():
+        return None
+    plain = rewritten(text)
+    if plain is None or date_of(plain) is None:
+        before = (date_of(decode(line, encodings)[0]) for line in lines[max(0, number - LOOK_BACK) : number][::-1])
+        plain = rewritten(text, next((date for date in before if date is not None), None))
+    return plain.encode("utf-8", "replace") if plain is not None else None
 
 
 def _text_words(words: Sequence[bytes], place: Head) -> tuple[bytes, bytes]:
@@ -312,7 +333,7 @@ def _may_match(meaning: _Meaning, line: bytes) -> bool:
 
 
 def _event(chunk: LogChunk, parts: LogLine, raw: str, offset: int, rule: str, reading: Reading) -> Event:
-    reporter = chunk.node or parts.host
+    reporter = chunk.node or (parts.host if parts.host != UNKNOWN_HOST else None)
     node = reading.node
     if node is None and reading.kind in _LOCAL and "node_ids" not in reading.detail and "node_id" not in reading.detail:
         node = reporter

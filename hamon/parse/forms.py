@@ -10,6 +10,7 @@ the host is `UNKNOWN_HOST`, and a line without any time takes that of the line b
     <29>1 2026-11-22T10:52:22Z pm01 crmd 3 - - ...                  RFC 5424, written as it came
     Nov 22 10:52:22 2026 pm01 crmd[3]: ...                          a year in one of three places
     crmd[3]: 2012/11/22_10:52:22 info: func: ...                    Heartbeat's own files
+    Nov 22 10:52:22 pm01 crmd: [3]: info: func: ...                 Heartbeat by syslog
     Nov 22 10:52:22 [3] pm01 crmd:  notice: ...                     detail of 1.1 without the function
     Nov 22 10:52:22 crmd[3]:  notice: ...                           no host, in all forms
     crmd[3]:  notice: ...                                           no date either
@@ -35,7 +36,8 @@ _AROUND = re.compile(
     rf"(?=(?:<\d{{1,3}}>)?(?:{_DATE}|\d{{4}}-\d\d-\d\d \d\d:|[A-Z][a-z]{{2}} \d{{4}}-\d\d-\d\d ))"
 )
 _BLANK_BETWEEN = re.compile(
-    r"^(?:[A-Z][a-z]{2} )?(?P<day>\d{4}-\d\d-\d\d) (?P<time>\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d+))?(?: ?(?P<zone>[A-Z]{1,5}|[+-]\d\d:?\d\d))?(?= )"
+    r"^(?:[A-Z][a-z]{2} )?(?P<day>\d{4}-\d\d-\d\d) (?P<time>\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d+))?"
+    r"(?: ?(?P<zone>[A-Z]{1,5}|[+-]\d\d:?\d\d))?(?= )"
 )
 _EPOCH = re.compile(r"^(?P<epoch>\d{9,10}\.\d{3,6}) (?=\S)")
 _YEAR = re.compile(
@@ -51,6 +53,7 @@ _DAEMON = (
 _DETAIL_WITHOUT_FUNCTION = re.compile(
     rf"^(?P<date>{_DATE}) \[(?P<pid>\d+)\] (?P<host>\S+)\s+(?P<daemon>{_DAEMON}):\s+(?P<rest>[a-z]+:\s.*)$", re.DOTALL
 )
+_PROCESS_APART = re.compile(rf"^(?P<head>{_DATE} \S+ {_DAEMON}): (?P<pid>\[\d+\]): (?P<rest>.*)$", re.DOTALL)
 _NO_HOST = (
     re.compile(rf"^(?P<date>{_DATE}) +(?P<rest>{_DAEMON}(?:\[\d+\])?: .*)$", re.DOTALL),
     re.compile(rf"^(?P<date>{_DATE}) +(?P<rest>corosync(?:\[\d+\])?:? +(?:[a-z]+ +)?\[\w+ *\] .*)$", re.DOTALL),
@@ -84,7 +87,7 @@ def rewritten(line: str, date: str | None = None) -> str | None:
     if text.startswith("{"):
         return _journal(text)
     around = _AROUND.match(text)
-    if around is not None:
+    if around is not None and not _HEARTBEAT.match(text):
         text = text[around.end() :]
     text = _with_plain_date(text)
     form = _with_host(text)
@@ -120,6 +123,8 @@ def _with_host(text: str) -> str | None:
     if (found := _HEARTBEAT.match(text)) is not None:
         pid = f"[{found['pid']}]" if found["pid"] else ""
         return f"{found['date']} {UNKNOWN_HOST} {found['daemon']}{pid}: {found['rest']}"
+    if (found := _PROCESS_APART.match(text)) is not None:
+        return f"{found['head']}{found['pid']}: {found['rest']}"
     if (found := _DETAIL_WITHOUT_FUNCTION.match(text)) is not None:
         return f"{found['date']} {found['host']} {found['daemon']}[{found['pid']}]: {found['rest']}"
     for form in _NO_HOST:

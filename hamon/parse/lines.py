@@ -96,6 +96,8 @@ def parse_line(line: str, stamps: Stamps, likely: int | None = None) -> LogLine:
         extended = ""
         if form <= _DETAIL_1:
             text, _, extended = text.partition(" |")
+        if daemon.startswith("pacemaker") and (function := _FUNCTION.match(text)) is not None:
+            text = text[function.end() :]
         return LogLine(
             at=stamps.read(fields["date"]),
             host=fields["host"],
@@ -125,7 +127,8 @@ def short_cut(line: str, stamps: Stamps, place: "Head") -> LogLine | None:
 
 
 HEADS = re.compile(
-    rb"(?:(?:[A-Z][a-z]{2} [ \d]?\d \S++ [^\s\[]\S*+ ++|\d\S++ [^\s\[]\S*+(?= ))"  # date and host
+    rb"(?:(?:[A-Z][a-z]{2} [ \d]?\d \d\d:\S++ (?!\d{4} |\S*:\s)[^\s\[]\S*+ ++"  # date and host
+    rb"|\d[\d/-]++[T_]\S++ (?!\S*:\s)[^\s\[]\S*+(?= ))"  # the same, the date one word
     rb"( *+\S++"  # tag
     rb"(?: ++\[\d++\] \([^)\s]*+\)| ++\[\w++ *+\])?+"  # pid and function, or the subsystem of corosync
     rb"[ \t]++\S++ ++\S++(?: ++\S++)?+)"  # two or three words: level, and beginning of the text
@@ -139,7 +142,7 @@ A head says all that `head` needs: also whether the date is one word, which show
 
 def head_words(found: bytes) -> list[bytes]:
     """The words of a line with this head, which is not empty; those before it are stand-ins."""
-    return [*((b"0", b"host") if found.startswith(b" ") else (b"Jan", b"1", b"0", b"host")), *found.split()]
+    return [*((b"0T", b"host") if found.startswith(b" ") else (b"Jan", b"1", b"0:0", b"host")), *found.split()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +157,19 @@ class Head:
     """The daemon's name as the tag has it."""
 
 
+_FUNCTION = re.compile(r"[a-z]\w*_\w*: ")
+"""Older releases put the name of a function before the text."""
+
+
 def without_level(place: Head, words: list[bytes]) -> Head:
-    """The same for this line: where syslog has no level before the text, the text begins in its place."""
+    """The same for this line: where syslog has no level before the text, the text begins in its place; behind the name of a function."""
     at = place.level_word
-    if place.form != SYSLOG or at >= len(words) or words[at].decode("ascii", "replace") in _LEVEL_WORDS:
-        return place
-    return replace(place, level_word=-1, text_word=at)
+    if place.form == SYSLOG and at < len(words) and words[at].decode("ascii", "replace") not in _LEVEL_WORDS:
+        place = replace(place, level_word=-1, text_word=at)
+    text = words[place.text_word] if place.text_word < len(words) else b""
+    if place.daemon.startswith("pacemaker") and text.endswith(b":") and _FUNCTION.match(text.decode("ascii", "replace") + " "):
+        return replace(place, text_word=place.text_word + 1)
+    return place
 
 
 def is_simple(place: Head, words: list[bytes]) -> bool:
@@ -167,6 +177,18 @@ def is_simple(place: Head, words: list[bytes]) -> bool:
     if place.form < _SYSLOG_LOGCONV or words[place.level_word].decode("ascii", "replace") not in _LEVEL_WORDS:
         return False
     return place.form == _LOGCONV or words[place.level_word - 1].partition(b"[")[0].rstrip(b":").decode("ascii", "replace") == place.tag
+
+
+def _is_usual(words: list[bytes], shift: int) -> bool:
+    """Whether a date of the usual forms is followed by a host, and no process stands by itself after the tag; else see `forms.py`."""
+    if shift:
+        is_dated = b"T" in words[0] or b"_" in words[0]
+    else:
+        is_dated = (len(words[0]) == 3 or words[0].startswith(b"<")) and words[1].isdigit() and b":" in words[2]
+    host = words[3 + shift]
+    after_tag = words[5 + shift] if len(words) > 5 + shift else b""
+    is_apart = after_tag.startswith(b"[") and after_tag.endswith(b"]:")
+    return is_dated and not host.endswith(b":") and not (len(host) == 4 and host.isdigit()) and not is_apart
 
 
 _PLAIN_TAG = re.compile(rb"^([\w.+/-]+)(?:\(([^)]*)\))?(?:\[\d+\])?:$")
@@ -180,8 +202,12 @@ def head(words: list[bytes]) -> Head | None:
     if len(words) < 4:
         return None
     shift = -2 if words[0][:1].isdigit() else 0
+    if not _is_usual(words, shift):
+        return None
     tag = words[4 + shift] if len(words) > 4 + shift else b""
     if words[3 + shift][:1] == b"[" and len(words) > 6 + shift:  # [pid] host daemon ...
+        if tag == b"corosync" or (words[5 + shift] != b"corosync" and not words[min(7 + shift, len(words) - 1)].endswith(b":")):
+            return None
         if words[5 + shift] == b"corosync":
             closed = words[7 + shift].endswith(b"]") if len(words) > 7 + shift else False
             return Head("corosync", 6 + shift, (8 if closed else 9) + shift, _COROSYNC)

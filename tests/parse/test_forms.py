@@ -1,0 +1,147 @@
+"""Lines as tools print them and operators pass them on: each gives the event that it gives in its usual form.
+
+The forms: journalctl of systemd 252 (`-o`), Heartbeat 3 and Pacemaker 1.0/1.1 of that time, Corosync 1 and 3, rsyslog 8, and what grep,
+docker, kubectl, pdsh and mail programs put round a line.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hamon.classify.match import Matcher
+from hamon.data import folder
+from hamon.model.event import Event, EventKind
+from hamon.model.observation import LogChunk
+from hamon.parse.forms import rewritten
+from hamon.rules.load import load
+
+MATCHER = Matcher(load([folder("rules")]))
+TEXT = "State transition S_IDLE -> S_POLICY_ENGINE"
+RING = "Marking ringid 0 interface 192.0.2.1 FAULTY"
+AT = datetime(2026, 11, 22, 1, 52, 22, tzinfo=UTC)
+JOURNAL = json.dumps(
+    {
+        "__REALTIME_TIMESTAMP": str(int(AT.timestamp() * 1e6)),
+        "_HOSTNAME": "pm01",
+        "SYSLOG_IDENTIFIER": "pacemaker-controld",
+        "_PID": "106",
+        "MESSAGE": f" notice: {TEXT}",
+    }
+)
+USUAL = f"Nov 22 10:52:22 pm01 pacemaker-controld[106]:  notice: {TEXT}"
+
+
+def events(*lines: str, node: str | None = None) -> Sequence[Event]:
+    data = "".join(f"{line}\n" for line in lines).encode()
+    near = datetime(2026, 11, 25, tzinfo=UTC)
+    chunk = LogChunk(cluster="c", collector="l", path="p", data=data, offset=0, received_at=near, node=node, timezone="Asia/Tokyo")
+    return MATCHER.scan(chunk).events
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(USUAL, id="syslog"),
+        pytest.param(f"Nov 22 10:52:22.123456 pm01 pacemaker-controld[106]:  notice: {TEXT}", id="short-precise"),
+        pytest.param(f"2026-11-22T10:52:22+0900 pm01 pacemaker-controld[106]:  notice: {TEXT}", id="short-iso"),
+        pytest.param(f"2026-11-22T10:52:22.123456+09:00 pm01 pacemaker-controld[106]:  notice: {TEXT}", id="short-iso-precise"),
+        pytest.param(f"Sun 2026-11-22 10:52:22 JST pm01 pacemaker-controld[106]:  notice: {TEXT}", id="short-full"),
+        pytest.param(f"Sun 2026-11-22 01:52:22.5 UTC pm01 pacemaker-controld[106]:  notice: {TEXT}", id="short-full in UTC"),
+        pytest.param(f"{AT.timestamp():.6f} pm01 pacemaker-controld[106]:  notice: {TEXT}", id="short-unix"),
+        pytest.param(JOURNAL, id="json"),
+        pytest.param(f"2026-11-22 10:52:22 pm01 pacemaker-controld[106]:  notice: {TEXT}", id="a blank in the date"),
+        pytest.param(f"2026-11-22 10:52:22,123 pm01 pacemaker-controld[106]:  notice: {TEXT}", id="a blank and a comma"),
+        pytest.param(f"2026-11-22 01:52:22Z pm01 pacemaker-controld[106]:  notice: {TEXT}", id="a blank and a zone"),
+        pytest.param(f"<29>1 2026-11-22T10:52:22.1+09:00 pm01 pacemaker-controld 106 - -  notice: {TEXT}", id="RFC 5424"),
+        pytest.param(f"1 2026-11-22T10:52:22.1+09:00 pm01 pacemaker-controld 106 - -  notice: {TEXT}", id="RFC 5424 without priority"),
+        pytest.param(f"Nov 22 2026 10:52:22 pm01 pacemaker-controld[106]:  notice: {TEXT}", id="a year before the time"),
+        pytest.param(f"Nov 22 10:52:22 2026 pm01 pacemaker-controld[106]:  notice: {TEXT}", id="a year behind the time"),
+        pytest.param(f"2026 Nov 22 10:52:22 pm01 pacemaker-controld[106]:  notice: {TEXT}", id="a year first"),
+        pytest.param(f"Nov 22 10:52:22 pm01 crmd: [3594]: info: do_state_transition: {TEXT}", id="Heartbeat by syslog"),
+        pytest.param(f"Nov 22 10:52:22 pm01 crmd[3594]:  notice: do_state_transition: {TEXT} [ input=I_PE_CALC ]", id="1.1.10"),
+        pytest.param(f"Nov 22 10:52:22 [3594] pm01       crmd:     info: do_state_transition:\t{TEXT} | input=I_PE_CALC", id="detail 1.1"),
+        pytest.param(f"Nov 22 10:52:22 [3594] pm01 crmd:  notice: {TEXT}", id="detail 1.1 without function"),
+        pytest.param(
+            f"Nov 22 10:52:22.856 pm01 pacemaker-controld  [105] (do_state_transition@controld_fsa.c:629) \tnotice: {TEXT} | x", id="traced"
+        ),
+        pytest.param(f"messages-20261123:{USUAL}", id="grep -H"),
+        pytest.param(f"/var/log/messages:17:{USUAL}", id="grep -Hn"),
+        pytest.param(f"17:{USUAL}", id="grep -n"),
+        pytest.param(f"pm01: {USUAL}", id="pdsh"),
+        pytest.param(f"hamon_pm01_1  | {USUAL}", id="docker compose logs"),
+        pytest.param(f"[pod/pm01/pacemaker] {USUAL}", id="kubectl logs --prefix"),
+        pytest.param(f"    {USUAL}", id="indented"),
+        pytest.param(f"> {USUAL}", id="quoted in a mail"),
+        pytest.param(f"\x1b[1m{USUAL}\x1b[0m", id="coloured"),
+        pytest.param(f"{USUAL}\r", id="of Windows"),
+    ],
+)
+def test_a_line_of_any_form_gives_its_event(line: str) -> None:
+    (event,) = events(line)
+    assert (event.kind, event.reporter, event.node) == (EventKind.STATE_CHANGED, "pm01", "pm01")
+    assert abs((event.at - AT).total_seconds()) < 1
+    assert event.raw == line
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"Nov 22 10:52:22 pacemaker-controld[106]:  notice: {TEXT}",
+        f"Nov 22 10:52:22 crmd [3594] (do_state_transition) info: {TEXT}",
+        f"crmd[3594]: 2026/11/22_10:52:22 info: do_state_transition: {TEXT}",
+        f"crmd: 2026/11/22_10:52:22 info: do_state_transition: {TEXT}",
+    ],
+)
+def test_a_line_without_a_host_is_of_the_node_whose_log_it_is(line: str) -> None:
+    (event,) = events(line, node="pm01")
+    assert (event.kind, event.node, event.at) == (EventKind.STATE_CHANGED, "pm01", AT)
+    (event,) = events(line)
+    assert (event.kind, event.node, event.reporter) == (EventKind.STATE_CHANGED, None, None)
+
+
+def test_a_line_without_a_date_has_that_of_the_line_before() -> None:
+    first, second = events(USUAL, "some words of a tool", f"pacemaker-controld[106]:  notice: {TEXT}", node="pm01")
+    assert (first.kind, first.at) == (second.kind, second.at)
+
+
+def test_without_any_date_before_it_a_line_tells_nothing() -> None:
+    assert events(f"pacemaker-controld[106]:  notice: {TEXT}") == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"Nov 22 10:52:22 pm01 corosync[80]:   [TOTEM ] {RING}",
+        f"Nov 22 10:52:22 pm01 corosync: [TOTEM ] {RING}",
+        f"Nov 22 10:52:22 [80] pm01 corosync error   [TOTEM ] {RING}",
+        f"Nov 22 10:52:22.123 [80] pm01 corosync error   [TOTEM ] {RING}",
+        f"Nov 22 10:52:22 corosync [TOTEM ] {RING}",
+        f"Nov 22 10:52:22 [80] corosync error   [TOTEM ] {RING}",
+        f"2026-11-22T10:52:22+09:00 pm01 corosync[80]:   [TOTEM ] {RING}",
+    ],
+)
+def test_corosync_says_it_in_all_its_forms(line: str) -> None:
+    (event,) = events(line, node="pm01")
+    assert (event.kind, event.node, event.detail["address"]) == (EventKind.LINK_DOWN, "pm01", "192.0.2.1")
+    assert event.at.replace(microsecond=0) == AT
+
+
+def test_the_names_of_functions_before_the_text_are_no_part_of_it() -> None:
+    (event,) = events("Nov 22 10:52:22 pm01 crmd[106]:  notice: crm_update_peer_state_iter: Node pm02[2] - state is now lost (was member)")
+    assert (event.kind, event.node) == (EventKind.NODE_LOST, "pm02")
+
+
+@given(st.text(max_size=200))
+def test_any_line_is_rewritten_to_one_line_or_left_alone(line: str) -> None:
+    for date in (None, "Nov 22 10:52:22"):
+        found = rewritten(line, date)
+        assert found is None or isinstance(found, str)
+
+
+@given(st.lists(st.text(max_size=60), max_size=6))
+def test_any_lines_are_scanned(lines: list[str]) -> None:
+    events(*lines)
