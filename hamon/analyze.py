@@ -27,6 +27,8 @@ from hamon.errors import HamonError, ParseError
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Incident, TimelineEntry
 from hamon.model.observation import LogChunk, Snapshot, SnmpVersion, Source, Tick, Trap
+from hamon.parse.forms import rewritten
+from hamon.parse.lines import head as line_head
 from hamon.parse.pcap import MAGICS, datagrams
 from hamon.parse.trap import TrapMessage, decode, decode_scoped_pdu, decode_v3_header, version
 from hamon.rules.schema import RuleSet
@@ -281,12 +283,23 @@ def _recognise(head: bytes, path: Path) -> tuple[Source, str | None]:
             return Source.TRAP, "traps.jsonl"
         if b'"raw"' in first and b'"src"' in first:
             return Source.LOG, "syslog.jsonl"
+        if b'"__REALTIME_TIMESTAMP"' in first or b'"MESSAGE"' in first:
+            return Source.LOG, "journal.json"
         return Source.POLL, "index.jsonl" if b'"file"' in first or b'"node"' in first else None
     if text.startswith(b"<") and (b"pacemaker-result" in head or b"<crm_mon" in head):
         return Source.POLL, "crm_mon"
     if not head:
         return (Source.TRAP if path.name.startswith("traps.") else Source.LOG), "empty"  # it has only its name
-    return Source.LOG, next((form for form, pattern in _LOG_FORMS if pattern.search(head)), None)
+    form = next((form for form, pattern in _LOG_FORMS if pattern.search(head)), None)
+    return Source.LOG, form or ("other log" if _is_rare_log(head) else None)
+
+
+def _is_rare_log(head: bytes) -> bool:
+    """Whether some of the first lines have one of the rare forms; what has a date in it, but no form, is no log."""
+    lines = head.decode("utf-8", "replace").split("\n")[:50]
+    return any(
+        plain is not None and line_head(plain.encode("utf-8", "replace").split(None, 11)) is not None for plain in map(rewritten, lines)
+    )
 
 
 def _blocks(head: bytes, stream: IO[bytes]) -> Iterator[bytes]:
