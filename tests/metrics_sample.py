@@ -181,7 +181,10 @@ async def filled() -> Metrics:
     """Metrics in which every metric has a sample."""
     metrics = Metrics(CollectorRegistry(), "0.1.0")
     metrics.expect(clusters=["pg"], collectors=["pm01", "pm02"], targets=["ops", "duty"])
-    metrics.watch(SampleViews((CLUSTER, WEB), polls={"web": troubled()}))
+    web = troubled()
+    gone = replace(web, cluster="gone", unknown_since=AT, reason="timeout")
+    views = SampleViews((CLUSTER, WEB, replace(WEB, name="gone", title="")), polls={"web": web, "gone": gone})
+    metrics.watch(views)
     await metrics.refresh(SampleStore([FAILOVER, DOWN], OUTBOX))
     for collector in ("pm01", "pm02"):
         metrics.read(collector, 50)

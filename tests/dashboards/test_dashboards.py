@@ -25,9 +25,11 @@ from tests.metrics_sample import AT, filled, step
 from tests.peers import need
 
 FOLDER = folder("dashboards")
-DASHBOARD: dict[str, Any] = json.loads((FOLDER / "overview.json").read_text())
-PANELS: list[dict[str, Any]] = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
-QUERIES = [(panel["title"], target["refId"], target["expr"]) for panel in PANELS for target in panel["targets"]]
+DASHBOARDS: dict[str, dict[str, Any]] = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
+PANELS: list[tuple[str, dict[str, Any]]] = [
+    (name, panel) for name, dashboard in DASHBOARDS.items() for panel in dashboard["panels"] if panel["type"] != "row"
+]
+QUERIES = [(f"{name}: {panel['title']}", target["refId"], target["expr"]) for name, panel in PANELS for target in panel["targets"]]
 RULES: list[dict[str, Any]] = [rule for group in yaml.safe_load((FOLDER / "alerts.yaml").read_text())["groups"] for rule in group["rules"]]
 MOST_SCRAPES = 60
 """At two a second: how long is waited for Prometheus at most."""
@@ -169,11 +171,12 @@ def test_prometheus_takes_every_sample_as_it_is(gateway: Gateway) -> None:
     assert [line for line in said.splitlines() if "level=warn" in line or "level=error" in line] == []
 
 
-def test_the_choice_of_clusters_is_filled(gateway: Gateway) -> None:
-    [variable] = [one for one in DASHBOARD["templating"]["list"] if one["type"] == "query"]
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_the_choice_of_clusters_is_filled(name: str, gateway: Gateway) -> None:
+    [variable] = [one for one in DASHBOARDS[name]["templating"]["list"] if one["type"] == "query"]
     match = re.fullmatch(r"label_values\((\w+), (\w+)\)", variable["definition"])
     assert match
-    assert gateway.ask(f"label/{match[2]}/values", **{"match[]": match[1]}) == ["pg", "web"]
+    assert gateway.ask(f"label/{match[2]}/values", **{"match[]": match[1]}) == ["gone", "pg", "web"]
 
 
 def test_prometheus_evaluates_every_rule_and_sees_the_lost_source(gateway: Gateway) -> None:
@@ -220,21 +223,30 @@ def test_queries_and_rules_use_only_metrics_that_there_are() -> None:
     assert {"hamon_service_up", "hamon_incident_open", "hamon_source_up", "hamon_deliveries_pending"} <= used
 
 
-def test_every_panel_says_what_it_shows_and_asks_the_chosen_prometheus() -> None:
-    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
-    assert len({panel["title"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
-    for panel in PANELS:
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_every_panel_says_what_it_shows_and_asks_the_chosen_prometheus(name: str) -> None:
+    dashboard = DASHBOARDS[name]
+    assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+    assert len({panel["title"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+    for panel in [panel for of, panel in PANELS if of == name]:
         assert panel["title"]
         assert panel["description"].endswith("."), panel["title"]
         for asked in (panel, *panel["targets"]):
             assert asked["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
-    assert DASHBOARD["id"] is None
-    assert "__inputs" not in DASHBOARD
+    assert dashboard["id"] is None
+    assert "__inputs" not in dashboard
 
 
-def test_panels_do_not_lie_on_each_other() -> None:
+def test_each_dashboard_is_one_of_its_own() -> None:
+    assert len({dashboard["uid"] for dashboard in DASHBOARDS.values()}) == len(DASHBOARDS) == 3
+    assert len({dashboard["title"] for dashboard in DASHBOARDS.values()}) == len(DASHBOARDS)
+    assert all("hamon" in dashboard["tags"] for dashboard in DASHBOARDS.values()), "they link to each other by it"
+
+
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_panels_do_not_lie_on_each_other(name: str) -> None:
     taken: dict[tuple[int, int], str] = {}
-    for panel in DASHBOARD["panels"]:
+    for panel in DASHBOARDS[name]["panels"]:
         place = panel["gridPos"]
         assert place["x"] + place["w"] <= 24
         for x in range(place["x"], place["x"] + place["w"]):
@@ -242,9 +254,10 @@ def test_panels_do_not_lie_on_each_other() -> None:
                 assert taken.setdefault((x, y), panel["title"]) == panel["title"]
 
 
-def test_nothing_is_loaded_from_elsewhere() -> None:
-    assert "://" not in (FOLDER / "overview.json").read_text()
-    assert {panel["type"] for panel in DASHBOARD["panels"]} <= {"row", "stat", "table", "timeseries", "state-timeline"}
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_nothing_is_loaded_from_elsewhere(name: str) -> None:
+    assert "://" not in (FOLDER / f"{name}.json").read_text()
+    assert {panel["type"] for panel in DASHBOARDS[name]["panels"]} <= {"row", "stat", "table", "timeseries", "state-timeline"}
 
 
 def test_the_readme_lists_every_metric_as_it_is() -> None:
