@@ -118,7 +118,15 @@ class _Views:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that leaves the signals to hamon."""
+    """uvicorn that leaves the signals to hamon, and says when it answers."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.answers = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self.answers.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -307,8 +315,12 @@ class Gateway:
     ) -> None:
         loop = asyncio.get_running_loop()
         with self._signals(loop):
+            # Pages first: behind what a long file holds they would come up late.
+            web, answers = loop.create_task(server.serve(sockets=[sock])), loop.create_task(server.answers.wait())
+            await asyncio.wait([web, answers], return_when=asyncio.FIRST_COMPLETED)
+            answers.cancel()
             tasks: dict[str, asyncio.Task[Any]] = {
-                "web": loop.create_task(server.serve(sockets=[sock])),
+                "web": web,
                 "processor": loop.create_task(processor.run()),
                 "deliverer": loop.create_task(deliverer.run()),
                 "relaying": loop.create_task(relaying.run()),
