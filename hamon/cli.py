@@ -239,8 +239,10 @@ def _demo(options: argparse.Namespace) -> int:
     demo.prepare(folder)
     nodes = sorted({line.file.split("/")[0] for line in lines})
     answers = demo.answers_of(options.recording or demo.recording()) if options.speed <= demo.MOST_SPEED_ASKED else []
-    gateway = Gateway(demo.config_for(folder, options.speed, options.listen, nodes, {answer.node for answer in answers}), folder)
-    player = demo.Player(lines, folder, options.speed, SystemClock(), answers)
+    traps, trap_port = demo.traps_of(options.recording or demo.recording()), demo.free_port()
+    asked = {answer.node for answer in answers}
+    gateway = Gateway(demo.config_for(folder, options.speed, options.listen, nodes, asked, traps, trap_port), folder)
+    player = demo.Player(lines, folder, options.speed, SystemClock(), answers, traps, trap_port)
     seconds = (lines[-1].at - lines[0].at).total_seconds() / options.speed
 
     async def play() -> None:
@@ -258,7 +260,8 @@ def _demo(options: argparse.Namespace) -> int:
             f"  pages    {base}/\n"
             f"  metrics  {base}/metrics\n"
             f"  mail     {folder / 'mail.mbox'}\n"
-            f"  logs     {folder / 'logs'}\n\n"
+            f"  logs     {folder / 'logs'}\n"
+            f"  traps    {len(traps)}, sent to 127.0.0.1 port {trap_port}\n\n"
             "A failover, a clean-up, a link fault, a switchover, a standby fault, a rejoin, maintenance, and another failover follow.\n"
             "Stop with Ctrl-C.",
             flush=True,

@@ -1,14 +1,17 @@
 """The demonstration: a recording of a real cluster is written to real log files, re-stamped to now, and hamon watches them. A command that
-prints what `crm_mon` said in the recording stands in for it, and the real collector asks that.
+prints what `crm_mon` said in the recording stands in for it, and the real collector asks that. Its SNMP traps are sent
+to the real receiver.
 
 Nothing here is in the way of `hamon run`: it only makes a configuration, and a writer that plays the cluster.
 """
 
 import asyncio
+import contextlib
 import gzip
 import json
 import re
 import shutil
+import socket
 import tarfile
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -35,6 +38,8 @@ _COMMAND = """\
 { read -r status; cat; exit "$status"; } <"$(dirname "$0")/$1"
 """
 _TIME = re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}|(?P<iso>\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ)")
+_DATE = re.compile(rb"(\x06\x08\x2b\x06\x01\x02\x01\x19\x01\x02\x04\x08)(.{8})", re.DOTALL)
+"""hrSystemDate (HOST-RESOURCES-MIB) and its value, a DateAndTime of 8 octets, as Pacemaker's sample agent sends it at the end of a trap."""
 _STAMP = re.compile(r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?")
 
 
@@ -104,7 +109,41 @@ def answers_of(folder: Path) -> list[Answer]:
     return sorted(found, key=lambda answer: answer.at)
 
 
-def config_for(folder: Path, speed: float, listen: str | None, nodes: Sequence[str], asked: Collection[str] = ()) -> Config:
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One SNMP trap that a node of the recording sent. `source` is a loopback address that stands for the node's."""
+
+    at: datetime
+    source: str
+    datagram: bytes
+
+
+def traps_of(folder: Path) -> list[Sent]:
+    """The traps of the recording, where it has some, in the order of time."""
+    path = folder / "monitor" / "traps.jsonl.gz"
+    rows = map(json.loads, gzip.decompress(path.read_bytes()).decode().splitlines()) if path.is_file() else ()
+    found = [
+        Sent(datetime.fromtimestamp(row["t"], UTC), f"127.0.0.{row['src'].rpartition('.')[2]}", bytes.fromhex(row["hex"])) for row in rows
+    ]
+    return sorted(found, key=lambda sent: sent.at)
+
+
+def free_port() -> int:
+    """A UDP port that nobody has now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def config_for(
+    folder: Path,
+    speed: float,
+    listen: str | None,
+    nodes: Sequence[str],
+    asked: Collection[str] = (),
+    traps: Sequence[Sent] = (),
+    trap_port: int = 9162,
+) -> Config:
     """Write the configuration as an operator would, and load it. Settle times go as fast as the recording. `asked`: nodes with answers."""
     lines = [
         "# Written by `hamon demo`; a configuration of your own looks the same.",
@@ -138,6 +177,14 @@ def config_for(folder: Path, speed: float, listen: str | None, nodes: Sequence[s
         lines += [f"{tool} = {{ enabled = false }}" for tool in ("cibadmin", "quorum", "links", "sbd", "drbd")]
         lines += ["", f"[collect.crm_mon.{CLUSTER}_state.commands]"]
         lines += [f"{node} = {as_toml([str(folder / 'answers' / COMMAND), node])}" for node in sorted(asked)]
+    if traps:
+        receiver, sources = f"collect.snmp_trap.{CLUSTER}_traps", sorted({sent.source for sent in traps})
+        lines += ["", f"[{receiver}]", f'listen = ["127.0.0.1:{trap_port}"]', f'cluster = "{CLUSTER}"']
+        lines += ["", f"[{receiver}.community.pacemaker]", 'community = "public"', "allow_default_community = true"]
+        lines += [f"sources = {as_toml([*sources, '127.0.0.1'])}"]
+        for node, source in zip(nodes, sources, strict=False) if len(nodes) == len(sources) else ():
+            name = re.sub(r"[^a-z0-9_]", "_", node.lower())
+            lines += ["", f"[{receiver}.source.{name}]", f"addresses = {as_toml([source])}", f"node = {as_toml(node)}"]
     lines += ["", "[notify.mailbox.operators]", f"path = {as_toml(str(folder / 'mail.mbox'))}", ""]
     file = folder / "hamon.toml"
     file.write_text("\n".join(lines), encoding="utf-8")
@@ -151,12 +198,22 @@ def prepare(folder: Path) -> None:
 
 
 class Player:
-    """Writes the recording, line by line and answer by answer, at `speed` times its own pace."""
+    """Plays the recording, line by line, answer by answer and trap by trap, at `speed` times its own pace."""
 
-    def __init__(self, lines: Sequence[Line], folder: Path, speed: float, clock: Clock, answers: Sequence[Answer] = ()) -> None:
-        """`folder`: where `logs` and `answers` are."""
-        self._folder, self._speed, self._clock = folder, speed, clock
-        self._steps: list[Line | Answer] = sorted([*lines, *answers], key=lambda step: step.at)
+    def __init__(
+        self,
+        lines: Sequence[Line],
+        folder: Path,
+        speed: float,
+        clock: Clock,
+        answers: Sequence[Answer] = (),
+        traps: Sequence[Sent] = (),
+        trap_port: int = 9162,
+    ) -> None:
+        """`folder`: where `logs` and `answers` are. Traps go to `trap_port` of this host."""
+        self._folder, self._speed, self._clock, self._trap_port = folder, speed, clock, trap_port
+        self._steps: list[Line | Answer | Sent] = sorted([*lines, *answers, *traps], key=lambda step: step.at)
+        self._senders: dict[str, socket.socket] = {}
         self._files = {line.file for line in lines}
         self._first = lines[0].at if lines else None
         self._began = clock.now()
@@ -178,16 +235,36 @@ class Player:
                     await asyncio.sleep(wait)
                 if isinstance(step, Line):
                     files[step.file].write(f"{due:%b %d %H:%M:%S}.{due.microsecond // 1000:03d}{step.rest}")
+                elif isinstance(step, Sent):
+                    self._send(step)
                 else:
                     self._answer(step)
         finally:
             for stream in files.values():
                 stream.close()
+            for sock in self._senders.values():
+                sock.close()
 
     def _now_for(self, at: datetime) -> datetime:
         """A time of the recording as it is in the demonstration."""
         assert self._first is not None
         return self._began + timedelta(seconds=(at - self._first).total_seconds() / self._speed)
+
+    def _send(self, sent: Sent) -> None:
+        """Send the trap as it was, but for its date, from the address that stands for its node's."""
+        if sent.source not in self._senders:
+            sock = self._senders[sent.source] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            sock.setblocking(False)
+            with contextlib.suppress(OSError):  # only Linux has all of 127.0.0.0/8 without asking
+                sock.bind((sent.source, 0))
+        with contextlib.suppress(OSError):  # a trap may get lost
+            self._senders[sent.source].sendto(_DATE.sub(self._date, sent.datagram), ("127.0.0.1", self._trap_port))
+
+    def _date(self, found: re.Match[bytes]) -> bytes:
+        year, rest = int.from_bytes(found[2][:2], "big"), found[2][2:]
+        month, day, hour, minute, second, tenth = rest
+        at = self._now_for(datetime(year, month, day, hour, minute, second, tenth * 100_000, tzinfo=UTC))
+        return found[1] + at.year.to_bytes(2, "big") + bytes([at.month, at.day, at.hour, at.minute, at.second, at.microsecond // 100_000])
 
     def _answer(self, answer: Answer) -> None:
         """From now on the command prints this answer. The file is replaced at once: nobody reads half of it."""

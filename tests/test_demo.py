@@ -1,12 +1,16 @@
 """The demonstration plays a recording as it was: its logs, and what crm_mon said meanwhile."""
 
+import socket
 import subprocess
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 
 from hamon import demo
 from hamon.clock import SystemClock
+from hamon.collect.snmp_trap_config import SnmpTrapConfig
 from hamon.parse import crm_mon
+from hamon.parse.trap import decode
+from hamon.parse.varbinds import date_and_time
 
 RECORDINGS = Path(__file__).parent / "corpus" / "recordings"
 
@@ -41,3 +45,36 @@ def test_a_node_that_was_switched_off_does_not_answer() -> None:
 
 def test_a_recording_without_polls_has_no_answers(tmp_path: Path) -> None:
     assert demo.answers_of(tmp_path) == []
+
+
+async def test_the_traps_are_sent_as_they_were_with_dates_of_now(tmp_path: Path) -> None:
+    folder = RECORDINGS / "failover_resource"
+    clock = SystemClock()
+    traps = demo.traps_of(folder)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        receiver.setblocking(False)
+        began = clock.now()
+        await demo.Player(demo.lines_of(folder), tmp_path, 100, clock, traps=traps, trap_port=receiver.getsockname()[1]).run()
+        ended = clock.now()
+        taken = [receiver.recvfrom(65536) for _ in traps]
+    assert [address[0] for _, address in taken] == [trap.source for trap in traps]
+    assert len({trap.source for trap in traps}) == 2
+    for (datagram, _), trap in zip(taken, traps, strict=True):
+        sent, recorded = decode(datagram), decode(trap.datagram)
+        assert (sent.varbinds[:-1], sent.request_id, sent.uptime) == (recorded.varbinds[:-1], recorded.request_id, recorded.uptime)
+        date = sent.varbinds[-1].value
+        assert isinstance(date, bytes)
+        assert began - timedelta(seconds=1) <= date_and_time(date, UTC) <= ended
+
+
+def test_the_configuration_names_the_senders(tmp_path: Path) -> None:
+    traps = demo.traps_of(RECORDINGS / "chronicle")
+    loaded = demo.config_for(tmp_path, 4, None, ["pm01", "pm02"], (), traps, 9162)
+    [receiver] = loaded.collect["snmp_trap"].values()
+    assert isinstance(receiver, SnmpTrapConfig)
+    assert [(source.node, source.addresses) for source in receiver.source.values()] == [
+        ("pm01", ("127.0.0.101/32",)),
+        ("pm02", ("127.0.0.102/32",)),
+    ]
+    assert "snmp_trap" not in demo.config_for(tmp_path, 4, None, ["pm01", "pm02"]).collect
