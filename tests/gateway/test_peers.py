@@ -187,7 +187,13 @@ async def test_a_newcomer_sees_within_a_minute_that_a_service_failed_over_in_bot
                 return [one for one in found if one["outcome"] == "succeeded"]
 
             await eventually(failovers, lambda found: len(found) == 2)
-            assert 'hamon_failovers_total{cluster="demo",outcome="succeeded",planned="false"} 2\n' in (await client.get("/metrics")).text
+
+            async def metrics() -> str:
+                return (await client.get("/metrics")).text
+
+            # They are counted a moment after they are in the history.
+            await eventually(metrics, lambda text: 'hamon_failovers_total{cluster="demo",outcome="succeeded",planned="false"} 2\n' in text)
+            assert 'hamon_traps_received_total{collector="demo_traps",version="2c"} 75\n' in await metrics()
     assert os.path.getsize(tmp_path / "demo" / "mail.mbox") > 0
 
 
