@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
@@ -30,14 +31,21 @@ class _MailPolicy(EmailPolicy):
     """Write identifiers and plain subjects as they are, which are ASCII and shorter than the 998 columns of RFC 5322, 2.1.1.
 
     The standard library turns an identifier without spaces that passes 78 columns into an RFC 2047 word, and moves a subject that fits just
-    so into a line of its own, which then begins with a blank for many a reader.
+    so into a line of its own, which then begins with a blank for many a reader. Of other subjects it loses blanks between words that it
+    encodes and words that it does not; so these are encoded as a whole.
     """
 
     def fold(self, name: str, value: str) -> str:
-        return f"{name}: {value}{self.linesep}" if _as_it_is(name, value) else super().fold(name, value)
+        if _as_it_is(name, value):
+            return f"{name}: {value}{self.linesep}"
+        if name.lower() == "subject":
+            folded = Header(str(value), "utf-8", maxlinelen=76, header_name=name).encode(linesep=self.linesep)
+            return f"{name}: {folded}{self.linesep}"
+        return super().fold(name, value)
 
     def fold_binary(self, name: str, value: str) -> bytes:
-        return self.fold(name, value).encode("ascii") if _as_it_is(name, value) else super().fold_binary(name, value)
+        is_ours = _as_it_is(name, value) or name.lower() == "subject"
+        return self.fold(name, value).encode("ascii") if is_ours else super().fold_binary(name, value)
 
 
 def _as_it_is(name: str, value: str) -> bool:

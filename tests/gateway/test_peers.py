@@ -103,9 +103,9 @@ async def test_prometheus_sees_the_failover_that_the_api_tells(tmp_path: Path) -
         (failover,) = [one for one in incidents if one["kind"] == "failover"]
 
         await eventually(lambda: query("hamon_failovers_total > 0"), lambda found: found == {(CLUSTER, failover["outcome"], "false"): 1.0})
-        opened_kinds = Counter((CLUSTER, one["kind"]) for one in incidents)
+        opened_kinds = Counter((one["cluster"], one["kind"]) for one in incidents)
         assert await query("sum by (cluster, kind) (hamon_incidents_opened_total)") == opened_kinds
-        events = Counter((CLUSTER, event["kind"]) for event in await gateway.events())
+        events = Counter((event["cluster"], event["kind"]) for event in await gateway.events())
         assert await query("sum by (cluster, kind) (hamon_events_total)") == events
         (cluster,) = (await gateway.json("/api/v1/clusters"))["clusters"]
         (shop,) = cluster["services"]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from email import message_from_bytes, policy
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hamon.notify.mail import address, mail
@@ -16,6 +16,7 @@ SENDER = address("監視 <hamon@a-rather-long-name-of-a-department.and-of-a-comp
 TO = (address("a@example.com"),)
 
 
+@example(subject="0 0\u00a1" + "\U00010000" * 7 + " \u00a1", text="", repeated=True)
 @given(subject=st.text(max_size=300), text=st.text(max_size=2000), repeated=st.booleans())
 def test_any_words_arrive_and_none_becomes_a_header(subject: str, text: str, repeated: bool) -> None:
     told = notification(subject=subject, text=text, repeated=repeated)
