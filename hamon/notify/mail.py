@@ -39,7 +39,7 @@ class _MailPolicy(EmailPolicy):
         if _as_it_is(name, value):
             return f"{name}: {value}{self.linesep}"
         if name.lower() == "subject":
-            folded = Header(str(value), "utf-8", maxlinelen=76, header_name=name).encode(linesep=self.linesep)
+            folded: str = Header(str(value), "utf-8", maxlinelen=76, header_name=name).encode(linesep=self.linesep)
             return f"{name}: {folded}{self.linesep}"
         return super().fold(name, value)
 
