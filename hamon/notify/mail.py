@@ -39,9 +39,10 @@ class _MailPolicy(EmailPolicy):
         if _as_it_is(name, value):
             return f"{name}: {value}{self.linesep}"
         if name.lower() == "subject":
-            folded: str = Header(str(value), "utf-8", maxlinelen=76, header_name=name).encode(linesep=self.linesep)
+            folded = Header(str(value), "utf-8", maxlinelen=76, header_name=name).encode(linesep=self.linesep)
             return f"{name}: {folded}{self.linesep}"
-        return super().fold(name, value)
+        by_library: str = super().fold(name, value)
+        return by_library
 
     def fold_binary(self, name: str, value: str) -> bytes:
         is_ours = _as_it_is(name, value) or name.lower() == "subject"
