@@ -8,7 +8,7 @@ LISTEN ?= 127.0.0.1:8470
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-full lint bench clean
+.PHONY: help run test test-full lint accuracy bench clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -42,6 +42,9 @@ test-full: $(VENV)/dev ## The same with the long and large variants
 	sh tests/install-peers
 	$(MAKE) --no-print-directory lint
 	$(PYTEST)
+
+accuracy: $(VENV)/dev ## Show how right hamon is about every recording, by each kind of evidence
+	$(BIN)/python -m tests.accuracy
 
 bench: $(VENV)/dev ## Measure speed, latency and memory beside a peer
 	$(BIN)/python -m tests.bench

@@ -24,7 +24,7 @@ from hamon.model.event import Event, EventKind
 from hamon.model.observation import Source
 from tests.cases import rules
 from tests.parse.test_pcap import LINKS, ipv4, ipv6, pcap, udp
-from tests.test_recordings import RECORDINGS, answer_from, evidence, year_of
+from tests.recordings import RECORDINGS, answer_from, evidence, year_of
 from tests.truth import faults
 
 NAME = "failover_resource"

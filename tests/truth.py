@@ -47,6 +47,13 @@ STANDS_FOR_STANDBY_FAULT = ("resource_failure", "node_lost", "connectivity_degra
 
 # Times in `truth.json` are those of the command, lines of syslog are cut to whole seconds.
 SLACK_SECONDS = 1.0
+INTERVAL_SECONDS = 1.0
+"""Between two polls of a recording, and between two looks of its recorder."""
+RESTORED_SECONDS = 3.0
+"""How much earlier than the recorder's look a service may be said to be back."""
+STARTED_SECONDS = 2.0
+"""How much later than its first evidence a story may be said to begin."""
+OBSERVED = ("observed: group active", "observed: group runs")
 
 
 def seconds(time: str | None) -> float | None:
@@ -371,3 +378,85 @@ def _fenced(phase: Phase) -> list[str]:
     fenced = sorted({name for incident in phase.incidents for name in incident["fenced"]})
     wanted = sorted(phase.expected.get("fenced", ()))
     return [] if fenced == wanted else [f"fenced {fenced}, not {wanted}"]
+
+
+# -- when
+
+_STILL = frozenset({"none", "resource_failure", "standby_fault", "process_failure", "node_join"})
+"""Here the recorder looked whether the service goes on where it is; there is no story of its coming back."""
+_STOPPED_IN_PLACE = frozenset({"group_stop_start", "ping_lost_both"})
+"""Stopped and started where it was, within the time of grace: no trap says that it was down."""
+_ANOTHER_SERVICE = frozenset({"switchover_standby_3"})
+"""Here an instance was promoted after the group was up, and the recorder looked at the group only; what left is back when all is."""
+# What shows that something is wrong, or is being done: the first evidence of a story. A token that is late may still come.
+_TELLING = frozenset(
+    {
+        "operation_failed",
+        "fail_count_changed",
+        "node_lost",
+        "node_left",
+        "node_unclean",
+        "shutdown_requested",
+        "daemon_died",
+        "link_down",
+        "standby_on",
+        "move_constraint_set",
+        "target_role_changed",
+        "maintenance_on",
+        "network_unreachable",
+        "resource_stopped",
+        "resource_demoted",
+        "fencing_requested",
+        "attributes_removed",
+    }
+)
+
+
+def misdated(truth: Mapping[str, Any], answer: Mapping[str, Any], *, sources: Iterable[str]) -> list[str]:
+    """The times of an answer that are further from those of the recording than its evidence allows."""
+    sources = frozenset(sources)
+    found = []
+    for expected, inside in _phases(truth):
+        done = [event for event in truth["events"] if inside(event["t"])]
+        incidents = [item for item in mains(answer["incidents"]) if inside(seconds(item["started_at"] or item["detected_at"]))]
+        found += _begins(done, incidents, [event for event in answer["events"] if inside(seconds(event["at"]))], sources)
+        still = (
+            expected["classification"] in _STILL
+            or truth["run"] in _ANOTHER_SERVICE
+            or (sources == {"trap"} and truth["run"] in _STOPPED_IN_PLACE)
+        )
+        found += [] if still else _ends(done, incidents, sources)
+    return found
+
+
+def _begins(done: Sequence[Event], incidents: Sequence[Incident], events: Sequence[Event], sources: frozenset[str]) -> list[str]:
+    injuries = [event["t"] for event in done if not event["action"].startswith(("phase", "observed"))]
+    slack = STARTED_SECONDS + (INTERVAL_SECONDS if sources == {"poll"} else 0.0)
+    told = [at for event in events if event["kind"] in _TELLING and (at := seconds(event["at"])) is not None]
+    found = []
+    for item in incidents:
+        at = seconds(item["started_at"])
+        if at is None or not injuries:
+            continue
+        before = [injury for injury in injuries if injury - SLACK_SECONDS <= at]
+        if not before:
+            found.append(f"began {injuries[0] - at:.1f} s before it was done: {brief(item)}")
+            continue
+        first = min((moment for moment in told if moment >= before[-1] - SLACK_SECONDS), default=at)
+        judged = item["kind"] == "switchover" or (item["kind"] in EFFECTS and is_alarm(item))
+        if judged and at > first + slack:
+            found.append(f"began {at - first:.1f} s after its first evidence: {brief(item)}")
+    return found
+
+
+def _ends(done: Sequence[Event], incidents: Sequence[Incident], sources: frozenset[str]) -> list[str]:
+    slack = RESTORED_SECONDS + (INTERVAL_SECONDS if sources == {"poll"} else 0.0)
+    restored = [
+        (seconds(item["service_restored_at"]) or 0.0) for item in incidents if item["kind"] in ("failover", "switchover", "service_down")
+    ]
+    seen = [event["t"] for event in done if event["action"].startswith(OBSERVED)]
+    return [
+        f"the service was back at {at:.1f}, not at {restored}"
+        for at in seen
+        if not any(at - slack <= back <= at + INTERVAL_SECONDS for back in restored)
+    ]

@@ -1,6 +1,7 @@
 """Nodes that come and go, their links, the DC, quorum, and daemons."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 
 from hamon.classify import topology
 from hamon.classify.departures import Departures
@@ -91,11 +92,26 @@ class Membership:
             settle=self.settings.membership if event.source is Source.POLL else self.settings.settle,
             cause=Cause(kind="node_lost", node=node.name, at=event.at, text=event.raw),
         )
+        self._silent_before(story, cut, event)
         if event.detail.get("unsure"):
             story.planned = None  # two polls far apart: it may have been stopped in order between them
         if other is not None and other.member is False:
             self._split(node, other, cut, event, undecided=True)
         self._effects.join_effect(story, node.name)
+
+    def _silent_before(self, story: Story, cut: Sequence[PendingLink], event: Event) -> None:
+        """A node that fails is silent first: its links go down, then the token is late, and only then it counts as lost."""
+        recent = [
+            pending for pending in (*cut, *self.state.links) if timedelta(0) <= event.at - pending.down_at <= self.settings.membership
+        ]
+        numbers = {end for pending in recent for end in pending.pair if end.startswith(_NUMBERED)}
+        for pending in recent:
+            # The one number that all have lost and whose name is not known yet is its own.
+            unnamed = len(numbers) == 1 and story.subject not in self.state.node_ids.values() and bool(numbers & set(pending.pair))
+            if unnamed or story.subject in self._by_name(pending.pair):
+                story.started_at = min(story.started_at or pending.down_at, pending.down_at)
+                for entry in pending.entries:
+                    self._book.put(story, entry)
 
     def unclean(self, event: Event) -> None:
         """A node that takes part is unclean: it will be fenced, whatever it runs."""

@@ -22,7 +22,7 @@ from hamon.parse.stamp import Stamps
 from hamon.rules.check import check, check_traps
 from hamon.rules.schema import Rule, literal_prefix
 from tests.cases import SEEN_AT, matcher, rules, scan
-from tests.test_recordings import RECORDINGS, evidence
+from tests.recordings import RECORDINGS, evidence
 
 TEXTS = [(rule, example.line) for rule in rules().rules for example in rule.examples] + [
     (rule, counter.line) for rule in rules().rules for counter in rule.counter_examples
