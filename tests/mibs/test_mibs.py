@@ -64,6 +64,7 @@ COROSYNC = {
     "ObjectsNodeID": "1.2",
     "ObjectsNodeStatus": "1.3",
     "ObjectsNodeAddress": "1.4",
+    "ObjectsLocalNodeID": "1.5",
     "ObjectsRingSeq": "1.20",
     "ObjectsQuorumStatus": "1.21",
     "ObjectsAppName": "1.40",
@@ -128,6 +129,15 @@ def test_the_checker_does_see_a_mistake(tmp_path: Path) -> None:
 def test_every_name_of_corosync_has_its_official_number(tmp_path: Path) -> None:
     numbers = netsnmp(tmp_path, "snmptranslate", "-On", *(f"COROSYNC-MIB::corosync{name}" for name in COROSYNC))
     assert numbers.split() == [f".1.3.6.1.4.1.35488.{number}" for number in COROSYNC.values()]
+
+
+def test_a_link_is_told_in_the_order_and_the_types_of_corosync_3(tmp_path: Path) -> None:
+    """As notifyd.c of Corosync 3.1 builds the trap; a receiver that knows the module finds nothing to complain of."""
+    names = ("NodeName", "LocalNodeID", "NodeID", "IfaceNo", "RRPStatus")
+    text = netsnmp(tmp_path, "snmptranslate", "-Td", "COROSYNC-MIB::corosyncNoticesRRPStatus")
+    assert re.findall(r"corosyncObjects(\w+)", text) == list(names)
+    for name in ("LocalNodeID", "NodeID"):
+        assert "Unsigned32" in netsnmp(tmp_path, "snmptranslate", "-Td", f"COROSYNC-MIB::corosyncObjects{name}")
 
 
 def test_every_number_in_the_program_is_that_of_the_mib(tmp_path: Path) -> None:
