@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
@@ -13,7 +14,8 @@ from hamon.classify.settings import ClusterSettings
 from hamon.metrics import Metrics
 from hamon.model.cluster import ClusterStatus
 from hamon.model.event import Event, EventKind
-from hamon.model.observation import LogChunk, Snapshot, Source, Tick, TrapBatch
+from hamon.model.incident import IncidentKind
+from hamon.model.observation import LogChunk, Snapshot, Source, SourceBack, SourceLost, Tick, TrapBatch
 from hamon.pipeline import Processor
 from hamon.ports import EventFilter, IncidentFilter
 from hamon.rules.load import load
@@ -146,5 +148,34 @@ async def test_traps_become_incidents_in_the_history(tmp_path: Path) -> None:
         assert {event.source for event in stored} == {Source.TRAP}
         assert [event.detail["notification"] for event in stored if event.kind is EventKind.UNCLASSIFIED] == ["1.3.6.1.4.1.9.9.1"]
         assert len(stored) == 11  # one of the eleven tells nothing
+    finally:
+        await store.close()
+
+
+async def test_lost_traps_are_an_incident_until_none_was_lost_for_a_while(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'hamon.db'}"
+    migrate.upgrade(url)
+    clock = FakeClock(NOW)
+    store = SqlStore(url, clock=clock)
+    metrics = Metrics(CollectorRegistry(), "test")
+    processor = Processor(
+        {"web01": ClusterSettings(name="web01")}, load([data.folder("rules")]), store, [], clock, metrics, recorded=lambda: None
+    )
+    where: dict[str, Any] = {"cluster": "web01", "collector": "main", "path": "127.0.0.1:9162", "source": Source.TRAP}
+    silent = SourceLost(**where | {"path": "pm01", "node": "pm01"}, reason="no trap for 60 s", at=NOW)
+    begin = SourceLost(**where, reason="kernel 7, rate 5", at=NOW, dropped=12)
+    end = SourceBack(**where, at=NOW + timedelta(minutes=10), dropped=40)
+    try:
+        await processor.restore()
+        await processor._record(processor._digest([silent, begin]))
+        found = {incident.kind: incident for incident in await store.incidents(IncidentFilter())}
+        assert found.keys() == {"monitoring_lost", "traps_dropped"}
+        lost = found[IncidentKind.TRAPS_DROPPED]
+        assert (lost.severity, lost.state, lost.resources) == ("warning", "open", ("127.0.0.1:9162",))
+        assert lost.cause is not None
+        assert lost.cause.text == "12: kernel 7, rate 5"
+        await processor._record(processor._digest([end]))
+        found = {incident.kind: incident for incident in await store.incidents(IncidentFilter())}
+        assert (found[IncidentKind.TRAPS_DROPPED].state, found[IncidentKind.MONITORING_LOST].state) == ("resolved", "open")
     finally:
         await store.close()

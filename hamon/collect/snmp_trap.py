@@ -28,7 +28,7 @@ from hamon.collect.trap_senders import Origin, Senders
 from hamon.collect.udp import inode, kernel_drops, open_socket
 from hamon.errors import ConfigError, ParseError, Problem
 from hamon.model.cluster import ReceiverView, SourceView
-from hamon.model.observation import LOSSES, ReadPosition, Refusal, SnmpVersion, SourceBack, SourceLost, Trap, TrapBatch, VarType
+from hamon.model.observation import LOSSES, ReadPosition, Refusal, SnmpVersion, Source, SourceBack, SourceLost, Trap, TrapBatch, VarType
 from hamon.parse.trap import MOST_OCTETS, RESPONSE, SNMP_TRAP_ADDRESS, TrapMessage, decode
 from hamon.ports import Inbox
 from hamon.snmp import Identity, IdentityError, current
@@ -417,7 +417,7 @@ class SnmpTrap:
     def _report(self, datagram: _Datagram) -> None:
         """Let pysnmp say what the sender must know: our engine ID and clock, or what is wrong; few a second, lest someone use us."""
         if self._answerer is not None and self._reports.take(asyncio.get_running_loop().time()):
-            for answer in self._answerer.answer(datagram.data):
+            for answer in self._answerer.report(datagram.data):
                 self._send(datagram, answer)
 
     def _send(self, datagram: _Datagram, answer: bytes) -> None:
@@ -455,7 +455,8 @@ class SnmpTrap:
                 one.traps += 1
             if key in self._lost:
                 del self._lost[key]
-                self._told.append(SourceBack(cluster=cluster, collector=self._name, path=key[1] or self._path, at=at, node=key[1] or None))
+                path, node = key[1] or self._path, key[1] or None
+                self._told.append(SourceBack(cluster=cluster, collector=self._name, path=path, at=at, node=node, source=Source.TRAP))
 
     def _refuse(self, reason: Refusal, host: str, detail: str = "", count: int = 1) -> None:
         """Count it, and tell in the log at most once a minute for each reason and address."""
@@ -504,16 +505,16 @@ class SnmpTrap:
         losses = self._losses
         if losses.last_at is None:
             return
+        where = {"collector": self._name, "path": self._path}
         if not losses.is_told:
             losses.is_told = True
+            reason = ", ".join(f"{reason} {self._refused[reason]}" for reason in sorted(LOSSES) if self._refused[reason])
             for cluster in self._config.clusters:
-                reason = ", ".join(f"{reason} {self._refused[reason]}" for reason in sorted(LOSSES) if self._refused[reason])
-                self._told.append(
-                    SourceLost(cluster=cluster, collector=self._name, path=self._path, reason=reason, at=now, dropped=losses.dropped)
-                )
+                lost = SourceLost(**where, cluster=cluster, source=Source.TRAP, reason=reason, at=now, dropped=losses.dropped)
+                self._told.append(lost)
         elif now >= losses.last_at + CALM:
             for cluster in self._config.clusters:
-                self._told.append(SourceBack(cluster=cluster, collector=self._name, path=self._path, at=now, dropped=losses.dropped))
+                self._told.append(SourceBack(**where, cluster=cluster, source=Source.TRAP, at=now, dropped=losses.dropped))
             self._losses = _Losses()
 
     def _tell_silence(self, now: datetime) -> None:
@@ -531,9 +532,11 @@ class SnmpTrap:
             if now >= since + timedelta(seconds=limit):
                 reason = _NEVER if seen is None else f"no trap for {limit:.0f} s"
                 self._lost[cluster, node] = reason
-                self._told.append(
-                    SourceLost(cluster=cluster, collector=self._name, path=node or self._path, reason=reason, at=now, node=node or None)
+                path = node or self._path
+                lost = SourceLost(
+                    cluster=cluster, collector=self._name, path=path, node=node or None, source=Source.TRAP, reason=reason, at=now
                 )
+                self._told.append(lost)
 
     def _tell_restart(self, cluster: str, datagram: _Datagram) -> None:
         node = datagram.origin.node
@@ -545,6 +548,7 @@ class SnmpTrap:
                 at=datagram.received_at,
                 node=node,
                 reason="sender restarted",
+                source=Source.TRAP,
             )
         )
 

@@ -22,12 +22,13 @@ class Answerer:
         from pysnmp.entity.rfc3413.ntfrcv import NotificationReceiver
 
         sent: list[bytes] = []
+        accepted: list[bool] = []
 
         class Dispatcher(AbstractTransportDispatcher):  # type: ignore[misc]  # pysnmp says nothing of its types
             def send_message(self, message: Any, domain: Any, address: Any) -> None:
                 sent.append(bytes(message))
 
-        self._sent = sent
+        self._sent, self._accepted = sent, accepted
         self._domain = udp.DOMAIN_NAME
         self._peer = udp.UdpTransportAddress(("127.0.0.1", 1))
         self._engine = new_engine(identity)
@@ -35,11 +36,17 @@ class Answerer:
         self._engine.register_transport_dispatcher(self._dispatcher)
         for user, masters in users:
             add_user(self._engine, user, master_keys=masters)
-        NotificationReceiver(self._engine, lambda *_: None)
+        NotificationReceiver(self._engine, lambda *_: accepted.append(True))
+
+    def report(self, datagram: bytes) -> Sequence[bytes]:
+        """What its sender is to know about a message that is not taken. Where pysnmp would have taken it, that is nothing."""
+        answers = self.answer(datagram)
+        return () if self._accepted else answers
 
     def answer(self, datagram: bytes) -> Sequence[bytes]:
-        """What is to be sent back; nothing where pysnmp finds nothing to say."""
+        """What is to be sent back for a message that was taken; nothing where pysnmp finds nothing to say."""
         self._sent.clear()
+        self._accepted.clear()
         self._dispatcher.handle_timer_tick(time.monotonic())
         try:
             self._engine.message_dispatcher.receive_message(self._engine, self._domain, self._peer, datagram)

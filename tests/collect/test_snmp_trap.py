@@ -217,6 +217,13 @@ async def test_a_relay_is_not_taken_for_the_sender(tmp_path: Path) -> None:
 # Limits
 
 
+async def test_the_storm_of_a_large_failover_is_taken_whole_with_the_settings_as_they_come(tmp_path: Path) -> None:
+    async with receiving(tmp_path) as reception:
+        reception.send(*[v2c(pdu(pacemaker(resource=f"prm{number}"), request=number)) for number in range(1900)])
+        assert [trap.request_id for trap in await reception.until(1900)] == list(range(1900))
+        assert reception.refused == {}
+
+
 async def test_a_source_that_sends_too_much_does_not_silence_the_others(tmp_path: Path) -> None:
     clock = FakeClock()
     async with receiving(tmp_path, clock=clock, max_per_second_per_source=5) as reception:

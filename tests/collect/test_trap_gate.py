@@ -229,6 +229,17 @@ async def test_an_inform_of_another_time_is_told_so_and_not_stored(tmp_path: Pat
         assert reception.refused == {"time_window": 3}
 
 
+async def test_a_report_is_never_an_acknowledgement(tmp_path: Path) -> None:
+    """pysnmp would take this inform, and answer it; what was not stored must not be."""
+    async with receiving(tmp_path, **given()) as reception:
+        answerer = reception.collector._answerer
+        assert answerer is not None
+        inform = V3(engine=reception.engine_id, boots=1, time=0, flags=5).message(pdu(pacemaker(), tag=0xA6))
+        assert len(answerer.answer(inform)) == 1
+        assert answerer.report(inform) == ()
+        assert len(answerer.report(V3(engine=reception.engine_id, boots=9, time=0, flags=5).message(pdu(pacemaker(), tag=0xA6)))) == 1
+
+
 async def test_reports_are_few(tmp_path: Path) -> None:
     """Anyone can ask for the engine ID; hamon shall not be of use to one who asks in the name of another."""
     async with receiving(tmp_path, **given(), max_per_second=0, max_per_second_per_source=0) as reception:
