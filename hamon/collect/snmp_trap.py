@@ -43,6 +43,8 @@ SLICE_SECONDS = 0.003
 """So many datagrams at once, and again and again for so long, are worked on before anything else gets its turn."""
 BATCH = 1000
 """Traps in one observation at most."""
+GATHER_SECONDS = 0.1
+"""In a storm, batches begin so far apart, unless they are full before."""
 MOST_READY = 10 * BATCH
 """So many traps may wait for the inbox; while they do, datagrams wait in the queue."""
 SHARE = 0.75
@@ -118,7 +120,8 @@ class SnmpTrap:
         self._ready: dict[str, _Ready] = {}
         self._ready_count = 0
         self._informs: OrderedDict[tuple[object, ...], _Inform] = OrderedDict()
-        self._work_wanted, self._flush_wanted, self._room = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._work_wanted, self._flush_wanted = asyncio.Event(), asyncio.Event()
+        self._full, self._room = asyncio.Event(), asyncio.Event()
 
         self._received: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
@@ -286,6 +289,8 @@ class SnmpTrap:
                         self._take(self._queue.popleft())
                 if self._ready_count:
                     self._flush_wanted.set()
+                if self._ready_count >= BATCH:
+                    self._full.set()
                 if self._ready_count >= MOST_READY and not self._answers:
                     self._room.clear()
                     await self._room.wait()
@@ -427,9 +432,17 @@ class SnmpTrap:
     # -- to the inbox
 
     async def _flush(self, inbox: Inbox) -> None:
+        """Hand over what is ready: at once after a pause, gathered for a moment in a storm, since each transaction has its price."""
+        loop = asyncio.get_running_loop()
+        last = 0.0
         while True:
             await self._flush_wanted.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(last + GATHER_SECONDS):
+                    await self._full.wait()
+            self._full.clear()
             self._flush_wanted.clear()
+            last = loop.time()
             while self._told:
                 await inbox.put(self._told.popleft())
             for cluster in [cluster for cluster, ready in self._ready.items() if ready.traps]:
