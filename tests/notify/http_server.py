@@ -6,7 +6,10 @@ import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
+
+from hamon.clock import SystemClock
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -22,6 +25,8 @@ class Request:
     path: str
     headers: dict[str, str]
     content: bytes
+    at: datetime
+    """When it was there as a whole."""
 
     @property
     def json(self) -> Any:
@@ -47,7 +52,7 @@ class HttpServer:
                 method, path, _ = head[0].split(" ")
                 headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
                 content = await reader.readexactly(int(headers.get("content-length", "0")))
-                self.requests.append(Request(method, path, headers, content))
+                self.requests.append(Request(method, path, headers, content, SystemClock().now()))
                 if self.hold is not None:
                     await self.hold.wait()
                 if self.endless:

@@ -1,0 +1,1 @@
+"""A real cluster on this machine, and hamon beside it: see README.md."""

@@ -1,0 +1,257 @@
+"""What can happen to a cluster, done to the living one from the injury to its last consequence, and what must be told of it."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tests.cluster.cluster import Cluster, wait_for
+from tests.cluster.configuration import PING, PROMOTABLE
+from tests.cluster.power import Mood
+
+ACTIVE, STANDBY = "active", "standby"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What the one main incident must say; nodes are ACTIVE or STANDBY as they were before. No kind: nobody is alarmed."""
+
+    kind: str | None
+    planned: bool | None = False
+    outcome: str | None = None
+    cause: str | None = None
+    from_node: str | None = None
+    to_node: str | None = None
+    parts: frozenset[str] = frozenset()
+    fenced: str | None = None
+    redundancy_lost: bool = True
+    """The debt is opened and paid: once it was missing, in the end it is there."""
+    also: frozenset[str] = frozenset()
+    """Further main incidents that are truly stories of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    service: str
+    active: str
+    standby: str
+    members: tuple[str, ...]
+
+    def of(self, role: str | None) -> str | None:
+        return {ACTIVE: self.active, STANDBY: self.standby}.get(role or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    name: str
+    title: str
+    injure: Callable[[Cluster, Roles], None]
+    expected: Expected
+
+
+HAPPENINGS: dict[str, Happening] = {}
+
+
+def roles(cluster: Cluster) -> Roles:
+    """Of the first service: where it runs, and the node that would take over."""
+    service, members = next(iter(cluster.services.items()))
+    active = cluster.active_node(service)
+    assert active is not None, f"{service} runs nowhere as a whole"
+    return Roles(service, active, next(node for node in cluster.nodes if node != active), tuple(members))
+
+
+def happening(title: str, expected: Expected) -> Callable[[Callable[[Cluster, Roles], None]], Callable[[Cluster, Roles], None]]:
+    def add(function: Callable[[Cluster, Roles], None]) -> Callable[[Cluster, Roles], None]:
+        HAPPENINGS[function.__name__] = Happening(function.__name__, title, function, expected)
+        return function
+
+    return add
+
+
+def failover(cause: str, *parts: str, fenced: str | None = None, also: frozenset[str] = frozenset()) -> Expected:
+    return Expected(
+        kind="failover",
+        outcome="succeeded",
+        cause=cause,
+        from_node=ACTIVE,
+        to_node=STANDBY,
+        parts=frozenset(parts),
+        fenced=fenced,
+        also=also,
+    )
+
+
+SWITCHOVER = Expected(kind="switchover", planned=True, outcome="succeeded", from_node=ACTIVE, to_node=STANDBY)
+
+
+@happening(
+    "a resource fails and is recovered where it is",
+    Expected(kind="local_recovery", outcome="succeeded", cause="resource_failure", redundancy_lost=False),
+)
+def recovery_in_place(cluster: Cluster, at: Roles) -> None:
+    first = at.members[0]
+    cluster.on(at.active, "crm_resource", "-r", first, "-m", "-p", "migration-threshold", "-v", "1000")
+    cluster.fail(at.active, first, code=7)
+    wait_for("the failure is counted", lambda: _fail_count(cluster, first) == "1", 30)
+    time.sleep(4)
+    cluster.runs_on(at.service, at.active)
+    cluster.on(at.active, "crm_resource", "--cleanup", "-r", first)  # before one failure is too many again
+    wait_for("the failure is forgotten", lambda: _fail_count(cluster, first) is None, 30)
+    cluster.on(at.active, "crm_resource", "-r", first, "-m", "-d", "migration-threshold")
+
+
+@happening("a resource of the active node fails: failover", failover("resource_failure", "resource_failure"))
+def resource_failure(cluster: Cluster, at: Roles) -> None:
+    cluster.fail(at.active, at.members[-1])
+    cluster.runs_on(at.service, at.standby)
+
+
+@happening("the active node loses its power: fencing and failover", failover("node_lost", "node_lost", "fencing", fenced=ACTIVE))
+def active_power_loss(cluster: Cluster, at: Roles) -> None:
+    cluster.crash(at.active)
+    cluster.runs_on(at.service, at.standby)
+
+
+@happening(
+    "the standby node loses its power: the service goes on without protection",
+    Expected(kind="standby_fault", cause="node_lost", parts=frozenset({"node_lost", "fencing"}), fenced=STANDBY),
+)
+def standby_power_loss(cluster: Cluster, at: Roles) -> None:
+    cluster.crash(at.standby)
+    cluster.is_lost(at.standby)
+
+
+@happening("a resource cannot be stopped: its node is fenced, failover", failover("stop_failed", "stop_failed", "fencing", fenced=ACTIVE))
+def stop_failure(cluster: Cluster, at: Roles) -> None:
+    failing = at.members[1]
+    cluster.fail(at.active, failing, "stop", once=False)
+    cluster.fail(at.active, failing)
+    cluster.runs_on(at.service, at.standby)
+
+
+@happening("one of two interconnects is cut", Expected(kind="interconnect_degraded", cause="link_down", redundancy_lost=False))
+def link_cut(cluster: Cluster, at: Roles) -> None:
+    cluster.cut(at.active, [1])
+    time.sleep(13)  # longer than it is waited for whether a node gets lost with it
+
+
+@happening("the active node loses the ping target: failover", failover("connectivity_degraded", "connectivity_degraded"))
+def ping_lost_on_active(cluster: Cluster, at: Roles) -> None:
+    cluster.cut_ping(at.active)
+    cluster.runs_on(at.service, at.standby)
+
+
+@happening(
+    "the standby node loses the ping target",
+    Expected(kind="standby_fault", cause="connectivity_degraded", parts=frozenset({"connectivity_degraded"})),
+)
+def ping_lost_on_standby(cluster: Cluster, at: Roles) -> None:
+    cluster.cut_ping(at.standby)
+    wait_for("the attribute falls", lambda: _attribute(cluster, at.standby, "default_ping_set") == "0", 60)
+    time.sleep(4)
+
+
+@happening(
+    "the ping clone of the standby node fails",
+    Expected(kind="standby_fault", cause="resource_failure", parts=frozenset({"resource_failure"})),
+)
+def standby_clone_failure(cluster: Cluster, at: Roles) -> None:
+    cluster.fail(at.standby, PING)
+    wait_for("the failure is counted", lambda: _fail_count(cluster, PING) == "1", 30)
+    time.sleep(4)
+
+
+@happening(
+    "the replica of the standby node fails",
+    Expected(kind="standby_fault", cause="resource_failure", parts=frozenset({"resource_failure"})),
+)
+def standby_replica_failure(cluster: Cluster, at: Roles) -> None:
+    (replica,) = (node for node, role in cluster.holders(PROMOTABLE).items() if role != "Promoted")
+    assert replica == at.standby
+    cluster.fail(replica, PROMOTABLE)
+    wait_for("the failure is counted", lambda: _fail_count(cluster, PROMOTABLE) == "1", 30)
+    time.sleep(4)
+
+
+@happening(
+    "fencing of the active node fails at first, and is repaired",
+    failover("node_lost", "node_lost", "fencing", fenced=ACTIVE, also=frozenset({"fencing_failed"})),
+)
+def fencing_fails_and_is_repaired(cluster: Cluster, at: Roles) -> None:
+    cluster.power.set_mood(at.active, Mood.FAILS_SLOWLY)
+    cluster.crash(at.active)
+    wait_for("it was tried", lambda: any(action == "reboot" for action, _ in cluster.power.asked), 60)
+    time.sleep(15)
+    cluster.power.set_mood(at.active, Mood.WORKS)
+    cluster.runs_on(at.service, at.standby, 150)
+
+
+@happening("corosync of the active node is killed: fencing and failover", failover("daemon_failed", "fencing", fenced=ACTIVE))
+def corosync_killed(cluster: Cluster, at: Roles) -> None:
+    cluster.kill_daemon(at.active, "corosync")
+    cluster.runs_on(at.service, at.standby)
+
+
+@happening("planned switchover by standby", SWITCHOVER)
+def switchover_by_standby(cluster: Cluster, at: Roles) -> None:
+    cluster.on(at.active, "crm_standby", "-N", at.active, "-v", "on")
+    cluster.runs_on(at.service, at.standby)
+    time.sleep(3)
+    cluster.on(at.active, "crm_standby", "-N", at.active, "-v", "off")
+
+
+@happening("planned switchover by a move", SWITCHOVER)
+def switchover_by_move(cluster: Cluster, at: Roles) -> None:
+    cluster.on(at.active, "crm_resource", "--move", "--force", "-r", at.service, "--node", at.standby)
+    cluster.runs_on(at.service, at.standby)
+    time.sleep(3)
+    cluster.on(at.active, "crm_resource", "--clear", "-r", at.service)
+
+
+@happening("planned switchover by a clean stop of the active node", SWITCHOVER)
+def switchover_by_stop(cluster: Cluster, at: Roles) -> None:
+    cluster.stop(at.active)
+    cluster.runs_on(at.service, at.standby)
+    cluster.start(at.active)
+
+
+@happening("maintenance mode", Expected(kind=None, planned=True, redundancy_lost=False))
+def maintenance(cluster: Cluster, at: Roles) -> None:
+    cluster.on(at.active, "crm_attribute", "-t", "crm_config", "-n", "maintenance-mode", "-v", "true")
+    time.sleep(6)
+    cluster.on(at.active, "crm_attribute", "-t", "crm_config", "-n", "maintenance-mode", "-v", "false")
+
+
+@happening(
+    "the resource fails on the active node and then on its peer",
+    Expected(kind="service_down", cause="resource_failure", also=frozenset({"failover"})),
+)
+def failure_on_both(cluster: Cluster, at: Roles) -> None:
+    failing = at.members[-1]
+    cluster.fail(at.active, failing)
+    cluster.runs_on(at.service, at.standby)
+    time.sleep(5)
+    cluster.fail(at.standby, failing)
+    wait_for("it runs nowhere", lambda: not cluster.holders(failing), 60)
+    time.sleep(22)  # longer than a service may be down without a word
+
+
+@happening("all interconnects are cut, the standby node shoots first", failover("node_lost", "node_lost", "fencing", fenced=ACTIVE))
+def split_that_the_standby_wins(cluster: Cluster, at: Roles) -> None:
+    cluster.cut(at.active)
+    cluster.runs_on(at.service, at.standby)
+
+
+def _fail_count(cluster: Cluster, resource: str) -> str | None:
+    seen = cluster.status()
+    found = seen.find(f".//node_history//resource_history[@id='{resource}'][@fail-count]") if seen is not None else None
+    return found.get("fail-count") if found is not None else None
+
+
+def _attribute(cluster: Cluster, node: str, name: str) -> str | None:
+    seen = cluster.status()
+    found = seen.find(f"./node_attributes/node[@name='{node}']/attribute[@name='{name}']") if seen is not None else None
+    return found.get("value") if found is not None else None
+
+
+def names(*happenings: Callable[[Cluster, Roles], None]) -> Mapping[str, Happening]:
+    return {one.__name__: HAPPENINGS[one.__name__] for one in happenings}

@@ -1,0 +1,111 @@
+"""Whether what hamon made of a happening is the truth, and everybody heard it once."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from tests.cluster.beside import Incident, Told, Watch
+from tests.cluster.happenings import Happening, Roles
+from tests.truth import brief, is_alarm, mains
+
+
+def _name(kind: str) -> str:
+    return "hamon" + "".join(word.capitalize() for word in kind.split("_"))
+
+
+async def faults(
+    watch: Watch, happening: Happening, roles: Roles, incidents: Sequence[Incident], *, repeats_allowed: bool = False
+) -> list[str]:
+    """Everything in which hamon fell short; empty: all is as it must be."""
+    expected = happening.expected
+    found = []
+    allowed = {expected.kind, *expected.also}
+    for one in mains(incidents):
+        if is_alarm(one) and one["kind"] not in allowed:
+            found.append(f"a false alarm: {brief(one)}")
+        if one["state"] != "resolved":
+            found.append(f"not resolved but {one['state']}: {brief(one)}")
+    for kind in sorted(allowed - {None}, key=str):
+        matching = [one for one in mains(incidents) if one["kind"] == kind]
+        if len(matching) != 1:
+            found.append(f"not one {kind} but {len(matching)}")
+        elif kind == expected.kind:
+            found += _wrong(happening, roles, matching[0], incidents)
+    for one in incidents:
+        found += [f"{brief(one)}: {fault}" for fault in _misheard(one, watch.told(one), repeats_allowed=repeats_allowed)]
+    return found
+
+
+def _wrong(happening: Happening, roles: Roles, main: Incident, incidents: Sequence[Incident]) -> list[str]:
+    expected = happening.expected
+    found = []
+
+    def compare(what: str, said: object, true: object) -> None:
+        if said != true:
+            found.append(f"{main['kind']}: {what} is {said!r}, not {true!r}")
+
+    compare("planned", main["planned"], expected.planned)
+    if expected.outcome is not None:
+        compare("outcome", main["outcome"], expected.outcome)
+    if expected.from_node or expected.to_node:
+        ends = roles.of(expected.from_node), roles.of(expected.to_node)
+        compare("from and to", (main["from_node"], main["to_node"]), ends)
+    if expected.cause is not None:
+        compare("cause", (main["cause"] or {}).get("kind"), expected.cause)
+    if expected.fenced is not None:
+        compare("fenced", main["fenced"], [roles.of(expected.fenced)])
+    parts = {one["kind"] for one in incidents if one["part_of"] == main["key"]}
+    if missing := expected.parts - parts:
+        found.append(f"{main['kind']}: without its parts {sorted(missing)}; it has {sorted(parts)}")
+    return found
+
+
+def _misheard(incident: Incident, told: Told, *, repeats_allowed: bool) -> list[str]:
+    """One opening and one closing by mail and webhook, one raise and one clear by SNMP; of planned work one notification, or nothing."""
+    found = []
+    mails = [(str(taken.mail["Message-ID"]), taken.mail["X-Hamon-Repeated"] == "yes") for taken in told.mails]
+    posts = [(post.json["id"], bool(post.json["repeated"]), post.json["notice"]) for post in told.posts]
+    if repeats_allowed:  # Marked as such, and of something that came already: it counts once.
+        mails = [mail for number, mail in enumerate(mails) if not (mail[1] and any(mail[0] == other for other, _ in mails[:number]))]
+        posts = [post for number, post in enumerate(posts) if not (post[1] and any(post[0] == other[0] for other in posts[:number]))]
+    notices = [notice for *_, notice in posts]
+    if incident["part_of"] is not None and notices:
+        found.append(f"a part that was told on its own: {notices}")
+    if notices and (notices.count("opening"), notices.count("closing"), notices[0], notices[-1]) != (1, 1, "opening", "closing"):
+        found.append(f"the webhook heard {notices}")
+    if len({identity for identity, *_ in mails}) != len(mails):
+        found.append("a mail came twice")
+    if len(mails) != len(notices):
+        found.append(f"{len(mails)} mails, but the webhook heard {notices}")
+    names = [one.name for one in told.alarms]
+    restated = [one["Restated"] for one in told.alarms if one["Restated"] == "true"]
+    raised, cleared = _name(incident["kind"]), f"{_name(incident['kind'])}Cleared"
+    if incident["planned"] is True:
+        once = [raised] if incident["kind"] == "switchover" else []
+        if names != once:
+            found.append(f"planned work was told by SNMP as {names}, not {once}")
+    elif notices:
+        count = names.count(cleared)
+        # Updates of a raise have its name and number; only their count grows.
+        first = [one for one in told.alarms if one.name == raised]
+        if not first or len({one["Sequence"] for one in first if one.name == raised}) < 1 or names[-1] != cleared:
+            found.append(f"SNMP heard {names}")
+        if count != 1 and not (repeats_allowed and restated):
+            found.append(f"SNMP heard {count} clears")
+    elif names:
+        found.append(f"SNMP alone heard {names}")
+    return found
+
+
+def delay(watch: Watch, main: Incident) -> float | None:
+    """Seconds from the last message of the cluster that stands in the opening to the webhook being told."""
+    opening = next((post for post in watch.told(main).posts if post.json["notice"] == "opening"), None)
+    if opening is None:
+        return None
+    known = [datetime.fromisoformat(entry["at"]) for entry in opening.json["incident"]["timeline"]]
+    return (opening.at - max(known)).total_seconds()
+
+
+def noticed(main: Incident, injured: datetime) -> float:
+    """Seconds from the injury until the cluster itself said something of it."""
+    started: float = (datetime.fromisoformat(main["started_at"]) - injured).total_seconds()
+    return started
