@@ -133,14 +133,14 @@ class Departures:
                 continue
             target = self.state.nodes.get(story.from_node or "")
             back = all(move.to_node in (story.from_node, None) for move in moves)
-            if not back or target is None:
+            if not back or target is None or self._asked_since(story, source):
                 continue
             # A log without marks does not say that the node came out of standby; what left without a reason returns without one.
             unexplained = story.planned is None and all(move.to_node == story.from_node for move in moves)
             if unexplained or (target.since is not None and at - target.since <= self.settings.story_window):
                 return story
             # Polls may not have seen that the node was away: while its story is open, what goes back to it goes back by itself.
-            if topology.is_polled(self.state) and story.state is IncidentState.OPEN and not self._asked_since(story, source):
+            if topology.is_polled(self.state) and story.state is IncidentState.OPEN:
                 return story
         return None
 
