@@ -146,7 +146,8 @@ class Watch:
         reporter = self._reporters.setdefault(name, _Reporter())
         changes = list(self._links(reporter, status))
         since = reporter.links_at
-        reporter.links_at = status.at if status.links is not None else reporter.links_at
+        if status.links is not None:
+            reporter.links_at = status.links_at or status.at
         events = self._events(changes, snapshot, since or status.at)
         if not is_usable(status):
             self._note_start(status)
@@ -443,6 +444,7 @@ class Watch:
                     rank=Rank.AFTER if link.connected else Rank.LOST,
                     node=status.reporter,
                     detail={"link": link.link, "peer": link.peer, "peer_id": link.peer_id, "address": link.address},
+                    stamp=status.links_at,
                 )
 
     # -- from changes to events

@@ -1,7 +1,7 @@
 """Nodes that come and go, their links, the DC, quorum, and daemons."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from hamon.classify import topology
 from hamon.classify.departures import Departures
@@ -316,7 +316,11 @@ class Membership:
             known = self.state.nodes.get(name)
             if known is not None and (known.member is False or known.stop_requested_at is not None):
                 return
+            if event.source is Source.POLL and known is not None and known.since is not None and event.at <= known.since:
+                return  # asked before the node came back
         link = str(event.detail["link"])
+        if event.source is Source.POLL and self._was_up_since(link, pair, event.at):
+            return
         if (story := self._link_story(link, pair)) is not None:
             story.nodes = list(_better(_ends(story), pair))
             return
@@ -333,14 +337,29 @@ class Membership:
         link = str(event.detail["link"])
         for pending in list(self.state.links):
             if pending.link == link and _same_pair(pending.pair, pair):
+                if event.source is Source.POLL and event.at <= pending.down_at:
+                    return  # asked before it went down
                 self.state.links.remove(pending)
                 self.link_fault(pending)
         for story in self._book.open_stories():
             if story is self._link_story(link, pair):
+                if event.source is Source.POLL and story.started_at is not None and event.at <= story.started_at:
+                    return
                 self._book.add(story, event)
                 self._book.close(story, event.at, "the link is up again")
                 if not story.told:
                     self._book.tell(story, Notice.OPENING)
+
+    def _was_up_since(self, link: str, pair: tuple[str, str], asked_at: datetime) -> bool:
+        """Whether the link is known to have come up after it was asked for."""
+        return any(
+            story.kind is IncidentKind.INTERCONNECT_DEGRADED
+            and story.subject.split()[0] == link
+            and _same_pair(_ends(story), pair)
+            and story.resolved_at is not None
+            and story.resolved_at >= asked_at
+            for story in self.state.stories
+        )
 
     def _link_story(self, link: str, pair: tuple[str, str]) -> Story | None:
         for story in self._book.open_stories():

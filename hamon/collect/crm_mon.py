@@ -63,6 +63,8 @@ class _Tool:
     part: Part | None = None
     seen_at: float = 0.0
     last_data_at: datetime | None = None
+    asked_at: datetime | None = None
+    """When it was asked for the part that is kept."""
     fault: Fault | None = None
     reason: str = ""
     since: datetime | None = None
@@ -297,6 +299,8 @@ class CrmMon:
         now = self._clock.now()
         fresh = self._fresh_parts(node)
         status = with_parts(seen.status, fresh)
+        if Companion.LINKS in fresh:
+            status = replace(status, links_at=node.tools[Companion.LINKS].asked_at)
         if status.reporter is None:
             status = replace(status, reporter=_reporter(node.asked.name, status))
         digest = seen.digest if not fresh else blake2b(f"{seen.digest} {node.parts_digest}".encode(), digest_size=16).hexdigest()
@@ -384,7 +388,7 @@ class CrmMon:
         loop = asyncio.get_running_loop()
         settings = node.asked.settings(companion)
         reason, fault, part = "", None, None
-        begin = loop.time()
+        begin, asked_at = loop.time(), self._clock.now()
         try:
             part = await self._lanes.work(
                 lambda cancel: node.asked.ask_companion(cancel, companion, dict(names)), slow=tool.fault is Fault.TIMEOUT
@@ -403,7 +407,7 @@ class CrmMon:
             tool.since = self._clock.now()
         tool.fault, tool.reason, tool.seconds = fault, reason, now - begin
         if part is not None:
-            tool.part, tool.seen_at, tool.last_data_at = part, now, self._clock.now()
+            tool.part, tool.seen_at, tool.last_data_at, tool.asked_at = part, now, self._clock.now(), asked_at
         elif now - tool.seen_at > FRESH * settings.interval_seconds:
             tool.part = None
 

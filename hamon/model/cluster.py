@@ -464,6 +464,8 @@ class ClusterStatus:
     """What `crm_mon` complained of although it gave data."""
     quorum: QuorumStatus | None = None
     links: tuple[LinkStatus, ...] | None = None
+    links_at: datetime | None = None
+    """When Corosync was asked for its links, which may be well before the rest; None: with it."""
     sbd: tuple[SbdDevice, ...] | None = None
     drbd: tuple[DrbdStatus, ...] | None = None
     cib: CibStatus | None = None
