@@ -8,7 +8,7 @@ LISTEN ?= 127.0.0.1:8470
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-full lint accuracy bench clean
+.PHONY: help run test test-full cluster-test lint accuracy bench clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,10 @@ test-full: $(VENV)/dev ## The same with the long and large variants
 
 accuracy: $(VENV)/dev ## Show how right hamon is about every recording, by each kind of evidence
 	$(BIN)/python -m tests.accuracy
+
+cluster-test: $(VENV)/dev ## Every happening on a real cluster, with hamon beside it (Debian, root)
+	sh tests/install-peers
+	CI=true $(PYTEST) tests/cluster
 
 bench: $(VENV)/dev ## Measure speed, latency and memory beside a peer
 	$(BIN)/python -m tests.bench
