@@ -72,27 +72,26 @@ def _misheard(incident: Incident, told: Told, *, repeats_allowed: bool) -> list[
         found.append(f"a part that was told on its own: {notices}")
     # What was over before people were told is told in one message.
     at_once = notices == ["opening"] and told.posts[-1].json["incident"]["state"] == "resolved"
-    if notices and not at_once and (notices.count("opening"), notices.count("closing"), notices[0], notices[-1]) != (1, 1, "opening", "closing"):
+    once_each = [notice for notice in notices if notice != "update"] == ["opening", "closing"] and notices[-1] == "closing"
+    if notices and not at_once and not once_each:
         found.append(f"the webhook heard {notices}")
     if len({identity for identity, *_ in mails}) != len(mails):
         found.append("a mail came twice")
     if len(mails) != len(notices):
         found.append(f"{len(mails)} mails, but the webhook heard {notices}")
     names = [one.name for one in told.alarms]
-    restated = [one["Restated"] for one in told.alarms if one["Restated"] == "true"]
+    restated = {one["Restated"] for one in told.alarms}
     raised, cleared = _name(incident["kind"]), f"{_name(incident['kind'])}Cleared"
     if incident["planned"] is True:
         once = [raised] if incident["kind"] == "switchover" else []
         if names != once:
             found.append(f"planned work was told by SNMP as {names}, not {once}")
     elif notices:
-        count = names.count(cleared)
-        # Updates of a raise have its name and number; only their count grows.
-        first = [one for one in told.alarms if one.name == raised]
-        if not first or len({one["Sequence"] for one in first if one.name == raised}) < 1 or names[-1] != cleared:
+        # Updates of a raise have its name, and its clear is the last one.
+        if names[-1:] != [cleared] or set(names[:-1]) != {raised}:
             found.append(f"SNMP heard {names}")
-        if count != 1 and not (repeats_allowed and restated):
-            found.append(f"SNMP heard {count} clears")
+        if names.count(cleared) != 1 and not (repeats_allowed and "true" in restated):
+            found.append(f"SNMP heard {names.count(cleared)} clears")
     elif names:
         found.append(f"SNMP alone heard {names}")
     return found
