@@ -636,6 +636,7 @@ class Departures:
         """By polls: every service that moved has a node that could take it over, a spare one where the cluster keeps some."""
         polls = self.state.polls
         if story.service_restored_at is not None and polls.last_at is not None and polls.last_at <= story.service_restored_at:
+            self._unprotected_before_polled(story, at)
             return
         services = [service for service in polls.services.values() if not set(service.members).isdisjoint(story.moves)]
         if not services:
@@ -643,6 +644,15 @@ class Departures:
         lacking = [service for service in services if not service.spare]
         reasons = list(dict.fromkeys(word for service in lacking for words in service.against.values() for word in words))
         self._protected(story, not lacking and all(service.up for service in services), reasons, at)
+
+    def _unprotected_before_polled(self, story: Story, at: datetime) -> None:
+        """People are told before the next poll: where logs and traps speak against every other node, that much is known already."""
+        serving = story.to_node or story.from_node
+        if story.redundancy is not None or serving is None:
+            return
+        hindered = [topology.hindrances(self.state, name) for name in topology.candidates(self.state, [serving])]
+        if hindered and all(hindered):
+            self._protected(story, False, [reason for found in hindered for reason in found], at)
 
     def _protected(self, story: Story, redundancy: bool | None, reasons: list[str], at: datetime) -> None:
         if redundancy != story.redundancy or reasons != story.reasons:

@@ -313,6 +313,19 @@ def test_what_a_log_told_first_is_told_once_and_keeps_its_time() -> None:
     assert [event.kind for event in found.events if event.source is Source.POLL and not event.witness] == [EventKind.ATTRIBUTE_CHANGED]
 
 
+def test_that_nobody_could_take_over_is_known_from_the_log_before_the_next_poll() -> None:
+    before = snapshots((Scene(0, promotable()),), until=8)
+    lost = replace(logged(9.2, EventKind.NODE_LOST, "n1"), reporter="n2")
+    fenced = replace(logged(9.5, EventKind.FENCING_DONE, "n1", action="reboot"), reporter="n2")
+    (failover,) = with_events(before, lost, fenced, logged(9.8, EventKind.RESOURCE_PROMOTED, "n2", "db")).mains
+    assert (failover.kind, failover.outcome) == (IncidentKind.FAILOVER, "succeeded")
+    assert failover.redundancy is False
+    assert any(" n1" in reason for reason in failover.reasons)
+    moved = [logged(9.2, EventKind.RESOURCE_DEMOTED, "n1", "db"), logged(9.8, EventKind.RESOURCE_PROMOTED, "n2", "db")]
+    (unknown,) = with_events(before, *moved).mains
+    assert unknown.redundancy is None, "nothing speaks against n1; only a poll shows whether it could take over"
+
+
 def reported(polls: list[Snapshot], node: str, dc: str, later: float) -> list[Snapshot]:
     """The same as another node's answers, which come a little later."""
     found = []
