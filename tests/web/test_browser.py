@@ -157,6 +157,17 @@ async def test_the_failover_is_told_in_both_languages(history: SqlStore) -> None
             await expect(watched.page.get_by_role("link", name="サービス grpPg フェイルオーバ pm01 → pm02")).to_be_visible()
 
 
+async def test_names_of_nodes_keep_their_letters(history: SqlStore) -> None:
+    """A Japanese sentence about a cause begins with the node."""
+    style = "(element) => getComputedStyle(element, '::first-letter').textTransform"
+    async with chromium() as browser, served(application(history)) as (origin, _), opened(browser, locale="ja-JP") as watched:
+        await watched.page.goto(origin + PATHS["incident"])
+        cause = watched.page.locator(".cause").first
+        assert await cause.evaluate(style) == "none"
+        await watched.page.goto(origin + PATHS["incident"] + "?lang=en")
+        assert await watched.page.locator(".cause").first.evaluate(style) == "uppercase"
+
+
 async def test_a_keyboard_is_enough(history: SqlStore) -> None:
     async with chromium() as browser, served(application(history)) as (origin, _), opened(browser) as watched:
         page = watched.page
