@@ -375,8 +375,8 @@ def _syntax(message: str) -> tuple[str, str, str]:
     if place := re.search(r" \(at line (\d+), column (\d+)\)$", message):
         reason, line, column = message[: place.start()], *place.groups()
     elif message.endswith(" (at end of document)"):
-        reason, line = message.removesuffix(" (at end of document)"), "the last"
-    where = (f"line {line}" if line else "somewhere") + (f", column {column}" if column else "")
+        reason, line = message.removesuffix(" (at end of document)"), "the last line"
+    where = (f"line {line}" if line.isdigit() else line or "somewhere") + (f", column {column}" if column else "")
     if reason.startswith("Cannot "):
         return "duplicate-key", f"{where}: {reason}", "a key or table may be given once only"
     hint = {
@@ -504,14 +504,21 @@ def _validate(shape: _Shape, value: object, location: _Location, found: list[_Fo
                 return section.model_validate(value)
             except ValidationError as err:
                 seen = set()
-                for details in err.errors(include_url=False, include_context=False):
+                complaints = err.errors(include_url=False, include_context=False)
+                for details in complaints:
                     if details["type"] == DUPLICATE_SECRET:
                         continue  # pydantic sees it only when all fields are right; _cross_check always does
+                    if details["type"] == "too_short" and any(_inside(other["loc"], details["loc"]) for other in complaints):
+                        continue  # the list has entries: they are wrong, and named
                     one = _translate(details, value, location)
                     if (one.id, one.location) not in seen:
                         seen.add((one.id, one.location))
                         found.append(one)
                 return None
+
+
+def _inside(location: _Location, outer: _Location) -> bool:
+    return len(location) > len(outer) and location[: len(outer)] == outer
 
 
 _WANTED = {
@@ -541,6 +548,8 @@ def _translate(details: ErrorDetails, value: dict[str, Any], prefix: _Location) 
     if details["loc"] and details["loc"][-1] == "[key]":
         return _wrong_name(location)
     message = details["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    if kind == "too_short":
+        message = "must have at least one entry"
     hint = _explain(location)
     if kind.endswith(("_type", "_parsing", "_from_float")):
         wanted = next((words for start, words in _WANTED.items() if kind.startswith(start)), "")

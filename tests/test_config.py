@@ -80,6 +80,12 @@ def test_the_engine_gets_what_is_configured_and_its_own_defaults_else(tmp_path: 
     )
 
 
+@pytest.mark.parametrize(("entries", "expected"), [("[]", ["must have at least one entry"]), ('["a"]', ["not a mail address: 'a' "])])
+def test_a_list_that_must_not_be_empty_is_told_once_and_in_plain_words(entries: str, expected: list[str], tmp_path: Path) -> None:
+    found = problems(tmp_path, GOOD.replace('["duty@example.com"]', entries))
+    assert [problem.message.split("(")[0] for problem in found] == expected
+
+
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     text = """
 colect = 1
@@ -144,7 +150,7 @@ paths = ["/nonexistent/rules"]
     [
         ("[web]\nlisten = nothing\n", "toml-syntax", "line 2, column 10"),
         ("[web\n", "toml-syntax", "line 1, column 5"),
-        ('title = "', "toml-syntax", "line the last"),
+        ('title = "', "toml-syntax", "the last line"),
         ("[log]\n[web]\n[log]\n", "duplicate-key", "line 3, column 5"),
         ("[log]\nlevel = 'info'\nlevel = 'info'\n", "duplicate-key", "line 3, column 15"),
         ("x = " + "[" * 5000, "toml-syntax", "nested"),
