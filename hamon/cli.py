@@ -94,8 +94,9 @@ def _parser() -> argparse.ArgumentParser:
 
     analysis = commands.add_parser(
         "analyze",
-        help="say what happened, from logs",
-        description="Read recorded evidence and say what happened. Paths may be log files (also .gz .bz2 .xz), folders or tarballs.",
+        help="say what happened, from recorded logs, traps and polls",
+        description="Read recorded evidence and say what happened. Paths may be logs (also .gz .bz2 .xz), captures of traps, answers of"
+        " crm_mon, folders or tarballs.",
     )
     analysis.add_argument("paths", nargs="+", type=Path, metavar="PATH")
     analysis.add_argument("--sources", default="log,trap,poll", metavar="KINDS", help="kinds of evidence to use (default log,trap,poll)")
