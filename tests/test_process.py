@@ -1,6 +1,7 @@
 """The processing loop meets a defect: nothing else is stopped, and nothing is lost."""
 
 import asyncio
+import gzip
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,18 +11,19 @@ from prometheus_client import CollectorRegistry
 
 from hamon import data
 from hamon.classify.incidents import Advance, Engine
+from hamon.classify.routes import Target
 from hamon.classify.settings import ClusterSettings
 from hamon.metrics import Metrics
 from hamon.model.cluster import ClusterStatus
 from hamon.model.event import Event, EventKind
-from hamon.model.incident import IncidentKind
+from hamon.model.incident import IncidentKind, Notice
 from hamon.model.observation import LogChunk, Snapshot, Source, SourceBack, SourceLost, Tick, TrapBatch
 from hamon.pipeline import Processor
 from hamon.ports import EventFilter, IncidentFilter
 from hamon.rules.load import load
 from hamon.store import migrate
 from hamon.store.store import SqlStore
-from tests.classify.test_trap_stories import recorded
+from tests.classify.test_trap_stories import RECORDINGS, recorded
 from tests.fakes import FakeClock
 from tests.traps import trap
 
@@ -177,5 +179,39 @@ async def test_lost_traps_are_an_incident_until_none_was_lost_for_a_while(tmp_pa
         await processor._record(processor._digest([end]))
         found = {incident.kind: incident for incident in await store.incidents(IncidentFilter())}
         assert (found[IncidentKind.TRAPS_DROPPED].state, found[IncidentKind.MONITORING_LOST].state) == ("resolved", "open")
+    finally:
+        await store.close()
+
+
+async def test_who_was_told_of_a_cause_is_told_once_that_it_went_into_its_effect_also_across_a_restart(tmp_path: Path) -> None:
+    """The recorded logs of a killed corosync: the daemon's failure is told seconds before its node is lost and the service moves."""
+    url = f"sqlite:///{tmp_path / 'hamon.db'}"
+    migrate.upgrade(url)
+    store, clock, rules = SqlStore(url, clock=FakeClock(NOW)), FakeClock(NOW - timedelta(hours=1)), load([data.folder("rules")])
+    lines = []
+    for node in ("pm01", "pm02"):
+        log = gzip.decompress((RECORDINGS / "kill_corosync_active" / node / "pacemaker.log.gz").read_bytes())
+        lines += [(line[:19], node, line) for line in log.splitlines(keepends=True) if line.startswith(b"Nov 22 ")]
+    try:
+        chunks = [
+            LogChunk(cluster="test", collector=node, path="/log", data=line, offset=number, received_at=clock.now())
+            for number, (_, node, line) in enumerate(sorted(lines))
+        ]
+        for number, item in enumerate([*chunks, Tick(now=NOW + timedelta(days=30))]):
+            if number % 20 == 0 or item is not chunks[min(number, len(chunks) - 1)]:  # hamon starts anew
+                processor = Processor(
+                    {"test": ClusterSettings(name="test")},
+                    rules,
+                    store,
+                    [Target(name="ops")],
+                    clock,
+                    Metrics(CollectorRegistry(), "test"),
+                    recorded=lambda: None,
+                )
+                await processor.restore()
+            await processor._record(processor._digest([item]))
+        parts = [incident for incident in await store.incidents(IncidentFilter(include_parts=True)) if incident.part_of is not None]
+        told = {incident.key: [step.transition.told_as for step in await store.deliveries("test", incident.key)] for incident in parts}
+        assert {tuple(steps) for steps in told.values()} == {(), (Notice.OPENING, Notice.CLOSING)}, told
     finally:
         await store.close()

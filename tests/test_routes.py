@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hamon.classify.routes import Target, plan
-from hamon.model.incident import IncidentKind, Notice, Severity, Transition
+from hamon.model.incident import IncidentKind, IncidentState, Notice, Severity, Transition
 from tests.notify.stories import AT, INCIDENT, step
 
 OPS = Target(name="ops")
@@ -37,6 +37,15 @@ def test_a_delivery_carries_its_transition_and_waits_in_the_outbox() -> None:
 
 def test_a_part_of_another_incident_is_never_told_on_its_own() -> None:
     assert told([step(replace(INCIDENT, part_of="failover/other"))], OPS) == []
+
+
+def test_who_was_told_of_an_incident_hears_once_that_it_is_part_of_another() -> None:
+    """Nobody waits for an all-clear that never comes; who never heard of it hears nothing, and what follows is told within the other."""
+    part = replace(INCIDENT, part_of="failover/other")
+    steps = [step(part, 2, None), step(part, 3, None), step(replace(part, state=IncidentState.RESOLVED), 4, Notice.CLOSING)]
+    known = {("web", "failover/grpPg"): {"ops"}}
+    assert told(steps, OPS, Target(name="other"), known=known) == ["web/failover/grpPg/2/ops"]
+    assert told([step(), *steps], OPS, known={}) == ["web/failover/grpPg/1/ops", "web/failover/grpPg/2/ops"]
 
 
 def test_clusters_and_kinds_are_globs() -> None:

@@ -1,8 +1,9 @@
 """Who is told of what: transitions to deliveries, pure.
 
 The laws: a step without a notice is told to nobody; an incident that is part of another one is never told on its own; a target that
-was told of an incident is told its end, and one that was not is not told the end either. For a target that keeps a list of alarms the
-end is also that the incident becomes part of another one. A target is not told that it lags behind itself.
+was told of an incident is told its end, and one that was not is not told the end either. The end is also that the incident becomes part
+of another one: the rest is told within that, and nobody waits for an all-clear that never comes. A target is not told that it lags
+behind itself.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -37,12 +38,10 @@ class Target:
     """Nothing is sent while what came before it waits: of all incidents, not only of one."""
     max_pending: int | None = None
     """Above this number of waiting deliveries, those that a later step of the same incident overtook are given up."""
-    closes_parts: bool = False
-    """It keeps what it was told until it is told the end; so also when the incident becomes part of another one."""
 
     def for_alarms(self, max_pending: int) -> "Target":
         """The same for a receiver that keeps a list of alarms."""
-        return replace(self, in_order=True, max_pending=max_pending, closes_parts=True)
+        return replace(self, in_order=True, max_pending=max_pending)
 
     def wants(self, incident: Incident) -> bool:
         """Whether the incident, as it is now, is for this target."""
@@ -65,7 +64,8 @@ def plan(transitions: Sequence[Transition], targets: Sequence[Target], now: date
       the whole incident, so that its first message tells the story so far like an opening does (it stays an update: a delivery refers to
       the transition that is stored);
     - a target that was told gets every further step, also when the severity fell or the kind changed since;
-    - a closing goes exactly to the targets that were told.
+    - a closing goes exactly to the targets that were told;
+    - so does, once, the step in which the incident becomes part of another one.
 
     Without it (None) the incident as it is now decides alone: who wants it gets it. That is the same as long as its severity never falls
     and rises only in steps that are told. A target that is new in the configuration then also gets the closing of what it never heard of.
@@ -78,7 +78,7 @@ def plan(transitions: Sequence[Transition], targets: Sequence[Target], now: date
         if incident.part_of is not None and told is not None:
             heard = known.setdefault(identity, set(told.get(identity, ())))
             for target in targets:
-                if target.closes_parts and target.name in heard:
+                if target.name in heard:
                     heard.discard(target.name)
                     deliveries.append(_delivery(transition, target, now))
         if transition.notice is None or incident.part_of is not None:

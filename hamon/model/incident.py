@@ -170,3 +170,8 @@ class Transition:
     sequence: int
     reason: str
     notice: Notice | None = None
+
+    @property
+    def told_as(self) -> Notice | None:
+        """What it is to people who were told of the incident: when that becomes part of another one, this is the last of its own."""
+        return Notice.CLOSING if self.incident.part_of is not None else self.notice

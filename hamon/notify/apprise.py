@@ -150,6 +150,8 @@ def _why(said: str) -> DeliveryError:
 def _notify_type(notification: Notification) -> str:
     if notification.transition.notice is Notice.CLOSING:
         return "success"
+    if notification.transition.incident.part_of is not None:
+        return "info"
     severity = notification.transition.incident.severity
     if severity in (Severity.CRITICAL, Severity.MAJOR):
         return "failure"

@@ -126,7 +126,7 @@ def body(notification: Notification) -> dict[str, Any]:
         "id": notification.id,
         "repeated": notification.repeated,
         "test": notification.test,
-        "notice": transition.notice,
+        "notice": transition.told_as,
         "at": transition.at,
         "sequence": transition.sequence,
         "transition": transition.kind,

@@ -208,7 +208,9 @@ class Processor:
         for incident in await self._store.incidents(IncidentFilter(open_only=True, include_parts=True, limit=10_000)):
             deliveries = await self._store.deliveries(incident.cluster, incident.key)
             if deliveries:
-                self._told[incident.cluster, incident.key] = {delivery.target for delivery in deliveries}
+                # Who was told that it became part of another one was told its end.
+                ended = {delivery.target for delivery in deliveries if delivery.transition.incident.part_of is not None}
+                self._told[incident.cluster, incident.key] = {delivery.target for delivery in deliveries} - ended
         return remembered.positions
 
     async def run(self) -> None:
@@ -441,7 +443,7 @@ class Processor:
             if incident.part_of is None:
                 told.add(delivery.target)
             else:
-                told.discard(delivery.target)  # it was told that this one is over for itself
+                told.discard(delivery.target)  # it was told its end
         for transition in transitions:
             if transition.incident.state is not IncidentState.OPEN:
                 self._told.pop((transition.incident.cluster, transition.incident.key), None)

@@ -15,13 +15,16 @@ def report(transition: Transition, language: str, zone: tzinfo) -> tuple[str, st
     """Subject and body of one transition; times are local to `zone`."""
     incident = transition.incident
     subject = subject_line(transition, language)
-    return subject, f"{subject}\n\n{story(incident, language, zone)}"
+    went_into = f"{phrase('report.went_into', language, key=clean(incident.part_of, 200))}\n\n" if incident.part_of else ""
+    return subject, f"{subject}\n\n{went_into}{story(incident, language, zone)}"
 
 
 def subject_line(transition: Transition, language: str) -> str:
-    """The headline; of a closing notice with `resolved` in the place of the severity, of an expiry with that word."""
+    """The headline; of a closing notice with `resolved` for the severity, of an expiry or a part of another with these words."""
     if transition.kind is TransitionKind.EXPIRED:
         return tagged(transition.incident, phrase("state.expired", language), language)
+    if transition.incident.part_of:
+        return tagged(transition.incident, phrase("headline.tag_part", language), language)
     if transition.notice is Notice.CLOSING or transition.kind is TransitionKind.RESOLVED:
         return tagged(transition.incident, phrase("headline.tag_resolved", language), language)
     return headline(transition.incident, language)

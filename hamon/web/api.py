@@ -441,7 +441,7 @@ def routes(store: Store, views: Views, clock: Clock, settings: Mapping[str, Clus
     async def incident(cluster: str, key: str, language: LanguageChoice = "en") -> WholeIncidentAnswer:
         found = await known(store, cluster, key)
         deliveries = [
-            DeliveryAnswer.model_validate(_fields(delivery, DeliveryAnswer) | {"notice": delivery.transition.notice})
+            DeliveryAnswer.model_validate(_fields(delivery, DeliveryAnswer) | {"notice": delivery.transition.told_as})
             for delivery in await store.deliveries(cluster, key)
         ]
         return WholeIncidentAnswer(

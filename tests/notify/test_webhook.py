@@ -16,11 +16,11 @@ from pydantic import ValidationError
 
 from hamon.errors import DeliveryError, DeliveryReason
 from hamon.model.incident import Incident
-from hamon.notify.webhook import MAX_TIMELINE, WebhookConfig, WebhookNotifier, incident_fields, retry_after_seconds
+from hamon.notify.webhook import MAX_TIMELINE, WebhookConfig, WebhookNotifier, body, incident_fields, retry_after_seconds
 from tests.fakes import FakeClock
 from tests.notify.http_server import HttpServer, http_server, status
 from tests.notify.mail_server import make_certificate, server_tls
-from tests.notify.stories import INCIDENT, notification
+from tests.notify.stories import INCIDENT, notification, step
 
 SECRET_PATH = "/hooks/s3cret-path"
 
@@ -69,6 +69,12 @@ async def test_the_body_tells_the_whole_incident() -> None:
     assert incident["started_at"] == "2026-01-01T12:00:00Z"
     assert incident["cause"]["kind"] == "operation_failed"
     assert incident["timeline"][0]["detail"] == {"rc": 7, "operation": "monitor"}
+
+
+def test_of_an_incident_that_became_part_of_another_the_last_step_is_a_closing() -> None:
+    part = replace(INCIDENT, part_of="failover/other")
+    said = body(replace(notification(), transition=step(part, 2, None)))
+    assert (said["notice"], said["incident"]["part_of"], said["incident"]["state"]) == ("closing", "failover/other", "open")
 
 
 def test_of_a_long_timeline_the_newest_entries_are_told_and_the_others_counted() -> None:
