@@ -193,12 +193,13 @@ async def test_who_was_told_of_a_cause_is_told_once_that_it_went_into_its_effect
         log = gzip.decompress((RECORDINGS / "kill_corosync_active" / node / "pacemaker.log.gz").read_bytes())
         lines += [(line[:19], node, line) for line in log.splitlines(keepends=True) if line.startswith(b"Nov 22 ")]
     try:
-        chunks = [
+        items: list[LogChunk | Tick] = [
             LogChunk(cluster="test", collector=node, path="/log", data=line, offset=number, received_at=clock.now())
             for number, (_, node, line) in enumerate(sorted(lines))
         ]
-        for number, item in enumerate([*chunks, Tick(now=NOW + timedelta(days=30))]):
-            if number % 20 == 0 or item is not chunks[min(number, len(chunks) - 1)]:  # hamon starts anew
+        items.append(Tick(now=NOW + timedelta(days=30)))
+        for number, item in enumerate(items):
+            if number % 20 == 0 or item is items[-1]:  # hamon starts anew
                 processor = Processor(
                     {"test": ClusterSettings(name="test")},
                     rules,

@@ -15,7 +15,7 @@ def report(transition: Transition, language: str, zone: tzinfo) -> tuple[str, st
     """Subject and body of one transition; times are local to `zone`."""
     incident = transition.incident
     subject = subject_line(transition, language)
-    went_into = f"{phrase('report.went_into', language, key=clean(incident.part_of, 200))}\n\n" if incident.part_of else ""
+    went_into = f"{phrase('report.went_into', language, incident=clean(incident.part_of, 200))}\n\n" if incident.part_of else ""
     return subject, f"{subject}\n\n{went_into}{story(incident, language, zone)}"
 
 

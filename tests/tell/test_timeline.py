@@ -283,6 +283,16 @@ def test_the_subject_of_a_closing_notice_says_resolved() -> None:
     assert tell.report(replace(told, kind=TransitionKind.EXPIRED), "en", UTC)[0].startswith("[expired")
 
 
+def test_what_becomes_part_of_another_incident_says_so_first_and_names_it() -> None:
+    told = transition(replace(FAILOVER, part_of="departure-pm01"), TransitionKind.UPDATED, None)
+    subject, text = tell.report(told, "en", UTC)
+    assert subject.startswith("[part of another incident] web01: service grpPg")
+    assert text.startswith(f"{subject}\n\nThis turned out to be part of incident departure-pm01.")
+    subject, text = tell.report(told, "ja", UTC)
+    assert subject.startswith("[他のインシデントに統合] web01: ")
+    assert text.startswith(f"{subject}\n\nインシデント departure-pm01 の一部")
+
+
 def test_a_report_holds_headline_cause_redundancy_timeline_and_steps_in_that_order() -> None:
     subject, body = tell.report(transition(FAILOVER, TransitionKind.OPENED, Notice.OPENING), "en", UTC)
     assert body.startswith(subject + "\n\n")
