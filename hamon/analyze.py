@@ -92,6 +92,8 @@ class Analysis:
     inputs: Sequence[Input]
     incidents: Sequence[Incident]
     events: Sequence[dict[str, Any]]
+    facts: Sequence[Event] = ()
+    """The events as records, with their rules; without those that only confirm another."""
 
 
 def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: Callable[[int, int], None] | None = None) -> Analysis:
@@ -131,7 +133,9 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
     for transition in advance.transitions:
         incidents[transition.incident.key] = transition.incident
     found = sorted(incidents.values(), key=lambda item: (item.started_at or datetime.min.replace(tzinfo=UTC), item.detected_at, item.key))
-    return Analysis(cluster=options.cluster, inputs=kept, incidents=found, events=_facts(events))
+    return Analysis(
+        cluster=options.cluster, inputs=kept, incidents=found, events=_facts(events), facts=[event for event in events if not event.witness]
+    )
 
 
 # -- inputs
@@ -387,11 +391,25 @@ def _datagrams(item: Input, head: bytes, stream: IO[bytes]) -> Iterator[_Capture
             if not row.strip():
                 continue
             try:
-                fields = json.loads(row)
-                at = datetime.fromtimestamp(float(fields["t"]), UTC)
-                yield _Captured(at, str(fields["src"]), bytes.fromhex(fields["hex"]))
-            except (ValueError, KeyError, TypeError, OverflowError, OSError):
+                yield _captured(row)
+            except ParseError:
                 _cannot(item, f"line {number}: not a trap as {{t, src, hex}}")
+
+
+def _captured(row: str | bytes) -> _Captured:
+    """One line of traps.jsonl. Raises ParseError."""
+    try:
+        fields = json.loads(row)
+        at = datetime.fromtimestamp(float(fields["t"]), UTC)
+        return _Captured(at, str(fields["src"]), bytes.fromhex(fields["hex"]))
+    except (ValueError, KeyError, TypeError, OverflowError, OSError) as err:
+        raise ParseError("not a trap as {t, src, hex}", row) from err
+
+
+def recorded_trap(row: str) -> Trap:
+    """The trap in one line of traps.jsonl. Raises ParseError, also for a datagram that is none."""
+    captured = _captured(row)
+    return _trap(captured, _message(captured.data), Options())
 
 
 class _Again:

@@ -164,6 +164,22 @@ def _parser() -> argparse.ArgumentParser:
     rule_check = rules.add_parser("check", help="run the examples and counter-examples of all rules")
     rule_check.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="folders with rules of your own, tried before hamon's")
     rule_check.set_defaults(command=_rules_check)
+    explaining = rules.add_parser(
+        "explain",
+        help="say which rules a line or trap meets, which one takes it, and why others do not",
+        description="Say what hamon makes of log lines or traps, and why. A trap is given as its datagram in hexadecimal digits, or as "
+        'JSON with "t", "src" and "hex". Exit status 0: a rule took every one of them; 1: at least one was taken by none.',
+    )
+    explaining.add_argument("lines", nargs="*", metavar="LINE", help="a line of a log, or a trap; - reads them from standard input")
+    explaining.add_argument("--file", type=Path, action="append", default=[], metavar="FILE", help="a file of them, plain or compressed")
+    explaining.add_argument("--daemon", metavar="NAME", help="LINE is the text alone, and this daemon or agent wrote it")
+    explaining.add_argument("--rule", action="append", default=[], metavar="ID", help="also say why this rule does not take it")
+    explaining.add_argument("--all", action="store_true", help="name every rule that was tried")
+    _rule_options(explaining)
+    explaining.add_argument("--timezone", default="UTC", type=_zone, metavar="ZONE", help="zone of stamps that have none (default UTC)")
+    explaining.add_argument("--year", type=int, help="year of stamps that have none (default: the one that is nearest)")
+    explaining.add_argument("--format", choices=("text", "json"), default="text", help="text, or one object of JSON a line (default text)")
+    explaining.set_defaults(command=_rules_explain)
 
     database = commands.add_parser("db", help="prepare the database").add_subparsers(metavar="COMMAND", required=True)
     upgrade = database.add_parser("upgrade", help="bring the tables of the configured database up to date")
@@ -185,6 +201,13 @@ def _parser() -> argparse.ArgumentParser:
     bumping = snmp.add_parser("bump-boots", help="add 1000 to the count of starts, after an old state directory was brought back")
     bumping.set_defaults(command=_snmp_bump)
     return parser
+
+
+def _rule_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--rules", type=Path, action="append", default=[], metavar="FOLDER", help="a folder with rules of your own, tried before hamon's"
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="configuration whose rules are used")
 
 
 def _config_option(parser: argparse.ArgumentParser) -> None:
@@ -420,6 +443,44 @@ def _rules_check(options: argparse.Namespace) -> int:
         return REFUSED
     print(f"{len(rules)} rules, {rules.example_count} examples: all as they say")
     return OK
+
+
+def _own_rules(options: argparse.Namespace) -> list[Path]:
+    """The folders with the user's rules, as the options name them."""
+    configured = list(config.load(options.config, os.environ).rules.paths) if options.config is not None else []
+    return [*options.rules, *configured]
+
+
+def _rules_explain(options: argparse.Namespace) -> int:
+    from hamon import explain
+
+    if not options.lines and not options.file:
+        _complain("nothing to explain; give a LINE, - for standard input, or --file FILE")
+        return WRONG
+    rules = load([*_own_rules(options), data.folder("rules")])
+    known = {*(rule.id for rule in rules.rules), *(trap.id for trap in rules.traps)}
+    if unknown := [rule for rule in options.rule if rule not in known]:
+        _complain(f"no rule has the id {unknown[0]}")
+        return WRONG
+    wanted = explain.Wanted(
+        now=SystemClock().now(), timezone=options.timezone, year=options.year, daemon=options.daemon, closely=frozenset(options.rule)
+    )
+    explainer = explain.Explainer(rules, wanted)
+    all_taken = True
+    try:
+        for number, line in enumerate(explain.inputs(options.lines, options.file, sys.stdin.buffer)):
+            found = explainer.explain(line)
+            all_taken &= found.winner is not None
+            if options.format == "json":
+                print(json.dumps(explain.to_json(found, every=options.all, closely=wanted.closely), ensure_ascii=False))
+            else:
+                print(("\n" if number else "") + explain.to_text(found, every=options.all, closely=wanted.closely))
+    except BrokenPipeError:
+        raise
+    except OSError as err:
+        _complain(f"{err.filename or 'the input'} cannot be read: {err.strerror or err}")
+        return WRONG
+    return OK if all_taken else REFUSED
 
 
 def _db_upgrade(options: argparse.Namespace) -> int:

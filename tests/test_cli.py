@@ -37,6 +37,7 @@ COMMANDS = [
     ("config", "sample"),
     ("rules",),
     ("rules", "check"),
+    ("rules", "explain"),
     ("db",),
     ("db", "upgrade"),
     ("notify",),

@@ -370,12 +370,17 @@ def _index(rules: Sequence[Rule]) -> _Daemon:
     )
 
 
-def answer(matcher: Matcher, rule: Rule, text: str) -> Answer:
-    """What the whole rule set makes of a message text of this rule's daemon: the way in which examples are checked."""
-    daemon = rule.daemon if rule.daemon != "*" else "any"
+def example_line(daemon: str, text: str) -> str:
+    """A line of a log in which a daemon (`*`: any) writes this text."""
+    daemon = daemon if daemon != "*" else "any"
     tag = "info" if daemon == "pm_logconv" else f"{daemon}[1]"
     before = {"corosync": "  [MAIN  ] ", "pm_logconv": " "}.get(daemon, "  info: ")
-    line = f"Jan  1 00:00:00 node {tag}: {before}{text}\n"
+    return f"Jan  1 00:00:00 node {tag}: {before}{text}\n"
+
+
+def answer(matcher: Matcher, rule: Rule, text: str) -> Answer:
+    """What the whole rule set makes of a message text of this rule's daemon: the way in which examples are checked."""
+    line = example_line(rule.daemon, text)
     for candidate in matcher.candidates(line.encode()):
         if (found := candidate.pattern.search(text.rstrip())) is None:
             continue

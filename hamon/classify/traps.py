@@ -4,7 +4,7 @@ Which node a trap is about, its variables say, never its sender: that may be a r
 one that can be right. The law: every trap gives the event of the first rule that fits it; one that no rule fits is kept, not classified.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -106,6 +106,21 @@ class TrapMatcher:
             if words and number in values:
                 told.append(words)
         return f"{notification_name(trap.notification)} from {trap.source}: {', '.join(told)}"[:MAX_RAW]
+
+    @property
+    def rule_count(self) -> int:
+        return len(self._rules)
+
+    def in_words(self, trap: Trap) -> str:
+        """The trap for people."""
+        return self._raw(trap, self._values(trap.varbinds))
+
+    def tried(self, trap: Trap) -> Iterator[tuple[TrapRule, str, dict[str, Value] | None]]:
+        """The rules about this notification, in order: why a rule does not fit, or the fields that it takes."""
+        values = self._values(trap.varbinds)
+        for rule, _ in self._candidates(trap.notification):
+            fields = _fits(rule, values)
+            yield rule, "" if fields is not None else _misfit(rule, values), fields
 
     def answer(self, rule: TrapRule, notification: str | None, varbinds: Mapping[str, str | int]) -> Answer:
         """What the whole rule set makes of a trap of this rule's notification: the way in which examples are checked."""
@@ -238,6 +253,18 @@ def _fits(rule: TrapRule, values: Mapping[str, str]) -> dict[str, Value] | None:
         if text is not None and (found := pattern.search(text)) is not None:
             fields.update(found.groupdict())
     return fields
+
+
+def _misfit(rule: TrapRule, values: Mapping[str, str]) -> str:
+    """The first condition of a rule that is not met."""
+    for oid, pattern in rule.conditions:
+        text = _value(oid, values)
+        name = _short(object_name(oid))
+        if text is None:
+            return f"{name} is not there, or does not apply"
+        if pattern.search(text) is None:
+            return f'{name} is "{text[:80]}", but "{pattern.pattern}" is wanted'
+    return ""
 
 
 def _value(oid: str, values: Mapping[str, str]) -> str | None:

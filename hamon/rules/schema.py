@@ -152,7 +152,7 @@ def literal_prefix(pattern: str) -> str:
     >>> literal_prefix(r"^Result of (?P<operation>\S+)"), literal_prefix(r"^(?:Quorum lost|No quorum)"), literal_prefix(r"^\+\+ .*<nvpair")
     ('Result of ', '', '++ ')
     """
-    return _literal(pattern[1:])[0] if pattern.startswith("^") and not _has_top_level_choice(pattern) else ""
+    return _literal(pattern[1:])[0] if pattern.startswith("^") and not has_choice(pattern) else ""
 
 
 def first_words(pattern: str) -> frozenset[str] | None:
@@ -163,7 +163,7 @@ def first_words(pattern: str) -> frozenset[str] | None:
     >>> first_words(r"^(?P<node>\S+) is unclean$") is None
     True
     """
-    if not pattern.startswith("^") or _has_top_level_choice(pattern):
+    if not pattern.startswith("^") or has_choice(pattern):
         return None
     rest = pattern[1:]
     beginnings = [""]
@@ -197,7 +197,7 @@ def second_words(pattern: str) -> frozenset[str] | None:
     >>> second_words(r"^(?:Node )?(?P<node>\S+) is unclean") is None
     True
     """
-    match = None if _has_top_level_choice(pattern) else _ONE_WORD.match(pattern)
+    match = None if has_choice(pattern) else _ONE_WORD.match(pattern)
     return frozenset({match["word"]}) if match is not None else None
 
 
@@ -221,7 +221,8 @@ def _literal(pattern: str) -> tuple[str, bool]:
     return text, True
 
 
-def _has_top_level_choice(pattern: str) -> bool:
+def has_choice(pattern: str) -> bool:
+    """Whether a pattern is of alternatives (`a|b`, outside any group)."""
     depth, in_class, escaped = 0, False, False
     for char in pattern:
         if escaped:

@@ -1,0 +1,270 @@
+"""Why a line or a trap became what it became: the rules that were tried on it, the one that took it, and what kept the others off.
+
+The event is the one that the matcher gives, not a second opinion. The law: for every line the rule named here is that of the matcher.
+"""
+
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import lru_cache
+
+from hamon.classify.match import Matcher
+from hamon.classify.traps import TrapMatcher
+from hamon.errors import ParseError
+from hamon.model.event import Event
+from hamon.model.mib import notification_name
+from hamon.model.observation import LogChunk, Trap
+from hamon.parse.forms import rewritten
+from hamon.parse.lines import Head, LogLine, head, parse_line, without_level
+from hamon.parse.stamp import Stamps
+from hamon.rules.schema import Rule, TrapRule, has_choice
+
+ENCODINGS = ("utf-8", "euc_jp", "shift_jis")
+MOST_NEAR = 5
+"""So many rules that nearly fit are named."""
+
+
+class Verdict(StrEnum):
+    """What became of one rule."""
+
+    WON = "won"
+    LATER = "later"
+    """It fits too, but another one came first."""
+    ANOTHER_DAEMON = "another_daemon"
+    """Its pattern fits the text, but it is for the lines of another daemon."""
+    NO = "no"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """One rule. `tried`: the matcher tried its pattern; else the words of the line had ruled it out before.
+
+    `nearness` is the share of the pattern that fits, 0 to 1.
+    """
+
+    rule: Rule | TrapRule
+    verdict: Verdict
+    reason: str
+    tried: bool = True
+    fields: dict[str, str] | None = None
+    nearness: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What became of one line or trap, `shown` as people see it. `problem`: why it could not even be read.
+
+    `parts` are what the line was taken apart to. `event` None: no rule took it, or the one that did says that it tells nothing.
+    `tried` are the rules of its daemon, or of its notification, in order, and those that fit but are for others. `others` are not listed.
+    """
+
+    shown: str
+    problem: str = ""
+    parts: tuple[tuple[str, str], ...] = ()
+    event: Event | None = None
+    winner: Rule | TrapRule | None = None
+    tried: tuple[Tried, ...] = ()
+    others: int = 0
+
+    @property
+    def near(self) -> Sequence[Tried]:
+        """The rules that nearly fit, the nearest first."""
+        found = [tried for tried in self.tried if tried.verdict is Verdict.NO and tried.nearness > 0]
+        return sorted(found, key=lambda tried: -tried.nearness)[:MOST_NEAR]
+
+
+def explain_line(
+    matcher: Matcher,
+    line: str,
+    *,
+    received_at: datetime,
+    timezone: str = "UTC",
+    year: int | None = None,
+    closely: frozenset[str] = frozenset(),
+) -> Explanation:
+    """Send one line through the matcher, and say what each rule of its daemon had to say to it.
+
+    How far a pattern goes along with the text is found out for the rules whose words fit, and for those of these ids (`closely`).
+    """
+    line = line.rstrip("\r\n")
+    scan = matcher.scan(
+        LogChunk(
+            cluster="explain",
+            collector="explain",
+            path="line",
+            data=line.encode("utf-8", "replace") + b"\n",
+            offset=0,
+            received_at=received_at,
+            timezone=timezone,
+            encodings=ENCODINGS,
+        )
+    )
+    if not line.strip():
+        return Explanation(shown=line, problem="an empty line")
+    event = scan.events[0] if scan.events else None
+    usual, place = _place(line)
+    if place is None:
+        if event is not None:  # of several lines in one, or of a form that only the matcher knows
+            return Explanation(shown=line, event=event, winner=_by_id(matcher, event.rule))
+        return Explanation(
+            shown=line,
+            problem="no form that hamon knows: time, host and daemon stand before the text (--daemon NAME takes it as the text alone)",
+        )
+    try:
+        parts = parse_line(usual, Stamps(timezone, received_at, year), place.form)
+    except ParseError as err:
+        return Explanation(shown=line, problem=str(err))
+    tried = _tried(matcher, usual, parts, place, closely)
+    winner = next((one.rule for one in tried if one.verdict is Verdict.WON), None)
+    return Explanation(
+        shown=line,
+        parts=(
+            ("at", parts.at.isoformat()),
+            ("host", parts.host),
+            ("daemon", place.daemon),
+            ("level", parts.level or ""),
+            ("text", parts.text),
+        ),
+        event=event,
+        winner=winner,
+        tried=tuple(tried),
+        others=len(matcher.rules.rules) - len(tried),
+    )
+
+
+def _by_id(matcher: Matcher, rule_id: str) -> Rule | None:
+    return next((rule for rule in matcher.rules.rules if rule.id == rule_id), None)
+
+
+def _place(line: str) -> tuple[str, Head | None]:
+    """The line in a usual form, and where its parts stand; as the matcher finds them."""
+    words = [] if line[:1].isspace() else line.encode("utf-8", "replace").split(None, 11)
+    place = head(words)
+    if place is None and (plain := rewritten(line)) is not None:
+        line = plain
+        words = line.encode("utf-8", "replace").split(None, 11)
+        place = head(words)
+    return line, None if place is None else without_level(place, words)
+
+
+def _tried(matcher: Matcher, line: str, parts: LogLine, place: Head, closely: frozenset[str]) -> list[Tried]:
+    candidates = {rule.id for rule in matcher.candidates(line.encode("utf-8", "replace"))}
+    found: list[Tried] = []
+    won = False
+    for rule in matcher.rules.rules:
+        match = rule.pattern.search(parts.text)
+        if rule.daemon not in (place.daemon, "*"):
+            if match is not None:
+                reason = f'its pattern fits, but it is for lines of "{rule.daemon}"; this one is of "{place.daemon}"'
+                found.append(Tried(rule=rule, verdict=Verdict.ANOTHER_DAEMON, reason=reason, tried=False, fields=_fields(match)))
+            elif rule.id in closely:
+                reason = f'it is for lines of "{rule.daemon}"; this one is of "{place.daemon}"'
+                found.append(Tried(rule=rule, verdict=Verdict.NO, reason=reason, tried=False))
+            continue
+        is_candidate = rule.id in candidates
+        if match is not None and is_candidate:
+            verdict = Verdict.LATER if won else Verdict.WON
+            found.append(
+                Tried(
+                    rule=rule,
+                    verdict=verdict,
+                    reason="it fits too, but comes later" if won else "it fits, and is the first",
+                    fields=_fields(match),
+                )
+            )
+            won = True
+            continue
+        if is_candidate or match is not None or rule.id in closely:
+            reason, nearness = _why_not(rule, parts.text, line, matched=match is not None)
+        else:
+            reason, nearness = "it begins with other words", 0.0
+        found.append(Tried(rule=rule, verdict=Verdict.NO, reason=reason, tried=is_candidate, nearness=nearness))
+    return found
+
+
+def _fields(match: re.Match[str]) -> dict[str, str]:
+    return {name: value for name, value in match.groupdict().items() if value is not None}
+
+
+def _why_not(rule: Rule, text: str, line: str, *, matched: bool) -> tuple[str, float]:
+    """Why a rule of the line's daemon does not fit, and how much of its pattern does."""
+    if rule.needle is not None and rule.needle not in line.encode("utf-8", "replace"):
+        return f'the line does not contain "{rule.needle.decode()}" (contains)', 0.0
+    if matched:
+        return 'its pattern fits, but the second word does not begin as "second" says', 0.99
+    return _how_far(rule.pattern.pattern, text)
+
+
+def _how_far(pattern: str, text: str) -> tuple[str, float]:
+    """How far into a pattern a text goes along with it."""
+    for begin, compiled in _beginnings(pattern):
+        match = compiled.search(text)
+        if match is None:
+            continue
+        if begin == 0 or match.end() == match.start():
+            break
+        rest = text[match.end() :]
+        there = f'"{_short(rest)}"' if rest else "the end of the text"
+        return (
+            f'the text goes along with "{_short(pattern[:begin], 80)}"; then "{_short(pattern[begin:])}" is wanted, but there is {there}',
+            begin / len(pattern),
+        )
+    return "the text begins otherwise" if pattern.startswith("^") else "nothing in the text fits its pattern", 0.0
+
+
+@lru_cache(maxsize=4096)
+def _beginnings(pattern: str) -> tuple[tuple[int, re.Pattern[str]], ...]:
+    """All beginnings of a pattern that are patterns, the longest first; of a pattern of alternatives there are none."""
+    if has_choice(pattern):
+        return ()
+    found = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of half a character class
+        for end in range(len(pattern) - 1, 0, -1):
+            if pattern[end] in "*+?{":  # the quantifier belongs to what is before it
+                continue
+            try:
+                found.append((end, re.compile(pattern[:end])))
+            except (re.error, OverflowError):
+                continue
+    return tuple(found)
+
+
+def _short(text: str, length: int = 60) -> str:
+    return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def explain_trap(matcher: TrapMatcher, trap: Trap, *, timezone: str = "UTC") -> Explanation:
+    """Send one trap through the matcher, and say what each rule about its notification had to say to it."""
+    event = next(iter(matcher.scan([trap], timezone=timezone).events), None)
+    tried: list[Tried] = []
+    won = False
+    for rule, reason, fields in matcher.tried(trap):
+        if fields is None:
+            tried.append(Tried(rule=rule, verdict=Verdict.NO, reason=reason, nearness=0.5))
+            continue
+        tried.append(
+            Tried(
+                rule=rule,
+                verdict=Verdict.LATER if won else Verdict.WON,
+                reason="it fits too, but comes later" if won else "it fits, and is the first",
+                fields={name: str(value) for name, value in fields.items() if value is not None},
+            )
+        )
+        won = True
+    return Explanation(
+        shown=matcher.in_words(trap),
+        parts=(
+            ("at", trap.received_at.isoformat()),
+            ("source", trap.source),
+            ("version", trap.version.value),
+            ("notification", f"{notification_name(trap.notification)} ({trap.notification})"),
+        ),
+        event=event,
+        winner=next((one.rule for one in tried if one.verdict is Verdict.WON), None),
+        tried=tuple(tried),
+        others=matcher.rule_count - len(tried),
+    )

@@ -1,0 +1,168 @@
+"""`hamon rules explain`: lines and traps in, and why they become what they become out, in words or as JSON."""
+
+import bz2
+import gzip
+import lzma
+import os
+import re
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any, cast
+
+from hamon.analyze import recorded_trap
+from hamon.classify.explain import ENCODINGS, Explanation, Tried, Verdict, explain_line, explain_trap
+from hamon.classify.match import Matcher, decode, example_line
+from hamon.classify.traps import TrapMatcher
+from hamon.errors import ParseError
+from hamon.rules.schema import Rule, RuleSet
+
+MAX_LINE_BYTES = 1024 * 1024
+_HEX = re.compile(r"^(?:0x)?[0-9A-Fa-f]{2}(?:[ :]?[0-9A-Fa-f]{2}){15,}$")
+_TRAP_JSON = re.compile(r'^\s*\{.*"hex"\s*:')
+_OPENED: Mapping[str, Callable[..., object]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """`now` is near the time of the lines. `daemon`: they are texts alone, of this daemon. `closely`: rules that are asked about."""
+
+    now: datetime
+    timezone: str = "UTC"
+    year: int | None = None
+    daemon: str | None = None
+    closely: frozenset[str] = frozenset()
+
+
+class Explainer:
+    def __init__(self, rules: RuleSet, wanted: Wanted) -> None:
+        """Raises RuleError for a rule that names a reading that does not exist."""
+        self._matcher, self._traps, self._wanted = Matcher(rules, wanted.year), TrapMatcher(rules), wanted
+
+    def explain(self, line: str) -> Explanation:
+        """Explain a line of a log, or a trap in hexadecimal digits or JSON."""
+        wanted = self._wanted
+        if wanted.daemon is not None:
+            line = example_line(wanted.daemon, line)
+        elif _TRAP_JSON.match(line) or _HEX.match(line.strip()):
+            return self._explain_trap(line.strip())
+        return explain_line(self._matcher, line, received_at=wanted.now, timezone=wanted.timezone, year=wanted.year, closely=wanted.closely)
+
+    def _explain_trap(self, given: str) -> Explanation:
+        digits = re.sub(r"^0x|[ :]", "", given) if _HEX.match(given) else None
+        row = given if digits is None else f'{{"t": {self._wanted.now.timestamp()}, "src": "unknown", "hex": "{digits}"}}'
+        try:
+            trap = recorded_trap(row)
+        except ParseError as err:
+            return Explanation(shown=given, problem=f"taken for a trap, but {err}")
+        return explain_trap(self._traps, trap, timezone=self._wanted.timezone)
+
+
+def inputs(lines: Sequence[str], files: Sequence[Path], standard: IO[bytes]) -> Iterator[str]:
+    """What is to be explained, in order; empty lines of files are left out. Raises OSError."""
+    for line in lines:
+        if line == "-":
+            yield from _lines(standard)
+        else:
+            yield decode(os.fsencode(line), ENCODINGS)[0]
+    for path in files:
+        with _opened(path) as stream:
+            try:
+                yield from _lines(stream)
+            except (EOFError, zlib.error, lzma.LZMAError) as err:
+                raise OSError(None, str(err), str(path)) from err
+
+
+def _opened(path: Path) -> IO[bytes]:
+    opened = _OPENED.get(path.suffix)
+    return path.open("rb") if opened is None else cast(IO[bytes], opened(path, "rb"))
+
+
+def _lines(stream: IO[bytes]) -> Iterator[str]:
+    while line := stream.readline(MAX_LINE_BYTES):
+        if line.strip():
+            yield decode(line.rstrip(b"\r\n"), ENCODINGS)[0]
+
+
+def to_text(found: Explanation, *, every: bool = False, closely: frozenset[str] = frozenset()) -> str:
+    """The explanation for people. `every`: all rules that were tried; `closely`: those that are to be named in any case."""
+    told = [found.shown]
+    if found.problem:
+        return "\n".join([*told, f"  not read: {found.problem}"])
+    told += [f"  {name + ':':13} {value}" for name, value in found.parts if value]
+    if found.winner is not None:
+        told.append(f"  taken by:     {found.winner.id} ({found.winner.title}), in {found.winner.file}")
+        fields = next((one.fields for one in found.tried if one.verdict is Verdict.WON), None)
+        told += [f"    {name} = {value!r}" for name, value in (fields or {}).items()]
+    else:
+        told.append("  taken by:     no rule")
+    if (event := found.event) is not None:
+        about = [f"{name} {value}" for name, value in (("node", event.node), ("resource", event.resource)) if value]
+        told.append(f"  event:        {event.kind.value}{', ' if about else ''}{', '.join(about)}, at {event.at.isoformat()}")
+        told += [f"    {name} = {value!r}" for name, value in event.detail.items() if value is not None and name != "text"]
+    elif found.winner is not None:
+        told.append(f"  event:        none: the rule says that it tells nothing{_reading(found)}")
+    else:
+        told.append("  event:        none: it is counted, but not kept (only lines of level warning or worse of known daemons are)")
+    told += _others(found, every, closely)
+    return "\n".join(told)
+
+
+def _reading(found: Explanation) -> str:
+    return f' (read = "{found.winner.read}")' if found.winner is not None and found.winner.read else ""
+
+
+def _others(found: Explanation, every: bool, closely: frozenset[str]) -> list[str]:
+    losers = [one for one in found.tried if one.verdict is not Verdict.WON]
+    named: list[Tried] = [one for one in losers if one.rule.id in closely]
+    if every:
+        named = [one for one in losers if one.tried or one.verdict is not Verdict.NO or one.rule.id in closely]
+    else:
+        named += [one for one in losers if one.verdict is not Verdict.NO and one not in named]
+        if found.winner is None:
+            named += [one for one in found.near if one not in named]
+    tried = sum(one.tried for one in found.tried)
+    told = [f"  tried:        {tried} of {len(found.tried) + found.others} rules; the others are for other words, daemons or notifications"]
+    if named:
+        told.append("  not taken by:")
+        told += [f"    {one.rule.id}: {one.reason}" for one in named]
+    return told
+
+
+def to_json(found: Explanation, *, every: bool = False, closely: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """The explanation as one object; what is not known is null. `every`: also the rules that were ruled out by the line's words."""
+    event = found.event
+    named = [one for one in found.tried if every or one.tried or one.verdict is not Verdict.NO or one.rule.id in closely]
+    return {
+        "line": found.shown,
+        "problem": found.problem or None,
+        "parts": dict(found.parts),
+        "rule": found.winner.id if found.winner is not None else None,
+        "event": None
+        if event is None
+        else {
+            "at": event.at.isoformat(),
+            "kind": event.kind.value,
+            "node": event.node,
+            "resource": event.resource,
+            "reporter": event.reporter,
+            "source": event.source.value,
+            "detail": dict(event.detail),
+        },
+        "rules": [
+            {
+                "id": one.rule.id,
+                "title": one.rule.title,
+                "file": one.rule.file,
+                "daemon": one.rule.daemon if isinstance(one.rule, Rule) else None,
+                "verdict": one.verdict.value,
+                "tried": one.tried,
+                "reason": one.reason,
+                "fields": one.fields,
+            }
+            for one in named
+        ],
+        "others": found.others + len(found.tried) - len(named),
+    }
