@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from prometheus_client import CollectorRegistry
 
 from hamon import data
@@ -154,7 +155,7 @@ async def test_traps_become_incidents_in_the_history(tmp_path: Path) -> None:
         await store.close()
 
 
-async def test_lost_traps_are_an_incident_until_none_was_lost_for_a_while(tmp_path: Path) -> None:
+async def test_lost_traps_are_an_incident_until_none_was_lost_for_a_while(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     url = f"sqlite:///{tmp_path / 'hamon.db'}"
     migrate.upgrade(url)
     clock = FakeClock(NOW)
@@ -179,6 +180,11 @@ async def test_lost_traps_are_an_incident_until_none_was_lost_for_a_while(tmp_pa
         await processor._record(processor._digest([end]))
         found = {incident.kind: incident for incident in await store.incidents(IncidentFilter())}
         assert (found[IncidentKind.TRAPS_DROPPED].state, found[IncidentKind.MONITORING_LOST].state) == ("resolved", "open")
+        logged = [(record.levelname, record.message, getattr(record, "source", "")) for record in caplog.records]
+        assert logged == [
+            ("WARNING", "a source is lost", "pm01"),
+            ("WARNING", "a source gives more than can be taken", "127.0.0.1:9162"),
+        ]
     finally:
         await store.close()
 

@@ -33,7 +33,7 @@ def test_the_first_lines_tell_the_story(main: list[Incident]) -> None:
         "[info] demo: service web_shop switched over pm02 -> pm01 (planned), down 1.1 s, protected again",
         "[major] demo: standby pm02 could not take over services web_shop, database: node lost (unplanned), protected again",
         "[info] demo: maintenance mode ended (planned)",
-        "[major] demo: services web_shop, database failed over pm01 -> pm02 (unplanned), down 1.7 s, NOT protected: pm01 cannot take over",
+        "[major] demo: services web_shop, database failed over pm01 -> pm02 (unplanned), down 6.7 s, NOT protected: pm01 cannot take over",
     ]
 
 

@@ -326,6 +326,8 @@ class Processor:
                 case SourceLost() | SourceBack():
                     source = (observation.collector, observation.path)
                     news = [_source_event(observation)] if self._polls.source(observation) else []
+                    if news:
+                        _log_source(observation)
                     items.setdefault(observation.cluster, _Merge()).add(source, news)
                 case Tick():
                     for name in self._engines:
@@ -532,6 +534,21 @@ def _target_event(observation: TargetLags | TargetDelivers) -> Event:
         resource=observation.target,
         detail=about,
     )
+
+
+def _log_source(observation: SourceLost | SourceBack) -> None:
+    """Also where nobody is told, the operator of hamon finds what it cannot see, and the remedy, in its own log."""
+    facts = {"cluster": observation.cluster, "collector": observation.collector, "source": observation.path}
+    match observation:
+        case SourceLost(dropped=0, reason=reason):
+            log.warning("a source is lost", extra=facts | {"reason": reason})
+        case SourceLost(dropped=dropped, reason=reason):
+            log.warning("a source gives more than can be taken", extra=facts | {"reason": reason, "dropped": dropped})
+        case SourceBack(dropped=dropped, reason=reason):
+            log.info(
+                "a source loses nothing any more" if dropped else "a source gives data",
+                extra=facts | ({"reason": reason} if reason else {}),
+            )
 
 
 def _source_event(observation: SourceLost | SourceBack) -> Event:

@@ -99,6 +99,18 @@ STANDBY_FAULT = Incident(
     reasons=("pm02",),
     cause=Cause(kind="node_lost", node="pm02", at=START, text="Node pm02 state is now lost"),
 )
+UNSEEN = Incident(
+    key="monitoring_lost-logs__var_log_pacemaker.log-20261122T111021Z",
+    cluster="web01",
+    kind=IncidentKind.MONITORING_LOST,
+    severity=Severity.WARNING,
+    state=IncidentState.OPEN,
+    nodes=("pm01",),
+    resources=("/var/log/pacemaker.log",),
+    started_at=START,
+    detected_at=START,
+    cause=Cause(kind="source_lost", node="pm01", at=START, text="missing: /var/log/pacemaker.log does not exist"),
+)
 
 anything = st.text(max_size=80)
 names = st.lists(anything, max_size=5).map(tuple)

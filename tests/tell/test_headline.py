@@ -11,7 +11,7 @@ from hamon.classify.services import Reason
 from hamon.model.event import EventKind
 from hamon.model.incident import Cause, Incident, IncidentKind, IncidentState, Outcome, Severity
 from hamon.tell.headline import reasons_text
-from tests.tell.samples import FAILED, FAILOVER, ONGOING, RESOLVED, STANDBY_FAULT, entry, incidents
+from tests.tell.samples import FAILED, FAILOVER, ONGOING, RESOLVED, STANDBY_FAULT, UNSEEN, entry, incidents
 
 TABLE = [
     (
@@ -59,6 +59,11 @@ TABLE = [
         replace(STANDBY_FAULT, kind=IncidentKind.INTERCONNECT_DEGRADED, nodes=("pm01", "pm02"), redundancy=None),
         "[major] web01: interconnect degraded between pm01 and pm02",
         "[重大] web01: インターコネクト故障（pm01 と pm02 の間）",
+    ),
+    (
+        UNSEEN,
+        "[warning] web01: monitoring lost of pm01, nothing comes from /var/log/pacemaker.log",
+        "[警告] web01: 監視不能、ノード pm01、/var/log/pacemaker.log から情報が届かない",
     ),
 ]
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hamon import tell
 from hamon.model.event import EventKind
 from hamon.model.incident import Cause, Incident, IncidentKind, Outcome
-from tests.tell.samples import FAILED, FAILOVER, ONGOING, RESOLVED, STANDBY_FAULT, entry, incidents
+from tests.tell.samples import FAILED, FAILOVER, ONGOING, RESOLVED, STANDBY_FAULT, UNSEEN, entry, incidents
 
 LITERAL = {"SELECT * FROM pg_stat_replication;"}
 
@@ -82,6 +82,14 @@ def test_a_command_gets_only_harmless_names() -> None:
     incident = replace(STANDBY_FAULT, nodes=("pm02; rm -rf /",), cause=Cause(kind="node_lost"), fenced=())
     assert "`pcs cluster start NODE`" in steps(incident)
     assert "`pcs cluster start --help`" not in steps(replace(incident, nodes=("--help",)))
+
+
+@pytest.mark.parametrize("language", tell.LANGUAGES)
+def test_where_no_node_is_known_the_steps_name_none(language: str) -> None:
+    assert "pm01" in steps(UNSEEN, language)
+    unknown = steps(replace(UNSEEN, nodes=()), language)
+    assert "NODE" not in unknown
+    assert "`systemctl status corosync pacemaker`" in unknown
 
 
 def test_a_daemon_is_no_resource_to_clean_up() -> None:
