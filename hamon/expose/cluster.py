@@ -315,14 +315,7 @@ def _trouble(found: Rows, status: ClusterStatus, fresh: bool) -> None:
     for attribute in status.attributes:
         if attribute.expected is not None:
             key = labels(("attribute", "node"), (attribute.name, attribute.node))
-            found["hamon_attribute_degraded"][key] = not fresh or _below(attribute.value, attribute.expected)
-
-
-def _below(value: str, expected: str) -> bool:
-    try:
-        return float(value) < float(expected)
-    except ValueError:
-        return value != expected
+            found["hamon_attribute_degraded"][key] = not fresh or attribute.is_low
 
 
 def _fencing(found: Rows, status: ClusterStatus, fresh: bool) -> None:

@@ -402,10 +402,9 @@ def _drbd(t: _Words, status: ClusterStatus) -> Iterator[Row]:
 
 def _attributes(status: ClusterStatus) -> Iterator[Row]:
     for item in status.attributes:
-        is_low = item.expected is not None and item.value != item.expected
         yield Row(
             name=f"{item.node} {item.name}",
             text=tell.clean(item.value, 200),
-            tone="warning" if is_low else "info",
-            note=f"!= {item.expected}" if is_low else "",
+            tone="warning" if item.is_low else "info",
+            note=f"< {item.expected}" if item.is_low else "",
         )

@@ -162,6 +162,16 @@ class AttributeStatus:
     value: str
     expected: str | None = None
 
+    @property
+    def is_low(self) -> bool:
+        """Whether it is below the expected, as far as there is one; what is no number is low where it differs."""
+        if self.expected is None:
+            return False
+        try:
+            return float(self.value) < float(self.expected)
+        except ValueError:
+            return self.value != self.expected
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationStatus:

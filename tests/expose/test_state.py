@@ -129,6 +129,17 @@ def test_columns_are_aligned_also_in_japanese() -> None:
     assert as_text(shown).splitlines()[-2:] == ["      日本    a", "    X abcdef  b  (c)"]
 
 
+@pytest.mark.parametrize(
+    ("value", "expected", "note"),
+    [("100", "300", "< 300"), ("0", "100", "< 100"), ("100", "100", ""), ("100", "0", ""), ("lost", "100", "< 100"), ("7", None, "")],
+)
+def test_an_attribute_is_marked_where_it_is_below_what_is_expected(value: str, expected: str | None, note: str) -> None:
+    attribute = AttributeStatus(node="n1", name="pingd", value=value, expected=expected)
+    shown = told(of(ClusterStatus(at=at(0), dc="n1", attributes=(attribute,))), at(0))
+    (found,) = [item for item in shown.sections if item.key == "attributes"]
+    assert [(row.note, row.tone) for row in found.rows] == [(note, "warning" if note else "info")]
+
+
 def test_hostile_text_stays_on_its_line() -> None:
     attribute = AttributeStatus(node="n1", name="a", value="x\ny\x1b[31m")
     text = as_text(told(of(ClusterStatus(at=at(0), dc="n1", attributes=(attribute,))), at(0)))
