@@ -17,6 +17,7 @@ from typing import IO, Any, cast
 from zoneinfo import ZoneInfo
 
 from hamon import recorded_polls
+from hamon.classify.clocks import ahead, by_one_clock
 from hamon.classify.facts import Key, fact_key
 from hamon.classify.incidents import Engine
 from hamon.classify.match import Matcher
@@ -121,6 +122,7 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
     incidents: dict[str, Incident] = {}
     # Where times are equal the order of the files decides: it must not be that of the arguments.
     canonical = sorted(kept, key=lambda item: (item.source is Source.TRAP, item.node or "", item.form or "", item.name))
+    _by_one_clock(canonical)
     ordered = list(causal_order([events for item in canonical for events in _streams(item)]))
     end = max((*(event.at for event in ordered), *(snapshot.status.at for snapshot in polls)), default=None)
     steps: list[Event | Snapshot | Tick] = [*with_snapshots(ordered, polls)]
@@ -477,6 +479,18 @@ def _trap(datagram: _Captured, message: TrapMessage, options: Options) -> Trap:
 
 
 # -- order
+
+
+def _by_one_clock(items: Sequence[Input]) -> None:
+    """Give all logs the time of one clock; whose was wrong is told with each input."""
+    offsets = ahead(item.events for item in items if item.source is Source.LOG)
+    for item in items if offsets else ():
+        wrong = sorted({event.reporter for event in item.events if event.reporter is not None} & offsets.keys())
+        item.events = list(by_one_clock(item.events, offsets))
+        for name in wrong:
+            seconds = offsets[name].total_seconds()
+            way = "ahead of" if seconds > 0 else "behind"
+            item.errors.append(f"the clock of {name} is {abs(seconds):.1f} s {way} that of the other logs; its times are corrected by that")
 
 
 def _streams(item: Input) -> list[list[Event]]:

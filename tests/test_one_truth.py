@@ -1,0 +1,130 @@
+"""One truth: what is said of a recording does not change with the order, the copies, the gaps and the clocks of its evidence.
+
+The evidence is altered as it gets altered on its way: nodes whose clocks differ, logs that are rotated, copied twice, mixed into one file,
+or lost where another log of the node has the same. What an operator is told must stay: what, of whom, planned or not, from where to where,
+and how it ended.
+"""
+
+import gzip
+import re
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.recordings import NAMES, WITNESSES, Answer, answer_from, answer_to, evidence, truth_of
+from tests.truth import faults
+
+STAMP = re.compile(rb"^([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)", re.MULTILINE)
+LOGS = WITNESSES["both"]
+SINGLE = [name for name in NAMES if truth_of(name)["expected"]["classification"] != "several"]
+"""Recordings in which one thing was done: their phases are told apart by nothing but the recorder's clock."""
+some = settings(max_examples=40, deadline=None)
+recordings = st.sampled_from(SINGLE)
+
+
+@cache
+def log_of(path: Path) -> bytes:
+    return gzip.decompress(path.read_bytes())
+
+
+def essence(answer: Answer) -> Counter[tuple[object, ...]]:
+    """What an operator is told of the main incidents: not when, but what."""
+    return Counter(
+        (
+            item["kind"],
+            item["planned"],
+            item["outcome"],
+            item["severity"],
+            item["from_node"],
+            item["to_node"],
+            tuple(sorted(item["nodes"])),
+            tuple(sorted(item["resources"])),
+            tuple(sorted(item["fenced"])),
+        )
+        for item in answer["incidents"]
+        if item["part_of"] is None and item["severity"] != "info"
+    )
+
+
+def answer_of(name: str, logs: Sequence[tuple[str, bytes]]) -> Answer:
+    """The answer to these logs, as files of these names in this order."""
+    with TemporaryDirectory() as folder:
+        paths = []
+        for number, (node, data) in enumerate(logs):
+            path = Path(folder) / f"{number:03}-{node}.log"
+            path.write_bytes(data)
+            paths.append(path)
+        return answer_to(name, paths)
+
+
+def by_another_clock(data: bytes, seconds: int) -> bytes:
+    """A log as its node writes it when its clock is this much ahead."""
+
+    def moved(match: re.Match[bytes]) -> bytes:
+        at = datetime.strptime(f"2026 {match[1].decode()} +0000", "%Y %b %d %H:%M:%S %z") + timedelta(seconds=seconds)
+        return at.strftime("%b %d %H:%M:%S").encode()
+
+    return STAMP.sub(moved, data)
+
+
+@some
+@given(recordings, st.integers(0, 1), st.integers(-15, 15), st.sampled_from(["ha-log", "both", "all"]))
+def test_clocks_that_differ_by_seconds_change_nothing(name: str, which: int, seconds: int, witnesses: str) -> None:
+    node = truth_of(name)["nodes"][which]
+    with TemporaryDirectory() as folder:
+        paths = []
+        for number, path in enumerate(evidence(name, *WITNESSES[witnesses])):
+            if path.parent.name == node:
+                moved = Path(folder) / f"{number}.log"
+                moved.write_bytes(by_another_clock(log_of(path), seconds))
+                path = moved
+            paths.append(path)
+        answer = answer_to(name, paths)
+    assert faults(truth_of(name), answer, sources={"log"} if witnesses != "all" else {"log", "trap", "poll"}) == []
+    told = [error for item in answer["inputs"] for error in item["errors"]]
+    assert all(" s ahead of that of " in error or " s behind that of " in error for error in told)
+    assert not told or seconds != 0
+
+
+@some
+@given(recordings, st.data())
+def test_logs_in_pieces_in_any_order_and_twice_change_nothing(name: str, data: st.DataObject) -> None:
+    pieces = []
+    for path in evidence(name, *LOGS):
+        lines = log_of(path).splitlines(keepends=True)
+        cuts = sorted(data.draw(st.lists(st.integers(0, len(lines)), max_size=3)))
+        pieces += [
+            (path.parent.name, b"".join(lines[begin:end]))
+            for begin, end in zip([0, *cuts], [*cuts, len(lines)], strict=True)
+            if begin < end
+        ]
+    again = data.draw(st.lists(st.sampled_from(pieces), max_size=2)) if pieces else []
+    mixed = data.draw(st.permutations([*pieces, *again]))
+    assert essence(answer_of(name, mixed)) == essence(answer_from(name, "both"))
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_the_lines_of_all_nodes_in_one_file_say_the_same(name: str) -> None:
+    logs = [log_of(path).splitlines(keepends=True) for path in evidence(name, "*/ha-log.gz")]
+    merged = sorted((line for lines in logs for line in lines), key=lambda line: line[:15])
+    assert essence(answer_of(name, [("all", b"".join(merged))])) == essence(answer_from(name, "ha-log"))
+
+
+@some
+@given(recordings, st.data())
+def test_lines_that_one_of_two_witnesses_lost_change_nothing(name: str, data: st.DataObject) -> None:
+    logs = []
+    for path in evidence(name, *LOGS):
+        lines = log_of(path).splitlines(keepends=True)
+        if path.name == "ha-log.gz" and lines:
+            begin = data.draw(st.integers(0, len(lines) - 1))
+            del lines[begin : begin + data.draw(st.integers(1, 40))]
+        logs.append((path.parent.name, b"".join(lines)))
+    assert faults(truth_of(name), answer_of(name, logs)) == []
