@@ -483,14 +483,16 @@ def _trap(datagram: _Captured, message: TrapMessage, options: Options) -> Trap:
 
 def _by_one_clock(items: Sequence[Input]) -> None:
     """Give all logs the time of one clock; whose was wrong is told with each input."""
-    offsets = ahead(item.events for item in items if item.source is Source.LOG)
+    offsets = ahead(item.events for item in items)
     for item in items if offsets else ():
+        if item.source is not Source.LOG:
+            continue
         wrong = sorted({event.reporter for event in item.events if event.reporter is not None} & offsets.keys())
         item.events = list(by_one_clock(item.events, offsets))
         for name in wrong:
             seconds = offsets[name].total_seconds()
             way = "ahead of" if seconds > 0 else "behind"
-            item.errors.append(f"the clock of {name} is {abs(seconds):.1f} s {way} that of the other logs; its times are corrected by that")
+            item.errors.append(f"the clock of {name} is {abs(seconds):.1f} s {way} that of the others; its times are corrected by that")
 
 
 def _streams(item: Input) -> list[list[Event]]:

@@ -1,8 +1,8 @@
 """How far the clocks of nodes are apart, by the facts that several of them tell: the same thing happened at the same moment for all.
 
 Only what most of the shared facts agree on counts, and only a difference of a second or more: below that, the clocks are as good as the
-stamps. The order of events and the length of an outage need it; a clock that is right cannot be told from one that is wrong, so all times
-become those of one node, the one that tells most.
+stamps. The order of events and the length of an outage need it. Of two nodes nobody can tell whose clock is right: all times become
+those of one of them, unless traps tell when they came.
 """
 
 from collections import Counter, defaultdict
@@ -42,25 +42,37 @@ _NO_CLOCK = frozenset(
     }
 )
 
+RECEIVER = ""
+"""Who received the traps, and asked for the polls: by its clock all nodes can be judged."""
+
 Times = Mapping[Key, tuple[datetime, datetime]]
 """A fact -> when a node told it first and last."""
 
 
 def ahead(logs: Iterable[Sequence[Event]]) -> dict[str, timedelta]:
-    """Node -> how far its clock is ahead of that of the node that tells most; those that are right, or not comparable, are missing."""
+    """Node -> how far its clock is ahead of the one that counts; those that are right, or not comparable, are missing.
+
+    It is that of the receiver of the traps, if there are any, else that of the node that tells most.
+    """
     told: dict[str, dict[Key, tuple[datetime, datetime]]] = defaultdict(dict)
     count: Counter[str] = Counter()
     for events in logs:
+        cut = timedelta(0) if any(event.at.microsecond for event in events[:50]) else _WHOLE_SECOND / 2  # half of a second, on average
         for event in events:
-            if event.source is not Source.LOG or event.reporter is None or event.kind in _NO_CLOCK:
+            if event.source is Source.POLL or event.reporter is None or event.kind in _NO_CLOCK:
                 continue
-            count[event.reporter] += 1
+            if event.source is Source.TRAP and event.kind is EventKind.ATTRIBUTE_CHANGED:
+                continue  # told when it is written, which dampening delays
+            name, at = (event.reporter, event.at + cut) if event.source is Source.LOG else (RECEIVER, event.received_at)
+            count[name] += 1
             key = _key(event)
-            first, last = told[event.reporter].get(key, (event.at, event.at))
-            told[event.reporter][key] = min(first, event.at), max(last, event.at)
+            first, last = told[name].get(key, (at, at))
+            told[name][key] = min(first, at), max(last, at)
     if len(told) < 2:
         return {}
-    placed = {min(told, key=lambda name: (-count[name], name)): timedelta(0)}
+    most = min(told.keys() - {RECEIVER}, key=lambda name: (-count[name], name))
+    received = [name for name in told if name != RECEIVER and _difference(told[name], told.get(RECEIVER, {})) is not None]
+    placed = {RECEIVER if received else most: timedelta(0)}
     while True:
         found = {
             name: placed[known] + difference

@@ -56,8 +56,8 @@ def test_a_single_fact_says_nothing_of_clocks() -> None:
 
 def test_a_clock_is_compared_through_a_third_node() -> None:
     first = told("pm01", *FACTS, ("x", 1.0), ("y", 2.0), ("z", 3.0), ("w", 4.0))
-    second = told("pm02", ("a", 5.1), ("b", 8.2), ("c", 14.7), ("q", 40.0), ("r", 41.0), ("s", 43.0))
-    third = told("pm03", ("q", 30.0), ("r", 31.0), ("s", 33.0))
+    second = told("pm02", ("a", 5.1), ("b", 8.2), ("c", 14.7), ("q", 40.1), ("r", 41.1), ("s", 43.1))
+    third = told("pm03", ("q", 30.1), ("r", 31.1), ("s", 33.1))
     assert ahead([first, second, third]) == {"pm02": timedelta(seconds=5), "pm03": timedelta(seconds=-5)}
 
 
