@@ -218,7 +218,12 @@ class Gateway:
             if config.snmp.agent.enabled and self.local is not None:
                 agent = Agent(config.snmp.agent, self.local, clock, partial(self._moment, views, store, tally, outlets))
                 await asyncio.to_thread(agent.open)
-            metrics.expect(clusters=settings, collectors=[name for _, name, _ in config.collectors()], targets=outlets)
+            metrics.expect(
+                clusters=settings,
+                collectors=[name for _, name, _ in config.collectors()],
+                receivers=config.collect.get("snmp_trap", {}),
+                targets=outlets,
+            )
             metrics.watch(views, settings)
             await metrics.refresh(store)
             numbers = metrics.answer(store, asyncio.get_running_loop())

@@ -54,6 +54,8 @@ OWN: tuple[Described, ...] = (
     counter("hamon_lines_truncated_total", "Lines longer than the limit, cut.", "collector"),
     counter("hamon_lines_undecodable_total", "Lines that are text in none of the configured encodings.", "collector"),
     counter("hamon_parse_errors_total", "Lines without the form of any known log.", "collector"),
+    counter("hamon_traps_matched_total", "Traps that a rule knows.", "collector"),
+    counter("hamon_traps_unmatched_total", "Traps that no rule knows; each is kept as an event.", "collector"),
     counter(
         "hamon_deliveries_total",
         "Attempts to hand over a notification; result is sent, failed (given up), or why it is tried again.",
@@ -164,12 +166,21 @@ class Metrics:
         self._judged: dict[tuple[str, str], set[str]] = {}
         self._refreshed = False
 
-    def expect(self, *, clusters: Iterable[str] = (), collectors: Iterable[str] = (), targets: Iterable[str] = ()) -> None:
+    def expect(
+        self,
+        *,
+        clusters: Iterable[str] = (),
+        collectors: Iterable[str] = (),
+        receivers: Iterable[str] = (),
+        targets: Iterable[str] = (),
+    ) -> None:
         """Show what is configured from the start, at 0, so that a first increase is seen as one."""
         for collector in collectors:
             for name in ("read", "truncated", "undecodable"):
                 self._counters[f"hamon_lines_{name}_total"].labels(collector)
             self._counters["hamon_parse_errors_total"].labels(collector)
+        for receiver in receivers:
+            self.traps(receiver, 0, 0)
         for target in targets:
             for result in ("sent", "failed", *DeliveryReason):
                 self._counters["hamon_deliveries_total"].labels(target, result)
@@ -208,6 +219,11 @@ class Metrics:
             self._counters["hamon_lines_matched_total"].labels(collector, daemon).inc(matched)
         if unmatched:
             self._counters["hamon_lines_unmatched_total"].labels(collector, daemon).inc(unmatched)
+
+    def traps(self, collector: str, matched: int, unmatched: int) -> None:
+        """Count traps, known to a rule or not."""
+        self._counters["hamon_traps_matched_total"].labels(collector).inc(matched)
+        self._counters["hamon_traps_unmatched_total"].labels(collector).inc(unmatched)
 
     def truncated(self, collector: str, lines: int = 1) -> None:
         self._counters["hamon_lines_truncated_total"].labels(collector).inc(lines)

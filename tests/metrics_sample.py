@@ -199,6 +199,7 @@ async def filled() -> Metrics:
     }
     resolved = step(3, TransitionKind.RESOLVED, state=IncidentState.RESOLVED, **done)
     metrics.recorded([event], [step(1, TransitionKind.OPENED, key="departure/pm01/2"), step(2, **done), resolved])
+    metrics.traps("snmp", 9, 1)
     metrics.delivered("ops", "sent", 0.05)
     metrics.delivered("duty", "unreachable", 2.0)
     metrics.relayed("ops", "relayed", 3)

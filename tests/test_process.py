@@ -127,7 +127,7 @@ async def test_a_receipt_comes_when_the_history_holds_it_and_not_before(tmp_path
 async def test_traps_become_incidents_in_the_history(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'hamon.db'}"
     migrate.upgrade(url)
-    clock = FakeClock(NOW)
+    clock, registry = FakeClock(NOW), CollectorRegistry()
     store = SqlStore(url, clock=clock)
     processor = Processor(
         {"test": ClusterSettings(name="test")},
@@ -135,7 +135,7 @@ async def test_traps_become_incidents_in_the_history(tmp_path: Path) -> None:
         store,
         [],
         clock,
-        Metrics(CollectorRegistry(), "test"),
+        Metrics(registry, "test"),
         recorded=lambda: None,
     )
     try:
@@ -151,6 +151,8 @@ async def test_traps_become_incidents_in_the_history(tmp_path: Path) -> None:
         assert {event.source for event in stored} == {Source.TRAP}
         assert [event.detail["notification"] for event in stored if event.kind is EventKind.UNCLASSIFIED] == ["1.3.6.1.4.1.9.9.1"]
         assert len(stored) == 11  # one of the eleven tells nothing
+        counted = {name: registry.get_sample_value(f"hamon_traps_{name}_total", {"collector": "main"}) for name in ("matched", "unmatched")}
+        assert counted == {"matched": 11, "unmatched": 1}
     finally:
         await store.close()
 

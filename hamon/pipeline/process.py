@@ -20,7 +20,7 @@ from hamon.classify.order import causal_order, with_snapshots
 from hamon.classify.routes import Target, plan
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import VERSION, State
-from hamon.classify.traps import TrapMatcher
+from hamon.classify.traps import TrapMatcher, TrapScan
 from hamon.clock import Clock
 from hamon.errors import StoreError
 from hamon.model.cluster import ClusterStatus, ClusterView
@@ -78,6 +78,8 @@ class Counts(Protocol):
     def read(self, collector: str, lines: int) -> None: ...
 
     def lines(self, collector: str, daemon: str, matched: int, unmatched: int) -> None: ...
+
+    def traps(self, collector: str, matched: int, unmatched: int) -> None: ...
 
     def truncated(self, collector: str, lines: int = 1) -> None: ...
 
@@ -421,19 +423,26 @@ class Processor:
 
     def _scan_traps(self, batch: TrapBatch) -> Sequence[Event]:
         """Match traps; a defect is logged and counted, and they are taken one by one, so that it stops nothing else."""
+        whole = TrapScan()
         try:
-            return self._traps.scan(batch.traps).events
+            whole = self._traps.scan(batch.traps)
         except Exception:
             self._counts.defect()
             log.exception("defect while reading traps; they are tried one by one", extra={"source": batch.collector})
-        events: list[Event] = []
-        for trap in batch.traps:
-            try:
-                events += self._traps.scan([trap]).events
-            except Exception:
-                self._counts.defect()
-                log.error("a trap meets a defect of hamon and is left out", extra={"source": batch.collector, "trap": trap})
-        return events
+            for trap in batch.traps:
+                try:
+                    scan = self._traps.scan([trap])
+                except Exception:
+                    self._counts.defect()
+                    # Not the trap itself: what relays append may hold a community.
+                    about = {"source": batch.collector, "notification": trap.notification, "address": trap.source}
+                    log.error("a trap meets a defect of hamon and is left out", extra=about)
+                else:
+                    whole.events += scan.events
+                    whole.matched += scan.matched
+                    whole.unmatched += scan.unmatched
+        self._counts.traps(batch.collector, whole.matched, whole.unmatched)
+        return whole.events
 
     def _plan(self, transitions: Sequence[Transition]) -> Sequence[Delivery]:
         if not any(transition.notice or transition.incident.part_of for transition in transitions):
