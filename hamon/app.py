@@ -36,8 +36,8 @@ from hamon.errors import ConfigError, Problem, RuleError, StoreError
 from hamon.metrics import Metrics
 from hamon.model.cluster import ClusterView, ReceiverView, SourceView
 from hamon.model.delivery import Delivery, Notification, Relay
-from hamon.model.incident import Severity
-from hamon.model.observation import Polled, Snapshot, Trap
+from hamon.model.incident import IncidentKind, Severity
+from hamon.model.observation import GATEWAY, Polled, Snapshot, Trap
 from hamon.notify import NOTIFIERS
 from hamon.notify.snmp_trap import SnmpTrapNotifier
 from hamon.notify.target import TargetSection
@@ -212,6 +212,8 @@ class Gateway:
             )
             deliverer.report = processor.put
             positions = await processor.restore()
+            backlogs = await store.incidents(IncidentFilter(cluster=GATEWAY, kind=IncidentKind.DELIVERY_BACKLOG, open_only=True))
+            deliverer.lagged(target for incident in backlogs for target in incident.resources)
             collectors += [COLLECTORS[kind][1](name, section, clock, positions) for kind, name, section in config.collectors()]
             await asyncio.to_thread(self._open, collectors)
             views = _Views(processor, collectors)

@@ -10,7 +10,7 @@ import logging
 import math
 import traceback
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -113,13 +113,18 @@ class Deliverer:
         self._call = asyncio.Event()
         self.report: Callable[[TargetLags | TargetDelivers], Awaitable[None]] | None = None
         self._held: dict[str, datetime] = {}
-        # After a start nobody knows who lagged before it: the first success of each target ends what may be open.
-        self._lagging: set[str] = set(outlets)
+        self._lagging: set[str] = set()
         self._told_of: set[str] = set()
         self._sending: dict[str, tuple[Delivery, asyncio.Task[None]]] = {}
         self._read: dict[str, deque[Delivery]] = {}
         self._look_at = 0.0
         self._stopping = False
+
+    def lagged(self, targets: Iterable[str]) -> None:
+        """These lagged when an earlier run ended, and people know it: their first success ends that."""
+        known = set(targets) & set(self._outlets)
+        self._lagging |= known
+        self._told_of |= known
 
     def wake(self) -> None:
         """Say that the outbox may hold something new."""

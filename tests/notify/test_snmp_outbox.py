@@ -165,8 +165,8 @@ async def test_above_its_limit_overtaken_steps_are_dropped_and_a_pair_is_told_as
 class _Refusing:
     """Takes nothing, for the given reason, until it is mended."""
 
-    def __init__(self, error: DeliveryError) -> None:
-        self.error: DeliveryError | None = error
+    def __init__(self, error: DeliveryError | None) -> None:
+        self.error = error
 
     async def send(self, notification: Notification) -> None:
         if self.error is not None:
@@ -174,6 +174,26 @@ class _Refusing:
 
     async def close(self) -> None:
         """Nothing is open."""
+
+
+@pytest.mark.parametrize("lagged", [False, True])
+async def test_the_first_success_after_a_start_ends_only_what_was_told_before_it(lagged: bool) -> None:
+    outbox, clock = outbox_of(stories(1)), FakeClock(AT)
+    reports: asyncio.Queue[TargetLags | TargetDelivers] = asyncio.Queue()
+    target = config("192.0.2.1").target("ops")
+    deliverer = Deliverer(outbox, {"ops": Outlet(target=target, notifier=_Refusing(None))}, compose, clock)
+    deliverer.report = reports.put
+    if lagged:
+        deliverer.lagged(["ops", "gone"])
+    delivering = asyncio.create_task(deliverer.run())
+    async with asyncio.timeout(20):
+        while await outbox.pending_deliveries():
+            await asyncio.sleep(0.01)
+        if lagged:
+            assert await reports.get() == TargetDelivers(target="ops", at=clock.now())
+    delivering.cancel()
+    await asyncio.gather(delivering, return_exceptions=True)
+    assert reports.empty()
 
 
 async def test_a_target_that_refuses_its_credentials_is_told_of_at_once_and_again_when_it_is_mended() -> None:
