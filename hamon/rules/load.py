@@ -1,10 +1,13 @@
 """Rule files to a RuleSet. A file that is wrong refuses the whole set, with file, rule and reason."""
 
+import re
 import tomllib
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from hamon.errors import RuleError
 from hamon.rules.schema import ABSENT, Rule, RuleFile, RuleSet, TrapRule, compile_rule, compile_trap
@@ -34,12 +37,29 @@ def load_file(path: Path) -> RuleSet:
             raw = data[str(place[0])][place[1]]
             rule_id = str(raw.get("id", f"number {place[1] + 1}")) if isinstance(raw, dict) else f"number {place[1] + 1}"
         where = ".".join(str(part) for part in place[2:]) or ".".join(str(part) for part in place)
-        raise RuleError(str(path), rule_id, f"{where}: {first['msg']}") from err
+        raise RuleError(str(path), rule_id, f"{where}: {_said(first)}") from err
     return RuleSet(
         tuple(compile_rule(entry, str(path)) for entry in content.rule),
         tuple(compile_trap(entry, str(path)) for entry in content.trap),
         ABSENT | frozenset(content.absent),
     )
+
+
+def _said(details: ErrorDetails) -> str:
+    """What pydantic says, in plain words."""
+    match details["type"]:
+        case "missing":
+            return "is required"
+        case "extra_forbidden":
+            return "no such key; rules/README.md has all of them"
+        case "too_short":
+            return "must have at least one entry"
+        case "enum" | "literal_error":
+            given, words = str(details["input"])[:60], re.findall(r"'([^']*)'", details["ctx"]["expected"])
+            close = get_close_matches(given, words, 1)
+            return f'"{given}" is none of those that rules/README.md lists' + (f'; did you mean "{close[0]}"?' if close else "")
+        case _:
+            return details["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
 
 
 def load(folders: Sequence[Path]) -> RuleSet:

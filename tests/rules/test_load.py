@@ -46,10 +46,14 @@ def test_a_good_file_gives_its_rules(tmp_path: Path) -> None:
     ("spoil", "rule", "reason"),
     [
         (("[[rule]]", "[[rule"), None, "not TOML"),
-        (('event = "disk_error"', 'event = "disk_error"\nevnt = 1'), "disk-slow", "evnt"),
-        (('event = "disk_error"', 'event = "disk_eror"'), "disk-slow", "event"),
-        (("(?P<device>", "(?P<device"), "disk-slow", "not a regular expression"),
-        (("[[rule.example]]\nline = 'disk sda is slow today'\ngives = { device = 'sda' }\n", ""), "disk-slow", "example"),
+        (('event = "disk_error"', 'event = "disk_error"\nevnt = 1'), "disk-slow", "evnt: no such key"),
+        (
+            ('event = "disk_error"', 'event = "disk_eror"'),
+            "disk-slow",
+            'event: "disk_eror" is none of those that rules/README.md lists; did you mean "disk_error"?',
+        ),
+        (("(?P<device>", "(?P<device"), "disk-slow", "match: not a regular expression"),
+        (("[[rule.example]]\nline = 'disk sda is slow today'\ngives = { device = 'sda' }\n", ""), "disk-slow", "example: is required"),
         (("[[rule.counter_example]]\nline = 'disk sda is fast'\n", ""), "disk-slow", "counter_example"),
         (('id = "disk-slow"', 'id = "Disk Slow"'), "Disk Slow", "id"),
         (('id = "disk-slow"\n', ""), "number 1", "id"),
