@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from hamon.collect.child import Answer, ChildError, End
 from hamon.errors import ParseError
+from hamon.tell import phrase
 
 
 class Fault(StrEnum):
@@ -32,24 +33,8 @@ class Fault(StrEnum):
     FAILED = "failed"
 
 
-_REMEDY = {
-    Fault.NOT_FOUND: "check the path of the program; over ssh give it whole, as /usr/sbin/crm_mon",
-    Fault.NOT_STARTED: "check that the user that runs hamon may execute it",
-    Fault.NOT_CONNECTED: "the cluster does not run on this node: `systemctl status corosync pacemaker` there",
-    Fault.NO_DATA: "Pacemaker is starting or stopping there; if it stays so: `systemctl status corosync pacemaker` on the node",
-    Fault.NOT_PERMITTED: "let the user who asks be in the group haclient (`usermod -aG haclient USER`), with ACLs a role that reads",
-    Fault.UNREACHABLE: "check that the node is up, its name and address, and the firewall (TCP 22)",
-    Fault.KEY_REFUSED: "put the public key of the user that runs hamon into authorized_keys on the node",
-    Fault.HOST_UNKNOWN: "check the host key of the node, then accept it: `ssh NODE` once, by hand, as the user that runs hamon",
-    Fault.PASSWORD: "nobody is there to type a password: allow exactly this command by NOPASSWD in sudoers",
-    Fault.TIMEOUT: "try it by hand; where the cluster is large or far away raise timeout_seconds",
-    Fault.TOO_LARGE: "see by hand what it prints; where the cluster is that large raise max_output_bytes",
-    Fault.STUCK: "an earlier one still hangs and cannot be ended: look for it with `ps`; under sudo put `timeout 15` before the program",
-    Fault.USAGE: "this release does not know the options; give a command that prints the XML by itself",
-    Fault.DIED: "look into the system log of the node for why it died",
-    Fault.UNREADABLE: "see by hand what it prints: it must be the XML of crm_mon and nothing after it",
-    Fault.FAILED: "try it by hand, as the user that runs hamon",
-}
+_REMEDY = {fault: phrase(f"remedy.{fault.name.lower()}", "en") for fault in Fault}
+"""What to do about it; where it is shown `hamon.tell` puts it into the language of the reader."""
 
 _ENDS = {
     End.NOT_FOUND: Fault.NOT_FOUND,

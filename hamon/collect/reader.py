@@ -18,6 +18,7 @@ from hamon.collect.rotation import bases
 from hamon.collect.stream import LogStream, Memory, Piece
 from hamon.model.cluster import SourceView
 from hamon.model.observation import LogChunk, Observation, ReadPosition, SourceBack, SourceLost
+from hamon.tell import phrase
 
 KIND = "log_tail"
 LOOK_SECONDS = 5.0
@@ -145,7 +146,7 @@ class LogReader:
         try:
             mark = log.stream.look(now, lambda path: _fits(path, log.pattern), from_end=from_end)
         except (FileNotFoundError, NotADirectoryError):
-            words = f"{source.path} does not exist; check the path in the configuration, and that something writes this log"
+            words = f"{source.path} does not exist; {phrase('remedy.log_missing', 'en')}"
             self._is_missing(source, now, out, words)
         except OSError as err:
             self._is_unreadable(source, now, out, err)
@@ -241,9 +242,8 @@ class LogReader:
 
     def _tell_damage(self, log: _Log, now: datetime, out: list[Observation]) -> None:
         for path in log.stream.damaged:
-            self._lose(
-                log.source, "damaged", f"{path} could not be read to its end, lines are missing; look at the copy on the node", now, out
-            )
+            words = f"{path} could not be read to its end, lines are missing; {phrase('remedy.log_damaged', 'en')}"
+            self._lose(log.source, "damaged", words, now, out)
         log.stream.damaged.clear()
 
     def _listen_for_silence(self, now: datetime, out: list[Observation]) -> None:
@@ -252,7 +252,7 @@ class LogReader:
             return
         for source in self._patterns.values():
             if not source.problem and (now - (source.last_data_at or self._started_at)).total_seconds() >= limit:
-                words = f"{source.path} gave no line for {limit:g} s; check that the daemon which writes it runs"
+                words = f"{source.path} gave no line for {limit:g} s; {phrase('remedy.log_silent', 'en')}"
                 self._lose(source, "silent", words, now, out)
 
     def views(self) -> Sequence[SourceView]:
@@ -346,13 +346,13 @@ def _fixed_part(pattern: str) -> str:
 def _remedy(err: OSError) -> str:
     match err.errno:
         case errno.EACCES | errno.EPERM:
-            return "let the user that runs hamon read it, for example with setfacl or through its group"
+            return phrase("remedy.log_permission", "en")
         case errno.ESTALE | errno.EIO | errno.ENXIO | errno.ETIMEDOUT:
-            return "check the disk or the mount that it stands on"
+            return phrase("remedy.log_disk", "en")
         case errno.EMFILE | errno.ENFILE:
-            return "raise the limit of open files"
+            return phrase("remedy.log_limit", "en")
         case errno.EINVAL | errno.EISDIR:
-            return "give the path of a log file"
+            return phrase("remedy.log_no_file", "en")
         case errno.ELOOP:
-            return "mend the symbolic link"
-    return "it is tried again"
+            return phrase("remedy.log_symlink", "en")
+    return phrase("remedy.log_retry", "en")

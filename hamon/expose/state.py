@@ -92,7 +92,9 @@ def state(
     snapshot = polled.snapshot
     if snapshot is None:
         return State(
-            cluster=cluster, tone="unknown", headline=t("never_answered", since=t.time(polled.unknown_since), reason=_clean(polled.reason))
+            cluster=cluster,
+            tone="unknown",
+            headline=t("never_answered", since=t.time(polled.unknown_since), reason=_clean(tell.source_reason(polled.reason, language))),
         )
     seen, node = t.time(snapshot.received_at), snapshot.path or snapshot.status.reporter
     is_known = polled.unknown_since is None
@@ -102,7 +104,9 @@ def state(
         headline = t("answered", node=node, at=seen, since=t.time(polled.since), age=old)
         tone = "warning" if old else "ok"
     else:
-        headline = t("unknown", since=t.time(polled.unknown_since), reason=_clean(polled.reason), node=node, at=seen)
+        headline = t(
+            "unknown", since=t.time(polled.unknown_since), reason=_clean(tell.source_reason(polled.reason, language)), node=node, at=seen
+        )
         tone = "unknown"
     status = snapshot.status
     facts, sections = tuple(_facts(t, status)), tuple(_sections(t, status, named))

@@ -53,8 +53,14 @@ class Finding:
     def text(self, language: str) -> str:
         given: dict[str, str | None] = {}
         for key, value in self.names:
-            told = tell.reason_text(value, language) if key == "reason" else tell.kind_name(value, language) if key == "incident" else None
-            given[key] = tell.clean(told or value, 200)
+            match key:
+                case "reason":
+                    value = tell.reason_text(value, language) or value
+                case "incident":
+                    value = tell.kind_name(value, language)
+                case "why":
+                    value = tell.source_reason(value, language)
+            given[key] = tell.clean(value, 200)
         return tell.phrase(f"check.{self.kind}", language, **given)
 
 

@@ -19,6 +19,7 @@ from hamon.tell.headline import (
     what,
 )
 from hamon.tell.report import report, story, subject_line
+from hamon.tell.sources import source_reason
 from hamon.tell.steps import next_steps, procedure
 from hamon.tell.timeline import GAP_SECONDS, Line, entry_text, lines, most_telling, timeline_text, without_repetition
 from hamon.tell.words import (
@@ -66,6 +67,7 @@ __all__ = [
     "report",
     "route",
     "severity_name",
+    "source_reason",
     "story",
     "subject",
     "subject_line",

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from hamon.model.event import EventKind
 from hamon.model.incident import Cause, Incident, IncidentKind, IncidentState, Outcome, TimelineEntry
+from hamon.tell.sources import source_reason
 from hamon.tell.timeline import entry_text
 from hamon.tell.words import clean, duration, has, kind_name, listed, name, phrase, route, severity_name
 
@@ -175,6 +176,8 @@ def cause_text(incident: Incident, language: str) -> str:
         return sentence if plain else phrase("cause.with_sentence", language, kind=kind_name(cause.kind, language), sentence=sentence)
     known = phrase("cause.known", language, kind=kind_name(cause.kind, language), resource=name(cause.resource), node=name(cause.node))
     text, stamps = _STAMP.subn("", cause.text[:2000], count=1)
+    if cause.kind == EventKind.SOURCE_LOST:
+        text = source_reason(text, language)
     text = clean(_EXTENDED.sub("", text) if stamps else text, 500)
     return phrase("cause.with_text", language, known=known, text=text) if text else known
 

@@ -83,6 +83,9 @@ class Words:
     def kind(self, kind: str) -> str:
         return tell.kind_name(kind, self.language)
 
+    def source_reason(self, reason: str) -> str:
+        return tell.source_reason(reason, self.language)
+
     def time(self, at: datetime, *, form: str = "%Y-%m-%d %H:%M:%S", milliseconds: bool = False) -> Markup:
         """`<time>` with the local time as text and the UTC one for machines and in the tooltip."""
         local = at.astimezone(self.zone)

@@ -99,6 +99,7 @@ STANDBY_FAULT = Incident(
     reasons=("pm02",),
     cause=Cause(kind="node_lost", node="pm02", at=START, text="Node pm02 state is now lost"),
 )
+MISSING = f"missing: /var/log/pacemaker.log does not exist; {raw('remedy.log_missing', 'en')}"
 UNSEEN = Incident(
     key="monitoring_lost-logs__var_log_pacemaker.log-20261122T111021Z",
     cluster="web01",
@@ -109,7 +110,7 @@ UNSEEN = Incident(
     resources=("/var/log/pacemaker.log",),
     started_at=START,
     detected_at=START,
-    cause=Cause(kind="source_lost", node="pm01", at=START, text="missing: /var/log/pacemaker.log does not exist"),
+    cause=Cause(kind="source_lost", node="pm01", at=START, text=MISSING),
 )
 
 anything = st.text(max_size=80)
