@@ -180,6 +180,16 @@ def _parser() -> argparse.ArgumentParser:
     explaining.add_argument("--year", type=int, help="year of stamps that have none (default: the one that is nearest)")
     explaining.add_argument("--format", choices=("text", "json"), default="text", help="text, or one object of JSON a line (default text)")
     explaining.set_defaults(command=_rules_explain)
+    testing = rules.add_parser(
+        "test",
+        help="run cases of evidence, and compare what becomes of it",
+        description="Run cases: evidence in, incidents and events out. A case is a TOML file, or a folder with case.toml and its evidence. "
+        "Exit status 0: all as they say; 1: some are not; 2: wrong usage, or no case found.",
+    )
+    testing.add_argument("cases", nargs="+", type=Path, metavar="DIR", help="folder with cases, or one case file")
+    _rule_options(testing)
+    testing.add_argument("--format", choices=("text", "json", "junit"), default="text", help="form of the answer (default text)")
+    testing.set_defaults(command=_rules_test)
 
     database = commands.add_parser("db", help="prepare the database").add_subparsers(metavar="COMMAND", required=True)
     upgrade = database.add_parser("upgrade", help="bring the tables of the configured database up to date")
@@ -481,6 +491,30 @@ def _rules_explain(options: argparse.Namespace) -> int:
         _complain(f"{err.filename or 'the input'} cannot be read: {err.strerror or err}")
         return WRONG
     return OK if all_taken else REFUSED
+
+
+def _rules_test(options: argparse.Namespace) -> int:
+    from hamon import rule_cases
+
+    for folder in options.cases:
+        if not folder.exists():
+            _complain(f"{folder}: no such file or folder")
+            return WRONG
+    paths = [path for folder in options.cases for path in rule_cases.find(folder)]
+    if not paths:
+        _complain(f"no case in {', '.join(map(str, options.cases))}; a case is a TOML file, or a folder with {rule_cases.FOLDER_CASE}")
+        return WRONG
+    folders = _own_rules(options)
+    load([*folders, data.folder("rules")])  # what is wrong with them is not the fault of each case
+    runner = rule_cases.Runner(folders, data.folder("rules"), os.environ)
+    results = [runner.run(path) for path in paths]
+    if options.format == "json":
+        print(json.dumps(rule_cases.to_json(results), ensure_ascii=False, indent=1))
+    elif options.format == "junit":
+        print(rule_cases.to_junit(results))
+    else:
+        print(rule_cases.to_text(results))
+    return REFUSED if any(result.failures for result in results) else OK
 
 
 def _db_upgrade(options: argparse.Namespace) -> int:

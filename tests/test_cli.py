@@ -38,6 +38,7 @@ COMMANDS = [
     ("rules",),
     ("rules", "check"),
     ("rules", "explain"),
+    ("rules", "test"),
     ("db",),
     ("db", "upgrade"),
     ("notify",),
