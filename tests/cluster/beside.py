@@ -39,7 +39,7 @@ def configured(
             sections[f"collect__snmp_trap__main__source__{node}"] = {"addresses": [at], "node": node}
     if polls:
         sections["collect__crm_mon__state"] = {"cluster": CLUSTER}
-        sections["collect__crm_mon__state__commands"] = {node: [*cluster.way_to(node), "crm_mon"] for node in cluster.nodes}
+        sections["collect__crm_mon__state__commands"] = {node: [*cluster.asking_way_to(node), "crm_mon"] for node in cluster.nodes}
     made = Gateway(
         folder,
         cluster.nodes if logs else (),
@@ -100,6 +100,12 @@ class Watch:
 
         _, found = await eventually(closed, lambda answer: answer[0], seconds)
         return found
+
+    async def is_whole(self) -> datetime:
+        """Also after a test that failed: the cluster is repaired, and hamon has nothing open."""
+        if not await self.do(self.cluster.is_whole):
+            await self.do(self.cluster.repair)
+        return await self.is_calm()
 
     async def is_calm(self, seconds: float = 90) -> datetime:
         """Wait until nothing is open and hamon knows where every service is; the moment from which on everything is new."""

@@ -214,6 +214,20 @@ class Cluster:
             'exec nsenter -t "$pid" --mount --uts --ipc --net --pid --wd=/ -- "$@"\n'
         )
         script.chmod(0o755)
+        script = self.folder / "ask"
+        script.write_text(f'#!/bin/sh\n[ ! -e "{self.folder}/hang" ] || exec sleep 300\nexec "{self.folder}/on" "$@"\n')
+        script.chmod(0o755)
+
+    def hang_questions(self, hang: bool) -> None:
+        """Who asks a node over `asking_way_to` gets no answer, as over a network that swallows everything."""
+        if hang:
+            (self.folder / "hang").touch()
+        else:
+            (self.folder / "hang").unlink(missing_ok=True)
+
+    def asking_way_to(self, node: str) -> list[str]:
+        """The same for whoever only asks."""
+        return [str(self.folder / "ask"), node]
 
     def way_to(self, node: str) -> list[str]:
         """The words before a command that runs it on the node."""
@@ -339,9 +353,14 @@ class Cluster:
     def is_ready(self, seconds: float = 120) -> None:
         wait_for("the cluster is whole", self.is_whole, seconds)
 
+    def silence_syslog(self, node: str) -> None:
+        """The node writes no ha-log any more, until it boots again."""
+        self.on(node, "pkill", "-KILL", "-x", "rsyslogd")
+
     def repair(self, seconds: float = 150) -> None:
         """Undo every injury, and wait until the cluster is whole."""
         self.forgive()
+        self.hang_questions(False)
         for node in self.nodes:
             self.mend(node)
             if not self.is_on(node):

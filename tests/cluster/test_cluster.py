@@ -1,20 +1,16 @@
 """A living cluster, hamon beside it, and everybody whom it tells: each happening from the injury to its last consequence."""
 
-import os
-from collections.abc import AsyncIterator, Iterator
-from datetime import datetime
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
 from tests.cluster import happenings
 from tests.cluster.beside import Watch, watched
-from tests.cluster.cluster import PROGRAMS, Cluster
+from tests.cluster.cluster import Cluster
 from tests.cluster.happenings import HAPPENINGS, Happening
 from tests.cluster.judge import delay, faults, noticed
-from tests.cluster.namespaces import entered
 from tests.gateway.harness import now
-from tests.peers import missing, need
 from tests.truth import mains
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -32,18 +28,6 @@ QUICK = (
 """Eight for every run of the tests, chosen for breadth."""
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    if os.geteuid() != 0:
-        missing("only root can make the namespaces of a cluster")
-    for program in PROGRAMS:
-        need(program)
-    with Cluster(tmp_path_factory.mktemp("cluster") / "rack") as made:
-        made.is_ready()
-        with entered(made.monitor):
-            yield made
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def watch(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Watch]:
     async with watched(tmp_path_factory.mktemp("beside"), cluster) as made:
@@ -55,16 +39,9 @@ def marked(happening: Happening) -> object:
     return pytest.param(happening, id=happening.name, marks=() if quick else pytest.mark.full)
 
 
-async def whole(watch: Watch) -> datetime:
-    """Also after a test that failed: the cluster is repaired, and hamon has nothing open."""
-    if not await watch.do(watch.cluster.is_whole):
-        await watch.do(watch.cluster.repair)
-    return await watch.is_calm()
-
-
 @pytest.mark.parametrize("happening", [marked(one) for one in HAPPENINGS.values()])
 async def test_everybody_hears_once_what_happened_and_once_that_it_is_over(watch: Watch, happening: Happening) -> None:
-    since = await whole(watch)
+    since = await watch.is_whole()
     roles = await watch.do(happenings.roles, watch.cluster)
     injured = now()
     await watch.do(happening.injure, watch.cluster, roles)
