@@ -28,8 +28,8 @@ NATIVE = (PACEMAKER_LOG, COROSYNC_LOG)
 def configured(
     folder: Path, cluster: Cluster, *, logs: Sequence[str] = NATIVE, traps: bool = True, polls: bool = True, **more: Mapping[str, object]
 ) -> Gateway:
-    """hamon as the README sets it up for this cluster, with the times that an operator has."""
-    defaults: dict[str, object] = {"settle_seconds": 2.0, "membership_seconds": 10.0, "grace_seconds": 20.0}
+    """hamon as the README sets it up for this cluster, with the times that an operator has; daemons count as well sooner."""
+    defaults: dict[str, object] = {"settle_seconds": 2.0, "membership_seconds": 10.0, "grace_seconds": 20.0, "stable_seconds": 15.0}
     sections: dict[str, Mapping[str, object]] = {"cluster__web": defaults, **more}
     if traps:
         sections["collect__snmp_trap__main"] = {"listen": [f"{MONITOR}:{TRAP_PORT}"], "cluster": CLUSTER}

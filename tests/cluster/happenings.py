@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tests.cluster.cluster import Cluster, wait_for
-from tests.cluster.configuration import PING, PROMOTABLE
+from tests.cluster.configuration import PING
 from tests.cluster.power import Mood
 
 ACTIVE, STANDBY = "active", "standby"
@@ -120,7 +120,7 @@ def standby_power_loss(cluster: Cluster, at: Roles) -> None:
     cluster.is_lost(at.standby)
 
 
-@happening("a resource cannot be stopped: its node is fenced, failover", failover("stop_failed", "stop_failed", "fencing", fenced=ACTIVE))
+@happening("a resource cannot be stopped: its node is fenced, failover", failover("resource_failure", "stop_failed", "fencing", fenced=ACTIVE))
 def stop_failure(cluster: Cluster, at: Roles) -> None:
     failing = at.members[1]
     cluster.fail(at.active, failing, "stop", once=False)
@@ -161,20 +161,8 @@ def standby_clone_failure(cluster: Cluster, at: Roles) -> None:
 
 
 @happening(
-    "the replica of the standby node fails",
-    Expected(kind="standby_fault", cause="resource_failure", parts=frozenset({"resource_failure"})),
-)
-def standby_replica_failure(cluster: Cluster, at: Roles) -> None:
-    (replica,) = (node for node, role in cluster.holders(PROMOTABLE).items() if role != "Promoted")
-    assert replica == at.standby
-    cluster.fail(replica, PROMOTABLE)
-    wait_for("the failure is counted", lambda: _fail_count(cluster, PROMOTABLE) == "1", 30)
-    time.sleep(4)
-
-
-@happening(
     "fencing of the active node fails at first, and is repaired",
-    failover("node_lost", "node_lost", "fencing", fenced=ACTIVE, also=frozenset({"fencing_failed"})),
+    failover("node_lost", "node_lost", "fencing", "fencing_failed", fenced=ACTIVE),
 )
 def fencing_fails_and_is_repaired(cluster: Cluster, at: Roles) -> None:
     cluster.power.set_mood(at.active, Mood.FAILS_SLOWLY)
