@@ -8,7 +8,7 @@ LISTEN ?= 127.0.0.1:8470
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-full cluster-test lint accuracy bench clean
+.PHONY: help run test test-full cluster-test demo-cluster lint accuracy bench clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,10 @@ accuracy: $(VENV)/dev ## Show how right hamon is about every recording, by each 
 cluster-test: $(VENV)/dev ## Every happening on a real cluster, with hamon beside it (Debian, root)
 	sh tests/install-peers
 	CI=true $(PYTEST) tests/cluster
+
+demo-cluster: $(VENV)/dev ## Play with a real cluster and hamon beside it: a menu of failures (Debian, root; LISTEN=127.0.0.1:8470)
+	sh tests/install-peers
+	$(BIN)/python -m tests.cluster.demo --listen $(LISTEN)
 
 bench: $(VENV)/dev ## Measure speed, latency and memory beside a peer
 	$(BIN)/python -m tests.bench

@@ -16,11 +16,16 @@ def missing(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def need(program: str) -> str:
-    """Return the path of `program`; skip the test when it is not installed, fail it when CI=true."""
+def found(program: str) -> str | None:
+    """The path of `program`, also where users of the system do not look."""
     own = os.path.dirname(sys.executable)  # what pip installed beside the Python that runs the tests
     folders = [os.environ.get("PATH", os.defpath), own, "/usr/sbin", "/sbin", *sorted(glob("/usr/lib/postgresql/*/bin"), reverse=True)]
-    found = shutil.which(program, path=os.pathsep.join(folders))
-    if found is None:
+    return shutil.which(program, path=os.pathsep.join(folders))
+
+
+def need(program: str) -> str:
+    """Return the path of `program`; skip the test when it is not installed, fail it when CI=true."""
+    path = found(program)
+    if path is None:
         missing(f"the program {program} is not installed")
-    return found
+    return path

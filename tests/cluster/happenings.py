@@ -120,7 +120,9 @@ def standby_power_loss(cluster: Cluster, at: Roles) -> None:
     cluster.is_lost(at.standby)
 
 
-@happening("a resource cannot be stopped: its node is fenced, failover", failover("resource_failure", "stop_failed", "fencing", fenced=ACTIVE))
+@happening(
+    "a resource cannot be stopped: its node is fenced, failover", failover("resource_failure", "stop_failed", "fencing", fenced=ACTIVE)
+)
 def stop_failure(cluster: Cluster, at: Roles) -> None:
     failing = at.members[1]
     cluster.fail(at.active, failing, "stop", once=False)

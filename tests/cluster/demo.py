@@ -1,0 +1,99 @@
+"""A cluster and hamon for a person to play with: a menu of failures, the pages beside it. `make demo-cluster`."""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.cluster import happenings
+from tests.cluster.beside import configured
+from tests.cluster.cluster import PROGRAMS, Cluster, NotReached
+from tests.cluster.namespaces import CommandError, entered
+from tests.gateway.harness import Gateway
+from tests.peers import found
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+async def _menu(cluster: Cluster) -> None:
+    listed = list(happenings.HAPPENINGS.values())
+    keys = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(keys), sys.stdin)
+    while True:
+        print()
+        for number, one in enumerate(listed, 1):
+            print(f"{number:3} {one.title}")
+        print("  r repair everything\n  q end")
+        print("> ", end="", flush=True)
+        line = (await keys.readline()).decode()
+        choice = line.strip()
+        if choice == "q" or not line:
+            return
+        try:
+            if choice == "r":
+                await asyncio.to_thread(cluster.repair)
+                print("The cluster is whole.")
+            elif choice.isdigit() and 1 <= int(choice) <= len(listed):
+                roles = await asyncio.to_thread(happenings.roles, cluster)
+                print(f"{listed[int(choice) - 1].title}: it runs on {roles.active}, {roles.standby} stands by ...", flush=True)
+                await asyncio.to_thread(listed[int(choice) - 1].injure, cluster, roles)
+                print("It has happened. What is broken stays so until you repair it.")
+        except (NotReached, CommandError, AssertionError) as err:
+            print(f"That did not work: {err}. Try to repair.")
+
+
+async def _play(folder: Path, cluster: Cluster, front: socket.socket) -> None:
+    hamon: Gateway = configured(folder / "hamon", cluster)
+    hamon.sections["notify.mailbox.box"] = {"path": hamon.mbox}
+
+    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            back_reader, back_writer = await asyncio.open_connection("127.0.0.1", hamon.port)
+        except OSError:
+            writer.close()
+            return
+        await asyncio.gather(_pass_on(reader, back_writer), _pass_on(back_reader, writer))
+
+    async with hamon:
+        # hamon lives in the network of the cluster; this socket was made outside, for the browser.
+        server = await asyncio.start_server(connect, sock=front)
+        host, port = front.getsockname()
+        print(f"\nPages    http://{host}:{port}/\nMails    {hamon.mbox}\nLogs     {cluster.folder}/nodes/*/log")
+        print(f"Nodes    {cluster.folder}/on {cluster.nodes[0]} crm_mon -1Afr")
+        try:
+            await _menu(cluster)
+        finally:
+            server.close()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--listen", default="127.0.0.1:8470", help="address of the pages")
+    host, _, port = parser.parse_args().listen.rpartition(":")
+    if os.geteuid() != 0:
+        print("Only root can make the namespaces of a cluster.", file=sys.stderr)
+        return 1
+    if lacking := [program for program in PROGRAMS if found(program) is None]:
+        print(f"Not installed: {', '.join(lacking)}. `sh tests/install-peers` installs them on Debian.", file=sys.stderr)
+        return 1
+    with socket.create_server((host, int(port))) as front, tempfile.TemporaryDirectory(prefix="hamon-cluster-") as folder:
+        print("A cluster of two nodes starts; this takes about 20 s ...", flush=True)
+        with Cluster(Path(folder) / "rack") as cluster:
+            cluster.is_ready()
+            with contextlib.suppress(KeyboardInterrupt), entered(cluster.monitor):
+                asyncio.run(_play(Path(folder), cluster, front))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
