@@ -337,13 +337,14 @@ class Membership:
         link = str(event.detail["link"])
         for pending in list(self.state.links):
             if pending.link == link and _same_pair(pending.pair, pair):
-                if event.source is Source.POLL and event.at <= pending.down_at:
+                if event.source is Source.POLL and event.at <= max(entry.at for entry in pending.entries):
                     return  # asked before it went down
                 self.state.links.remove(pending)
                 self.link_fault(pending)
         for story in self._book.open_stories():
             if story is self._link_story(link, pair):
-                if event.source is Source.POLL and story.started_at is not None and event.at <= story.started_at:
+                seen_down = [entry.at for entry in story.timeline if entry.event == EventKind.LINK_DOWN]
+                if event.source is Source.POLL and seen_down and event.at <= max(seen_down):
                     return
                 self._book.add(story, event)
                 self._book.close(story, event.at, "the link is up again")

@@ -428,3 +428,26 @@ def test_the_links_of_a_node_that_is_lost_are_no_fault_of_their_own() -> None:
 
 def test_the_link_that_was_down_in_the_first_poll_alarms_nobody() -> None:
     assert with_events(linked(snapshots((Scene(0, one_plus_one()),), until=60), down=range(61))).mains == []
+
+
+def asked_earlier(polls: list[Snapshot], *, down: range, late: float) -> list[Snapshot]:
+    """Links as `linked` shows them, but each answer is so many seconds old when a poll carries it."""
+    lag = round(late)
+    found = []
+    for number, poll in enumerate(linked(polls, down=range(down.start + lag, down.stop + lag))):
+        status = replace(poll.status, links_at=poll.status.at - timedelta(seconds=late) if number else poll.status.at)
+        found.append(replace(poll, status=status))
+    return found
+
+
+def test_an_old_answer_about_links_neither_ends_a_fault_that_a_log_told_since_nor_begins_one_that_is_over() -> None:
+    """The link was down from 10.5 to 20.5 by the log, and polls show each of it 5 s later."""
+    polls = asked_earlier(snapshots((Scene(0, one_plus_one()),), until=60), down=range(11, 21), late=5)
+    down = replace(logged(10.5, EventKind.LINK_DOWN, "n1", link="1", peer_id="2"), reporter="n1")
+    up = replace(logged(20.5, EventKind.LINK_UP, "n1", link="1", peer_id="2"), reporter="n1")
+    earlier = asked_earlier(snapshots((Scene(0, one_plus_one()),), until=60), down=range(2, 6), late=7)
+    found = with_events(polls, down, up)
+    assert [seconds(item)[::2] for item in found.mains] == [(10.5, 20.5)]
+    # What was seen down until 6 and up from then on is told at 13: it does not end what a log says of 10.5.
+    found = with_events(earlier, down, up)
+    assert [seconds(item)[2] for item in found.mains] == [20.5]
