@@ -33,6 +33,7 @@ from hamon.parse.lines import head as line_head
 from hamon.parse.pcap import MAGICS, datagrams
 from hamon.parse.trap import TrapMessage, decode, decode_scoped_pdu, decode_v3_header, version
 from hamon.rules.schema import RuleSet
+from hamon.tell import document
 from hamon.tell.headline import headline
 from hamon.tell.report import story as story_text
 from hamon.tell.steps import next_steps
@@ -95,6 +96,8 @@ class Analysis:
     events: Sequence[dict[str, Any]]
     facts: Sequence[Event] = ()
     """The events as records, with their rules; without those that only confirm another."""
+    polled_at: Sequence[datetime] = ()
+    """When the state was asked for, in order."""
 
 
 def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: Callable[[int, int], None] | None = None) -> Analysis:
@@ -136,7 +139,12 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
         incidents[transition.incident.key] = transition.incident
     found = sorted(incidents.values(), key=lambda item: (item.started_at or datetime.min.replace(tzinfo=UTC), item.detected_at, item.key))
     return Analysis(
-        cluster=options.cluster, inputs=kept, incidents=found, events=_facts(events), facts=[event for event in events if not event.witness]
+        cluster=options.cluster,
+        inputs=kept,
+        incidents=found,
+        events=_facts(events),
+        facts=[event for event in events if not event.witness],
+        polled_at=sorted(poll.status.at for poll in polls),
     )
 
 
@@ -638,3 +646,18 @@ def to_text(analysis: Analysis, language: str, timezone: str) -> str:
     read = [phrase("analysis.read", language, files=files, lines=lines, incidents=str(len(main)))]
     read += [clean(f"{item.name}: {error}", 300) for item in analysis.inputs for error in item.errors[:1]]
     return f"\n{'─' * 72}\n\n".join([*told, "\n".join(read)])
+
+
+def to_report(analysis: Analysis, suffix: str, language: str, timezone: str, written_at: datetime | None = None) -> str:
+    """An incident report to hand on: Markdown for the suffix `.md`, else one HTML page."""
+    subject = document.Subject(
+        cluster=analysis.cluster,
+        incidents=analysis.incidents,
+        evidence=[
+            document.Evidence(name=item.name, form=item.form, node=item.node, records=item.records, problems=tuple(item.errors))
+            for item in analysis.inputs
+        ],
+        polled_at=analysis.polled_at,
+        written_at=written_at,
+    )
+    return (document.markdown if suffix.lower() == ".md" else document.html)(subject, language, ZoneInfo(timezone))

@@ -105,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     analysis.add_argument("--year", type=int, help="year of stamps that have none (default: from the evidence)")
     analysis.add_argument("--lang", choices=("en", "ja"), default="en", help="language of the answer (default en)")
     analysis.add_argument("--format", choices=("text", "json"), default="text", help="form of the answer (default text)")
+    analysis.add_argument("--report", type=_report_file, metavar="FILE", help="also write an incident report: .md (Markdown) or .html")
     analysis.add_argument("--config", type=Path, metavar="FILE", help="configuration whose services and rules are used (with --cluster)")
     analysis.set_defaults(command=_analyze)
 
@@ -246,6 +247,13 @@ def _zone(text: str) -> str:
         raise argparse.ArgumentTypeError(f"no time zone of this name: {text} (examples: UTC, Asia/Tokyo)") from err
 
 
+def _report_file(text: str) -> Path:
+    path = Path(text)
+    if path.suffix.lower() not in (".md", ".html", ".htm"):
+        raise argparse.ArgumentTypeError(f"the name of a report ends in .md (Markdown) or .html, not as {path.name}")
+    return path
+
+
 def _loaded(options: argparse.Namespace) -> config.Config:
     return config.load(options.config, os.environ)
 
@@ -340,6 +348,13 @@ def _analyze(options: argparse.Namespace) -> int:
     except analyze.NothingReadable as err:
         _complain(str(err))
         return WRONG
+    if options.report is not None:
+        text = analyze.to_report(found, options.report.suffix, options.lang, options.timezone, SystemClock().now())
+        try:
+            options.report.write_text(text, encoding="utf-8")
+        except OSError as err:
+            _complain(f"the report cannot be written to {options.report}: {err.strerror}; name a file in a folder that is yours")
+            return WRONG
     if options.format == "json":
         json.dump(analyze.to_json(found, options.lang), sys.stdout, ensure_ascii=False, indent=1)
         print()

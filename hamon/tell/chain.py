@@ -1,0 +1,191 @@
+"""What the entries of a story mean together: what was decided, what followed, what people did, why nothing happened for a while.
+
+The law: nothing is said that no entry tells; a silence without a known reason is told as a silence.
+"""
+
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hamon.model.event import EventKind
+from hamon.model.incident import Incident, TimelineEntry
+from hamon.model.observation import Source
+from hamon.tell.words import clean, phrase
+
+DECISIONS = frozenset(
+    {
+        EventKind.PLAN,
+        EventKind.NODE_UNCLEAN,
+        EventKind.FENCING_REQUESTED,
+        EventKind.THRESHOLD_REACHED,
+        EventKind.RESOURCE_BLOCKED,
+        EventKind.FAILOVER_STARTED,
+    }
+)
+CONSEQUENCES = frozenset(
+    {
+        EventKind.FENCING_DONE,
+        EventKind.FENCING_FAILED,
+        EventKind.RESOURCE_STOPPED,
+        EventKind.RESOURCE_STARTED,
+        EventKind.RESOURCE_PROMOTED,
+        EventKind.RESOURCE_DEMOTED,
+        EventKind.RESOURCE_MIGRATED,
+        EventKind.FAILOVER_DONE,
+        EventKind.FAILOVER_FAILED_HINT,
+        EventKind.NODE_LEFT,
+        EventKind.NODE_JOINED,
+    }
+)
+BY_PEOPLE = frozenset(
+    {
+        EventKind.STANDBY_ON,
+        EventKind.STANDBY_OFF,
+        EventKind.MAINTENANCE_ON,
+        EventKind.MAINTENANCE_OFF,
+        EventKind.MOVE_CONSTRAINT_SET,
+        EventKind.MOVE_CONSTRAINT_CLEARED,
+        EventKind.TARGET_ROLE_CHANGED,
+        EventKind.SHUTDOWN_REQUESTED,
+        EventKind.CLEANUP,
+    }
+)
+_ENDS_BY_PEOPLE = BY_PEOPLE - {EventKind.STANDBY_ON, EventKind.SHUTDOWN_REQUESTED}
+_FENCING_GOES_ON = frozenset({EventKind.FENCING_REQUESTED, EventKind.FENCING_ATTEMPTED, EventKind.FENCING_FAILED})
+_SILENT_LINKS = frozenset({EventKind.LINK_DOWN, EventKind.TOKEN_LOST})
+_MEMBERS = frozenset(
+    {EventKind.NODE_LOST, EventKind.MEMBERSHIP_CHANGED, EventKind.NODE_UNCLEAN, EventKind.QUORUM_LOST, EventKind.TOKEN_LOST}
+)
+_CHECKS = frozenset({EventKind.NETWORK_UNREACHABLE, EventKind.DISK_ERROR})
+_ENDED = {
+    EventKind.RESOURCE_STARTED: "starting",
+    EventKind.RESOURCE_STOPPED: "stopping",
+    EventKind.RESOURCE_PROMOTED: "promoting",
+    EventKind.RESOURCE_DEMOTED: "demoting",
+    EventKind.RESOURCE_MIGRATED: "migrating",
+}
+
+
+def merged(incident: Incident, parts: Sequence[Incident] = ()) -> tuple[TimelineEntry, ...]:
+    """The entries of an incident and of its parts in one order, each once; the order inside each story is kept."""
+    seen: set[tuple[object, ...]] = set()
+    found = []
+    for entry in heapq.merge(*(item.timeline for item in (incident, *parts)), key=lambda entry: entry.at):
+        mark = (entry.at, entry.node, entry.resource, entry.event, entry.raw)
+        if mark not in seen:
+            seen.add(mark)
+            found.append(entry)
+    return tuple(found)
+
+
+def gap_text(before: Sequence[TimelineEntry], after: TimelineEntry, language: str) -> str:
+    """Why nothing was seen between `before` and `after`, as far as these tell it."""
+    node, resource = clean(after.node or "", 60) or None, clean(after.resource or "", 60) or None
+    told = phrase(f"document.gap.{_gap(before, after)}", language, node=node, resource=resource)
+    return clean(told, 200)
+
+
+def _gap(before: Sequence[TimelineEntry], after: TimelineEntry) -> str:
+    last = before[-1] if before else None
+    if after.event in (EventKind.FENCING_DONE, EventKind.FENCING_FAILED) and _fencing_goes_on(before, after.node):
+        return "fencing"
+    if after.event in _MEMBERS and last is not None and any(entry.event in _SILENT_LINKS for entry in before[-5:]):
+        return "membership"
+    if after.event is EventKind.NODE_JOINED:
+        return "rejoin"
+    if after.event in _ENDS_BY_PEOPLE:
+        return "people"
+    if after.event is EventKind.OPERATION_FAILED:
+        if str(after.detail.get("status") or "").lower() in ("timed out", "timeout"):
+            return "timeout"
+        return "monitor" if after.detail.get("operation") == "monitor" else "operation"
+    if after.event in _ENDED and any(entry.event in DECISIONS or entry.resource == after.resource for entry in before[-20:]):
+        return _ENDED[after.event]
+    if after.event in DECISIONS | {EventKind.ATTRIBUTE_CHANGED} and any(entry.event in _CHECKS for entry in before[-3:]):
+        return "dampening"
+    if after.source is Source.POLL:
+        return "poll"
+    return "silence"
+
+
+def _fencing_goes_on(before: Sequence[TimelineEntry], node: str | None) -> bool:
+    for entry in reversed(before):
+        if entry.node == node and entry.event is EventKind.FENCING_DONE:
+            return False
+        if entry.node == node and entry.event in _FENCING_GOES_ON | {EventKind.NODE_UNCLEAN}:
+            return True
+    return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Downtime:
+    """When the service was down. `shortest_seconds` and `longest_seconds` differ where only polls saw it; None where that is not known."""
+
+    begin: datetime
+    end: datetime
+    shortest_seconds: float | None
+    longest_seconds: float | None
+
+    @property
+    def seconds(self) -> float:
+        return (self.end - self.begin).total_seconds()
+
+
+def downtime(incident: Incident, polled_at: Sequence[datetime] = ()) -> Downtime | None:
+    """The interruption of the service, None where there was none or where it is not over. `polled_at` in order."""
+    end, seconds = incident.service_restored_at, incident.service_down_seconds
+    if end is None or seconds is None or seconds <= 0:
+        return None
+    try:
+        begin = end - timedelta(seconds=seconds)
+    except (OverflowError, ValueError):  # no time that could be shown
+        return None
+    if not only_polls(incident):
+        return Downtime(begin=begin, end=end, shortest_seconds=seconds, longest_seconds=seconds)
+    # What a poll shows happened since the poll before it.
+    earlier_begin, earlier_end = _before(polled_at, begin), _before(polled_at, end)
+    return Downtime(
+        begin=begin,
+        end=end,
+        shortest_seconds=max((earlier_end - begin).total_seconds(), 0.0) if earlier_end else None,
+        longest_seconds=(end - earlier_begin).total_seconds() if earlier_begin else None,
+    )
+
+
+def only_polls(incident: Incident) -> bool:
+    return tuple(incident.sources) == (Source.POLL,)
+
+
+def _before(times: Sequence[datetime], at: datetime) -> datetime | None:
+    return max((time for time in times if time < at), default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """A piece of a downtime; `name` is noticing, fencing, fencing_failed, stopping or starting."""
+
+    name: str
+    seconds: float
+
+
+def phases(down: Downtime, entries: Sequence[TimelineEntry]) -> Iterator[Phase]:
+    """What the time of an interruption was spent on, one piece after the other; together they are the whole of it."""
+    inside = [entry for entry in entries if down.begin <= entry.at <= down.end]
+    decided = next((entry.at for entry in inside if entry.event in DECISIONS), None)
+    if decided is None:
+        return
+    marks = [("noticing", decided)]
+    fenced = [entry for entry in inside if entry.event in (EventKind.FENCING_DONE, EventKind.FENCING_FAILED)]
+    if fenced:
+        last = fenced[-1]
+        marks.append(("fencing" if last.event is EventKind.FENCING_DONE else "fencing_failed", last.at))
+    stops = [entry.at for entry in inside if entry.event in (EventKind.RESOURCE_STOPPED, EventKind.RESOURCE_DEMOTED)]
+    if stops:
+        marks.append(("stopping", max(stops)))
+    marks.append(("starting", down.end))
+    cursor = down.begin
+    for name, at in marks:
+        if at > cursor:
+            yield Phase(name=name, seconds=(at - cursor).total_seconds())
+            cursor = at
