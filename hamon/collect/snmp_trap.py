@@ -21,6 +21,7 @@ from hamon.clock import Clock
 from hamon.collect import trap_memory
 from hamon.collect.datagrams import AT_ONCE, Datagrams
 from hamon.collect.network import Bucket, parse_address
+from hamon.collect.refusals import LOG_SECONDS, Refusals
 from hamon.collect.snmp_trap_config import SnmpTrapConfig
 from hamon.collect.trap_gate import Discovery, Gate, Refused
 from hamon.collect.trap_memory import MOST_SEEN, Memory, Seen
@@ -28,7 +29,7 @@ from hamon.collect.trap_senders import Origin, Senders
 from hamon.collect.udp import inode, kernel_drops, open_socket
 from hamon.errors import ConfigError, ParseError, Problem
 from hamon.model.cluster import ReceiverView, SourceView
-from hamon.model.observation import LOSSES, ReadPosition, Refusal, SnmpVersion, Source, SourceBack, SourceLost, Trap, TrapBatch, VarType
+from hamon.model.observation import ReadPosition, Refusal, SnmpVersion, Source, SourceBack, SourceLost, Trap, TrapBatch, VarType
 from hamon.parse.trap import MOST_OCTETS, RESPONSE, SNMP_TRAP_ADDRESS, TrapMessage, decode
 from hamon.ports import Inbox
 from hamon.snmp import Identity, IdentityError, current
@@ -53,12 +54,8 @@ REPORTS_PER_SECOND = 20
 INFORM_SECONDS = timedelta(seconds=300)
 """An inform that comes again within this time is answered again and not stored again; longer than RFC 3414 lets a replay pass."""
 MOST_INFORMS = 20_000
-LOG_SECONDS = timedelta(seconds=60)
-"""Of one reason and address, one line in this time."""
 LOOK_SECONDS = 5.0
 """How often the kernel is asked for drops, silence is looked for, and the memory is saved."""
-CALM = timedelta(minutes=10)
-"""Without losses for so long, the loss of traps is over (taxonomy: traps_dropped)."""
 
 
 class _Datagram(NamedTuple):
@@ -84,15 +81,6 @@ class _Ready:
 
     traps: list[Trap] = field(default_factory=list)
     informs: list[_Inform] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Losses:
-    """Traps that were lost since it began, and whether people know."""
-
-    dropped: int = 0
-    last_at: datetime | None = None
-    is_told: bool = False
 
 
 class SnmpTrap:
@@ -124,12 +112,11 @@ class SnmpTrap:
         self._full, self._room = asyncio.Event(), asyncio.Event()
 
         self._received: Counter[str] = Counter()
-        self._refused: Counter[str] = Counter()
+        self._refusals = Refusals(name, "a datagram was not taken as a trap", clock, Source.TRAP)
         self._acknowledged = self._repeated = 0
         self._bytes = 0
         self._kernel: dict[int, int] = {}
-        self._logged: dict[tuple[str, str], tuple[datetime, int]] = {}
-        self._losses = _Losses()
+        self._unsaved_told_at: datetime | None = None
         self._lost: dict[tuple[str, str], str] = {}
         self._told: deque[SourceLost | SourceBack] = deque(maxlen=1000)
 
@@ -186,7 +173,7 @@ class SnmpTrap:
             collector=self._name,
             kind="snmp_trap",
             received={version: self._received[version] for version in SnmpVersion},
-            refused={reason: self._refused[reason] for reason in Refusal},
+            refused={reason: self._refusals.counts[reason] for reason in Refusal},
             acknowledged=self._acknowledged,
             repeated=self._repeated,
             waiting=len(self._queue),
@@ -252,20 +239,20 @@ class SnmpTrap:
 
     def _readable(self, sock: socket.socket, datagrams: Datagrams) -> None:
         """Empty the kernel's buffer. Called by the loop; does only what must be done before a datagram may wait."""
-        queue, origin_of, limit = self._queue, self._senders.origin, self._limit
+        queue, origin_of, limit, refuse = self._queue, self._senders.origin, self._limit, self._refusals.count
         now, received_at = asyncio.get_running_loop().time(), self._clock.now()
         for _ in range(READS):
             found = datagrams.read()
             for data, address in found:
                 host = address[0]
                 if (origin := origin_of(host)) is None:
-                    self._refuse(Refusal.SOURCE, host)
+                    refuse(Refusal.SOURCE, host)
                 elif len(data) > MOST_OCTETS:
-                    self._refuse(Refusal.OVERSIZED, host)
+                    refuse(Refusal.OVERSIZED, host)
                 elif (origin.bucket is not None and not origin.bucket.take(now)) or (limit is not None and not limit.take(now)):
-                    self._lose(Refusal.RATE, host, received_at)
+                    refuse(Refusal.RATE, host)
                 elif len(queue) >= self._config.queue or origin.waiting >= self._share:
-                    self._lose(Refusal.QUEUE, host, received_at)
+                    refuse(Refusal.QUEUE, host)
                 else:
                     origin.waiting += 1
                     queue.append(_Datagram(data, origin, address, sock, received_at))
@@ -307,19 +294,19 @@ class SnmpTrap:
                 return
             message = decode(data)
         except ParseError as err:
-            self._refuse(Refusal.MALFORMED, host, str(err))
+            self._refusals.count(Refusal.MALFORMED, host, str(err))
             return
         for secret, name, cluster in origin.communities:
             if compare_digest(secret, message.community):
                 self._accept(datagram, message, name, cluster, "")
                 return
-        self._refuse(Refusal.COMMUNITY, host)
+        self._refusals.count(Refusal.COMMUNITY, host)
 
     def _take_v3(self, datagram: _Datagram) -> None:
         """Raises ParseError."""
         host = datagram.origin.host
         if self._gate is None:
-            self._refuse(Refusal.USER, host)
+            self._refusals.count(Refusal.USER, host)
             return
         try:
             passed = self._gate.check(datagram.data, datagram.origin, datagram.received_at)
@@ -327,7 +314,7 @@ class SnmpTrap:
             self._report(datagram)
             return
         except Refused as err:
-            self._refuse(err.reason, host)
+            self._refusals.count(err.reason, host)
             if err.report:
                 self._report(datagram)
             return
@@ -347,7 +334,7 @@ class SnmpTrap:
         if origin.notifications and not any(
             notification == allowed or notification.startswith(f"{allowed}.") for allowed in origin.notifications
         ):
-            self._refuse(Refusal.NOTIFICATION, origin.host, notification)
+            self._refusals.count(Refusal.NOTIFICATION, origin.host, notification)
             return
         ready = self._ready.get(cluster)
         if ready is None:
@@ -471,30 +458,6 @@ class SnmpTrap:
                 path, node = key[1] or self._path, key[1] or None
                 self._told.append(SourceBack(cluster=cluster, collector=self._name, path=path, at=at, node=node, source=Source.TRAP))
 
-    def _refuse(self, reason: Refusal, host: str, detail: str = "", count: int = 1) -> None:
-        """Count it, and tell in the log at most once a minute for each reason and address."""
-        self._refused[reason] += count
-        now = self._clock.now()
-        key = (reason, host)
-        last = self._logged.get(key)
-        if last is not None and now < last[0] + LOG_SECONDS:
-            return
-        if len(self._logged) >= 1000:
-            self._logged = {key: entry for key, entry in self._logged.items() if now < entry[0] + LOG_SECONDS}
-            if len(self._logged) >= 1000:
-                return
-        since = self._refused[reason] - (last[1] if last is not None else 0)
-        self._logged[key] = (now, self._refused[reason])
-        log.warning(
-            "a datagram was not taken as a trap",
-            extra={"source": self._name, "reason": str(reason), "address": host, "of_this_reason_since": since, "detail": detail},
-        )
-
-    def _lose(self, reason: Refusal, host: str, at: datetime, count: int = 1) -> None:
-        self._refuse(reason, host, count=count)
-        self._losses.dropped += count
-        self._losses.last_at = at
-
     async def _look_after(self, inbox: Inbox) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
@@ -507,28 +470,12 @@ class SnmpTrap:
         now = self._clock.now()
         for number, dropped in drops.items():
             if (new := dropped - self._kernel.get(number, 0)) > 0:
-                self._lose(Refusal.KERNEL, "", now, new)
+                self._refusals.count(Refusal.KERNEL, "", number=new)
             self._kernel[number] = dropped
-        self._tell_losses(now)
+        self._told.extend(self._refusals.told(self._config.clusters, self._path, now))
         self._tell_silence(now)
         if self._told:
             self._flush_wanted.set()
-
-    def _tell_losses(self, now: datetime) -> None:
-        losses = self._losses
-        if losses.last_at is None:
-            return
-        where = {"collector": self._name, "path": self._path}
-        if not losses.is_told:
-            losses.is_told = True
-            reason = ", ".join(f"{reason} {self._refused[reason]}" for reason in sorted(LOSSES) if self._refused[reason])
-            for cluster in self._config.clusters:
-                lost = SourceLost(**where, cluster=cluster, source=Source.TRAP, reason=reason, at=now, dropped=losses.dropped)
-                self._told.append(lost)
-        elif now >= losses.last_at + CALM:
-            for cluster in self._config.clusters:
-                self._told.append(SourceBack(**where, cluster=cluster, source=Source.TRAP, at=now, dropped=losses.dropped))
-            self._losses = _Losses()
 
     def _tell_silence(self, now: datetime) -> None:
         limit = self._config.silent_after_seconds
@@ -578,10 +525,9 @@ class SnmpTrap:
             self._saved = text
 
     def _refuse_to_save(self, err: OSError) -> None:
-        key = ("memory", "")
         now = self._clock.now()
-        if (last := self._logged.get(key)) is None or now >= last[0] + LOG_SECONDS:
-            self._logged[key] = (now, 0)
+        if self._unsaved_told_at is None or now >= self._unsaved_told_at + LOG_SECONDS:
+            self._unsaved_told_at = now
             log.warning(
                 "what this receiver remembers cannot be saved",
                 extra={"source": self._name, "path": str(self._file), "error": err.strerror or str(err)},

@@ -25,7 +25,7 @@ from hamon.collect.syslog_config import TRANSPORTS, Endpoint, SyslogConfig, Sysl
 from hamon.collect.udp import inode, kernel_drops, open_socket
 from hamon.errors import ConfigError, Problem
 from hamon.model.cluster import ReceiverView, SourceView
-from hamon.model.observation import LogChunk, ReadPosition, Refusal, SourceBack, SourceLost
+from hamon.model.observation import LogChunk, ReadPosition, Refusal, Source, SourceBack, SourceLost
 from hamon.parse.syslog import Frames, as_line
 from hamon.ports import Inbox
 
@@ -91,7 +91,7 @@ class Syslog:
         self._lost: dict[tuple[str, str], str] = {}
         self._told: deque[SourceLost | SourceBack] = deque(maxlen=1000)
         self._received: Counter[str] = Counter()
-        self._refusals = Refusals(name, "a syslog message was not taken", clock)
+        self._refusals = Refusals(name, "a syslog message was not taken", clock, Source.LOG)
         self._repeated = 0
         self._connections = 0
         self._kernel: dict[int, int] = {}

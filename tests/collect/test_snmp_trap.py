@@ -10,7 +10,8 @@ import pytest
 
 from hamon.clock import SystemClock
 from hamon.collect.network import Listen
-from hamon.collect.snmp_trap import CALM, MOST_READY, SnmpTrap
+from hamon.collect.refusals import CALM
+from hamon.collect.snmp_trap import MOST_READY, SnmpTrap
 from hamon.collect.udp import inode, kernel_drops, open_socket
 from hamon.errors import ConfigError
 from hamon.model.observation import Refusal, SnmpVersion, SourceBack, SourceLost, Trap
