@@ -21,8 +21,10 @@ from hamon.classify.clocks import ahead, by_one_clock
 from hamon.classify.facts import Key, fact_key
 from hamon.classify.incidents import Engine
 from hamon.classify.match import Matcher
+from hamon.classify.names import one_name, spoken
 from hamon.classify.order import causal_order, with_snapshots
 from hamon.classify.settings import ClusterSettings
+from hamon.classify.state import State
 from hamon.classify.traps import TrapMatcher
 from hamon.errors import HamonError, ParseError
 from hamon.model.event import Event, EventKind
@@ -125,6 +127,7 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
     incidents: dict[str, Incident] = {}
     # Where times are equal the order of the files decides: it must not be that of the arguments.
     canonical = sorted(kept, key=lambda item: (item.source is Source.TRAP, item.node or "", item.form or "", item.name))
+    _by_one_name(canonical, polls, engine.state)
     _by_one_clock(canonical)
     ordered = list(causal_order([events for item in canonical for events in _streams(item)]))
     end = max((*(event.at for event in ordered), *(snapshot.status.at for snapshot in polls)), default=None)
@@ -487,6 +490,16 @@ def _trap(datagram: _Captured, message: TrapMessage, options: Options) -> Trap:
 
 
 # -- order
+
+
+def _by_one_name(items: Sequence[Input], polls: Sequence[Snapshot], state: State) -> None:
+    """Give each node one name, that which the cluster uses, before the order of the evidence could decide it."""
+    polled = {node.name for snapshot in polls for node in snapshot.status.nodes}
+    state.spoken = spoken((event for item in items for event in item.events), polled)
+    for item in items:
+        if item.source is Source.LOG:
+            item.events = [one_name(state, event) for event in item.events]
+            item.node = state.names.get(item.node or "", item.node or "") or None
 
 
 def _by_one_clock(items: Sequence[Input]) -> None:

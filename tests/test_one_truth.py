@@ -128,3 +128,41 @@ def test_lines_that_one_of_two_witnesses_lost_change_nothing(name: str, data: st
             del lines[begin : begin + data.draw(st.integers(1, 40))]
         logs.append((path.parent.name, b"".join(lines)))
     assert faults(truth_of(name), answer_of(name, logs)) == []
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_hosts_with_their_domain_are_the_nodes_that_the_cluster_names_without(name: str) -> None:
+    """Syslog writes the host in full, on the first node only; what the cluster says stays as it is."""
+    nodes = truth_of(name)["nodes"]
+    logs = []
+    for path in evidence(name, "*/ha-log.gz", "*/corosync.log.gz"):
+        data = log_of(path)
+        if path.name == "ha-log.gz" and path.parent.name == nodes[0]:
+            data = re.sub(rb"^(\w{3} [ \d]\d [\d:]{8} )(\w+) ", rb"\1\2.example.com ", data, flags=re.MULTILINE)
+        logs.append((path.parent.name, data))
+    answer = answer_of(name, logs)
+    assert faults(truth_of(name), answer) == []
+    named = {node for item in answer["incidents"] for node in item["nodes"]} | {
+        node for event in answer["events"] for node in event["reported_by"]
+    }
+    assert len({node.partition(".")[0] for node in named}) == len(named), "a node has two names"
+    assert {node for item in answer["incidents"] for node in item["nodes"]} <= set(nodes)
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_hosts_without_their_domain_are_the_nodes_that_the_cluster_names_in_full(name: str) -> None:
+    """The cluster says `pm01.example.com`, syslog `pm01`."""
+    nodes = truth_of(name)["nodes"]
+    words = re.compile(rb"(?<![\w./-])(" + "|".join(nodes).encode() + rb")(?![\w]|\.\w)")
+    logs = []
+    for path in evidence(name, "*/ha-log.gz"):
+        lines = log_of(path).splitlines(keepends=True)
+        logs.append((path.parent.name, b"".join(line[:21] + words.sub(rb"\1.example.com", line[21:]) for line in lines)))
+    answer = answer_of(name, logs)
+    spoken = {event["node"] for event in answer["events"]} - {None}
+    assert not any(f"{node}.example.com" in spoken and node in spoken for node in nodes)
+    found = [(item["kind"], item["planned"], item["outcome"]) for item in answer["incidents"] if item["part_of"] is None]
+    plain = [
+        (item["kind"], item["planned"], item["outcome"]) for item in answer_from(name, "ha-log")["incidents"] if item["part_of"] is None
+    ]
+    assert Counter(found) == Counter(plain)

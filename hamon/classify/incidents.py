@@ -18,6 +18,7 @@ from hamon.classify.fencing import Fencing
 from hamon.classify.hearsay import completed, is_unchanged, node_of_host
 from hamon.classify.marks import Marks
 from hamon.classify.membership import Membership
+from hamon.classify.names import one_name
 from hamon.classify.operations import OVERTAKING, Operations
 from hamon.classify.polls import Polls
 from hamon.classify.settings import ClusterSettings
@@ -307,6 +308,7 @@ class Engine:
         """Replace node numbers by names, and let the state decide between kinds that one line can mean."""
         if event.source is Source.TRAP:
             event = completed(self.state, event)
+        event = one_name(self.state, event)
         detail = event.detail
         numbers: list[str] = []
         if "node_ids" in detail or "node_id" in detail:

@@ -225,6 +225,10 @@ class State:
     nodes: dict[str, Node] = field(default_factory=dict)
     node_ids: dict[str, str] = field(default_factory=dict)
     """Corosync node id -> name: configured, or learned."""
+    names: dict[str, str] = field(default_factory=dict)
+    """Another name of a node, with or without its domain -> the one by which it is known."""
+    spoken: list[str] = field(default_factory=list)
+    """Names that the cluster itself uses, as far as they were known beforehand."""
     senders: dict[str, str] = field(default_factory=dict)
     """Address of a sender of traps -> the only node whose operations it told; empty: it told those of several, as a relay does."""
     claims: dict[str, list[str]] = field(default_factory=dict)
