@@ -1,22 +1,17 @@
 """`hamon analyze`: recorded evidence to what happened. The same matcher and engine as the gateway, with time taken from the evidence."""
 
-import bz2
-import gzip
 import json
-import lzma
 import re
-import tarfile
 import tempfile
-import zlib
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 from zoneinfo import ZoneInfo
 
-from hamon import recorded_polls
+from hamon import recorded_files, recorded_polls
 from hamon.classify.clocks import ahead, by_one_clock
 from hamon.classify.facts import Key, fact_key
 from hamon.classify.incidents import Engine
@@ -34,6 +29,7 @@ from hamon.parse.forms import rewritten
 from hamon.parse.lines import head as line_head
 from hamon.parse.pcap import MAGICS, datagrams
 from hamon.parse.trap import TrapMessage, decode, decode_scoped_pdu, decode_v3_header, version
+from hamon.recorded_files import COMPRESSED, UNREADABLE, opened, size
 from hamon.rules.schema import RuleSet
 from hamon.tell import document
 from hamon.tell.headline import headline
@@ -51,13 +47,8 @@ TRAP_PORTS = frozenset({162, 9162, 10162})
 MAX_ANSWER_BYTES = 256 * 1024 * 1024
 """A file with recorded answers of crm_mon."""
 
-# In a recording these are answers, or no evidence (contract).
-_NO_EVIDENCE = re.compile(r"^(truth\.json|fence\.jsonl|cib-.*\.xml|alert_.*|README.*|.*\.md)$")
-_SKIPPED_FOLDERS = frozenset({"pengine", ".git"})
-_TARBALL = re.compile(r"\.(tar|tar\.(gz|bz2|xz)|tgz|tbz2?|txz)$")
-_COMPRESSED = (".gz", ".bz2", ".xz")
-_COMPRESSIONS = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\x00", lzma.open))
-_UNREADABLE = (OSError, EOFError, lzma.LZMAError, zlib.error, tarfile.TarError)
+
+_NO_FORM = "neither a log, nor crm_mon XML, nor traps"
 
 
 class NothingReadable(HamonError):
@@ -78,6 +69,8 @@ class Input:
     unrecognised: int = 0
     errors: list[str] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    problem: str | None = None
+    """Why it is not read at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,16 +98,19 @@ class Analysis:
 def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: Callable[[int, int], None] | None = None) -> Analysis:
     """Read all evidence and say what happened. Raises NothingReadable."""
     with tempfile.TemporaryDirectory(prefix="hamon-analyze-") as unpacked:
-        inputs = [Input(path, name) for path, name in _files(paths, Path(unpacked))]
+        inputs = [Input(found.path, found.name, problem=found.problem) for found in recorded_files.find(paths, Path(unpacked))]
+        collections = recorded_files.collections(item.name for item in inputs)
         reference = _reference(inputs)
         matcher, trap_matcher = Matcher(rules, options.year), TrapMatcher(rules)
-        total, done = sum(_size(item.path) for item in inputs), 0
+        total, done = sum(size(item.path) for item in inputs), 0
         kept: list[Input] = []
         for item in inputs:
             _read(item, matcher, trap_matcher, options, reference)
-            done += _size(item.path)
+            done += size(item.path)
             if progress is not None:
                 progress(done, total)
+            if item.errors == [_NO_FORM] and item.name.startswith(collections):
+                continue  # of a crm report or a sosreport most is no evidence
             if item.source in options.sources or item.form == "empty":
                 kept.append(item)
         polls = _polls([item for item in kept if item.source is Source.POLL and item.form is not None], options)
@@ -154,74 +150,18 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
 # -- inputs
 
 
-def _files(paths: Sequence[Path], unpacked: Path) -> Iterator[tuple[Path, str]]:
-    """All files of the paths given; tarballs are unpacked beside (never outside the folder)."""
-    for number, path in enumerate(paths):
-        if path.is_dir():
-            yield from _folder(path, str(path), unpacked / str(number))
-        elif path.is_file() and tarfile.is_tarfile(path):
-            yield from _tarball(path, str(path), unpacked / str(number))
-        else:
-            yield path, str(path)
-
-
-def _tarball(path: Path, shown: str, target: Path) -> Iterator[tuple[Path, str]]:
-    broken = None
-    try:
-        with tarfile.open(path) as archive:
-            archive.extractall(target, filter="data")
-    except _UNREADABLE as err:
-        broken = err  # what was unpacked before is read all the same
-    if target.is_dir():
-        yield from _folder(target, shown, None)
-    if broken is not None:
-        yield path, shown
-
-
-def _folder(root: Path, shown: str, unpacked: Path | None) -> Iterator[tuple[Path, str]]:
-    """All files below; tarballs among them are unpacked to `unpacked`, those inside tarballs (None) are left alone."""
-    for number, path in enumerate(sorted(root.rglob("*"))):
-        inside = path.relative_to(root)
-        if not path.is_file() or _NO_EVIDENCE.match(path.name) or _SKIPPED_FOLDERS & set(inside.parts):
-            continue
-        if unpacked is not None and _TARBALL.search(path.name) and tarfile.is_tarfile(path):
-            yield from _tarball(path, f"{shown}/{inside}", unpacked / f"inside{number}")
-        else:
-            yield path, f"{shown}/{inside}"
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
-
-
-def _open(path: Path) -> IO[bytes]:
-    """Open a file, decompressing what is compressed; the content tells, not the name."""
-    stream = path.open("rb")
-    magic = stream.read(6) if stream.seekable() else b""
-    if stream.seekable():
-        stream.seek(0)
-    for begin, opened in _COMPRESSIONS:
-        if magic.startswith(begin):
-            stream.close()
-            return cast(IO[bytes], opened(path, "rb"))
-    return stream
-
-
 def _reference(inputs: Iterable[Input]) -> datetime:
     """A time near the evidence, from which lines without a year take theirs: other evidence that carries epochs, else the newest file."""
     newest = 0.0
     for item in inputs:
-        base = item.path.name.removesuffix(item.path.suffix) if item.path.suffix in _COMPRESSED else item.path.name
+        base = item.path.name.removesuffix(item.path.suffix) if item.path.suffix in COMPRESSED else item.path.name
         if not base.endswith(".jsonl"):
             continue
         try:
-            with _open(item.path) as stream:
+            with opened(item.path) as stream:
                 last = deque(stream, 1)
             newest = max(newest, float(json.loads(last[0])["t"])) if last else newest
-        except (*_UNREADABLE, ValueError, KeyError, TypeError):
+        except (*UNREADABLE, ValueError, KeyError, TypeError):
             continue
     if newest:
         return datetime.fromtimestamp(newest, UTC)
@@ -230,12 +170,15 @@ def _reference(inputs: Iterable[Input]) -> datetime:
 
 
 def _read(item: Input, matcher: Matcher, traps: TrapMatcher, options: Options, reference: datetime) -> None:
+    if item.problem is not None:
+        item.errors.append(item.problem)
+        return
     try:
-        with _open(item.path) as stream:
+        with opened(item.path) as stream:
             head = stream.read(4096)
             item.source, item.form = _recognise(head, item.path)
             if item.form is None:
-                item.errors.append("neither a log, nor crm_mon XML, nor traps")
+                item.errors.append(_NO_FORM)
                 return
             if item.source not in options.sources:
                 return
@@ -248,7 +191,7 @@ def _read(item: Input, matcher: Matcher, traps: TrapMatcher, options: Options, r
             _scan(item, data, matcher, options, reference)
     except FileNotFoundError:
         item.errors.append("no such file")
-    except _UNREADABLE as err:
+    except UNREADABLE as err:
         item.errors.append(f"cannot be read: {getattr(err, 'strerror', None) or err}")
 
 
@@ -257,12 +200,12 @@ def _polls(items: Sequence[Input], options: Options) -> list[Snapshot]:
     documents = []
     for item in items:
         try:
-            with _open(item.path) as stream:
+            with opened(item.path) as stream:
                 data = stream.read(MAX_ANSWER_BYTES + 1)
             if len(data) > MAX_ANSWER_BYTES:
                 item.errors.append(f"larger than {MAX_ANSWER_BYTES // 1024**2} MiB: the rest is not read")
             documents.append(recorded_polls.Document(item.name, data, datetime.fromtimestamp(item.path.stat().st_mtime, UTC)))
-        except _UNREADABLE as err:
+        except UNREADABLE as err:
             item.errors.append(f"cannot be read: {getattr(err, 'strerror', None) or err}")
     found = recorded_polls.snapshots(documents, cluster=options.cluster or "cluster", timezone=options.timezone)
     read = {document.name: document for document in documents}
