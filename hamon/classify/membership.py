@@ -208,6 +208,7 @@ class Membership:
             node.since = event.at
         if not was_out:
             return
+        was_fenced = node.fenced_at is not None
         node.lost_at = node.fenced_at = node.stop_requested_at = node.lost_by = None
         node.lost_for.clear()
         node.failed.clear()
@@ -225,7 +226,9 @@ class Membership:
                 if story.kind is kind and node.name in story.nodes:
                     self._book.close(story, event.at, "the node joined again")
         for story in self._book.open_stories():
-            if story.kind in _FAILURES and node.name in story.nodes:
+            # A node that was off has started its daemons anew; of one that was only cut off nothing is known of them.
+            is_anew = was_fenced and story.kind is IncidentKind.DAEMON_FAILED
+            if (story.kind in _FAILURES or is_anew) and node.name in story.nodes:
                 self._book.close(story, event.at, "the node joined again")
 
     def stack_started(self, event: Event) -> None:
