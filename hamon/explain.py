@@ -94,6 +94,8 @@ def to_text(found: Explanation, *, every: bool = False, closely: frozenset[str] 
     told += [f"  {name + ':':13} {value}" for name, value in found.parts if value]
     if found.winner is not None:
         told.append(f"  taken by:     {found.winner.id} ({found.winner.title}), in {found.winner.file}")
+        if isinstance(found.winner, Rule) and (found.winner.versions or found.winner.level):
+            told.append(f"  written by:   versions {found.winner.versions or 'unknown'}, at level {found.winner.level or 'unknown'}")
         fields = next((one.fields for one in found.tried if one.verdict is Verdict.WON), None)
         told += [f"    {name} = {value!r}" for name, value in (fields or {}).items()]
     else:

@@ -58,6 +58,10 @@ class RuleEntry(BaseModel):
     """The reading that makes more of the groups (see classify/read.py)."""
     set: Mapping[str, Scalar] = Field(default_factory=dict)
     """Fields that the event always has."""
+    versions: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    """The versions of the software that write the line, for people: the rule is tried whatever the version is."""
+    level: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    """The level at which they write it, for people: where it is only `info` the syslog does not have it."""
     example: tuple[Example, ...] = Field(min_length=1)
     counter_example: tuple[CounterExample, ...] = Field(min_length=1)
 
@@ -263,6 +267,8 @@ class Rule:
     examples: tuple[Example, ...]
     counter_examples: tuple[CounterExample, ...]
     file: str
+    versions: str | None = None
+    level: str | None = None
 
 
 def compile_rule(entry: RuleEntry, file: str) -> Rule:
@@ -283,6 +289,8 @@ def compile_rule(entry: RuleEntry, file: str) -> Rule:
         examples=entry.example,
         counter_examples=entry.counter_example,
         file=file,
+        versions=entry.versions,
+        level=entry.level,
     )
 
 

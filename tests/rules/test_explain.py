@@ -128,6 +128,13 @@ def test_the_winner_the_later_and_those_of_others_are_told(own: Path) -> None:
     assert 'for lines of "kernel"; this one is of "OurArray"' in text
 
 
+def test_the_versions_and_the_level_of_the_rule_are_told() -> None:
+    text = "A processor failed, forming new configuration: token timed out (3000ms), waiting 3600ms for consensus."
+    found = Explainer(rules(), Wanted(now=NOW, daemon="corosync")).explain(text)
+    assert found.winner is not None
+    assert "written by:   versions all, at level notice" in to_text(found)
+
+
 def test_where_a_line_parts_from_the_nearest_pattern_is_told(own: Path) -> None:
     explainer = Explainer(load([own / ""]), Wanted(now=NOW, closely=frozenset({"kernel-array"})))
     found = explainer.explain(LOST.replace("is degraded", "became degraded"))

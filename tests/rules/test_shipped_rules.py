@@ -219,3 +219,12 @@ def test_the_place_of_an_event_is_the_offset_of_its_line() -> None:
     for event in matcher().scan(chunk(data, 1000)).events:
         offset = int(event.ref.rpartition("@")[2]) - 1000
         assert data[offset:].split(b"\n", 1)[0].decode() == event.raw
+
+
+def test_rules_about_native_lines_say_which_versions_write_them_and_at_what_level() -> None:
+    told = [rule for rule in rules().rules if rule.versions is not None or rule.level is not None]
+    assert len(told) > 100
+    for rule in told:
+        assert rule.versions is not None, rule.id
+        assert re.search(r"all|\d\.", rule.versions), rule.id
+        assert re.search(r"emerg|crit|error|warning|notice|info", rule.level or ""), rule.id
