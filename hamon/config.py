@@ -728,6 +728,10 @@ def _weak_senders(receiver: SnmpTrapConfig, location: _Location) -> Iterator[_Fo
                 message = "fewer than 12 characters can be guessed from a single trap"
                 hint = "take a longer one"
                 yield _Found(id="guessable-passphrase", location=(*location, "user", name, what), message=message, hint=hint)
+    for name in receiver.unheard_sources():
+        message = "no community and no user may be used from these addresses, so nothing is taken from there"
+        hint = "add them to the sources of a community or user"
+        yield _Found(id="unheard-source", location=(*location, "source", name, "addresses"), message=message, hint=hint)
 
 
 def _heard_twice(location: _Location, listen: object, heard: dict[str, _Location]) -> Iterator[_Found]:

@@ -140,6 +140,13 @@ class SnmpTrapConfig(Section):
         named = [self.cluster, *(one.cluster for table in (self.community, self.user, self.source) for one in table.values())]
         return list(dict.fromkeys(name for name in named if name is not None))
 
+    def unheard_sources(self) -> Iterator[str]:
+        """The sources of which no address may send: no community and no user names it."""
+        may_send = [parse_network(text) for _, _, credential in self._credentials() for text in credential.sources]
+        for name, source in self.source.items():
+            if not overlap([parse_network(text) for text in source.addresses], may_send):
+                yield name
+
     def _unanswerable(self) -> Iterator[str]:
         if not self.community and not self.user:
             yield "nobody may send: add a table community.NAME or user.NAME"

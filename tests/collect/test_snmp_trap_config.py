@@ -176,6 +176,13 @@ def test_a_community_is_warned_about_and_the_cluster_counts_as_read(tmp_path: Pa
     assert found == {("community-is-no-secret", "collect.snmp_trap.main.community.one"), ("nobody-to-tell", "notify")}
 
 
+def test_a_source_from_which_nobody_may_send_is_found() -> None:
+    """Else its node would look silent for ever, and nobody would know why."""
+    sources = {"pm01": {"addresses": ["192.0.2.9"], "node": "pm01"}, "pm02": {"addresses": ["203.0.113.9"], "node": "pm02"}}
+    config = made(cluster="pg", community={"one": {"community": "abcdefgh", "sources": ["192.0.2.0/24"]}}, source=sources)
+    assert list(config.unheard_sources()) == ["pm02"]
+
+
 def test_a_default_community_in_a_file_is_refused_too(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("public\n")
     with pytest.raises(ValidationError, match="allow_default_community"):
