@@ -1,11 +1,10 @@
 """The settings of one log tail collector."""
 
-import codecs
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
+from hamon.collect.text import Encodings, TimeZone
 from hamon.section import Section
 
 
@@ -23,9 +22,9 @@ class LogTailConfig(Section):
     """The node whose logs these are; leave it out where the lines name their node."""
     paths: tuple[str, ...] = Field(min_length=1)
     """Absolute paths of the logs, with `*`, `?`, `[...]` and `**` where there are several."""
-    timezone: str = "UTC"
+    timezone: TimeZone = "UTC"
     """The time zone (IANA name) of time stamps that do not name one."""
-    encodings: tuple[str, ...] = Field(default=("utf-8",), min_length=1)
+    encodings: Encodings = ("utf-8",)
     """The character encodings to try, in order, such as "utf-8", "euc_jp", "shift_jis" or "cp932"."""
     start: StartAt = StartAt.BEGINNING
     """Where to begin in files that are there at the first start and were never read before: "beginning" or "end"."""
@@ -47,25 +46,3 @@ class LogTailConfig(Section):
             if not path.startswith("/") or path.endswith("/") or "\0" in path:
                 raise ValueError(f"{path!r} is not the absolute path of a file, such as /var/log/pacemaker/pacemaker.log")
         return tuple(dict.fromkeys(paths))
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_timezone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (KeyError, ValueError, OSError) as err:
-            raise ValueError(f"{name!r} is not an IANA time zone, such as Asia/Tokyo") from err
-        return name
-
-    @field_validator("encodings")
-    @classmethod
-    def _known_encodings(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            try:
-                line_end = codecs.lookup(name).encode("a\n")[0]
-            except (LookupError, TypeError, ValueError) as err:
-                raise ValueError(f"{name!r} is not a character encoding, such as utf-8, euc_jp or cp932") from err
-            # Lines are cut before they are decoded.
-            if line_end != b"a\n":
-                raise ValueError(f"{name!r} does not keep ASCII as it is, so that lines cannot be cut")
-        return names

@@ -7,12 +7,12 @@ two clusters is refused here.
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, NamedTuple, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from hamon.collect.network import Listen, Networks, listen_text, overlap, parse_address, parse_network
+from hamon.collect.text import Encodings, TimeZone
 from hamon.section import Name, Section
 
 TRANSPORTS = ("udp", "tcp", "tls")
@@ -55,19 +55,10 @@ class SyslogSource(Section):
     """Only lines of hosts whose name matches one of these globs, where a relay passes on the lines of several clusters."""
     nodes: tuple[str, ...] = Field(default=(), examples=[["pm01", "pm02"]])
     """Nodes that are expected to send: shown also while nothing came from them."""
-    timezone: str = "UTC"
+    timezone: TimeZone = "UTC"
     """The time zone (IANA name) of time stamps that do not name one."""
-    encodings: tuple[str, ...] = Field(default=("utf-8",), min_length=1)
+    encodings: Encodings = ("utf-8",)
     """The character encodings to try, in order, such as "utf-8", "euc_jp", "shift_jis" or "cp932"."""
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_timezone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (KeyError, ValueError, OSError) as err:
-            raise ValueError(f"{name!r} is not an IANA time zone, such as Asia/Tokyo") from err
-        return name
 
 
 class SyslogConfig(Section):
