@@ -129,15 +129,15 @@ def _each(pid: int, before: float, count: int) -> float:
     return (cpu_seconds(pid) - before) / max(1, count) * 1e6
 
 
-def gateway(count: int, per_second: int, *, version: str = "2c", pages: bool = False) -> Result:
+def gateway(count: int, per_second: int, *, version: str = "2c", pages: bool = False, buffer: int = BUFFER) -> Result:
     """hamon as it runs; with `pages`, its overview is asked for ten times a second meanwhile, and that is in the CPU time too."""
-    return asyncio.run(_gateway(count, per_second, version, pages=pages))
+    return asyncio.run(_gateway(count, per_second, version, pages=pages, buffer=buffer))
 
 
-async def _gateway(count: int, per_second: int, version: str, *, pages: bool) -> Result:
+async def _gateway(count: int, per_second: int, version: str, *, pages: bool, buffer: int) -> Result:
     with tempfile.TemporaryDirectory() as name:
         folder, port, web = Path(name), free_port(), free_port(socket.SOCK_STREAM)
-        (folder / "hamon.toml").write_text(_CONFIG.format(web=web, port=port, buffer=BUFFER), encoding="utf-8")
+        (folder / "hamon.toml").write_text(_CONFIG.format(web=web, port=port, buffer=buffer), encoding="utf-8")
         command = [sys.executable, "-m", "hamon", "run", "--config", str(folder / "hamon.toml")]
         process = subprocess.Popen(command, env=os.environ | {"STATE_DIRECTORY": str(folder / "state")}, stderr=subprocess.DEVNULL)
         database = folder / "state" / "hamon.db"
