@@ -37,8 +37,10 @@ def completed(state: State, event: Event) -> Event:
     if host is not None and event.kind in _OF_THE_SENDER:
         reporter = node
     if event.kind is EventKind.ATTRIBUTE_CHANGED:
-        event = replace(event, detail={**detail, "old": state.attributes.get(f"{node} {detail.get('attribute')}")})
-    return replace(event, node=node, reporter=reporter)
+        detail = {**detail, "old": state.attributes.get(f"{node} {detail.get('attribute')}")}
+    elif (node, reporter) == (event.node, event.reporter):
+        return event
+    return replace(event, node=node, reporter=reporter, detail=detail)
 
 
 def node_of_host(state: State, host: str) -> str | None:

@@ -163,6 +163,10 @@ def example_trap(rule: TrapRule, notification: str | None, varbinds: Mapping[str
     )
 
 
+_date = lru_cache(maxsize=256)(date_and_time)
+"""In a storm many traps have one date."""
+
+
 def happened_at(trap: Trap, zone: tzinfo = UTC) -> datetime:
     """When what a trap tells happened: its hrSystemDate, to a tenth of a second, or when it came.
 
@@ -172,7 +176,7 @@ def happened_at(trap: Trap, zone: tzinfo = UTC) -> datetime:
     for varbind in trap.varbinds:
         if isinstance(varbind.value, bytes) and covers(HR_SYSTEM_DATE, varbind.oid):
             try:
-                told = date_and_time(varbind.value, zone)
+                told = _date(varbind.value, zone)
                 late = trap.received_at - told
                 steps = round(late / _ZONE_STEP)
                 if abs(steps) <= _MOST_OFFSET // _ZONE_STEP and abs(late - steps * _ZONE_STEP) <= MOST_SKEW:
