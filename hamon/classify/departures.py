@@ -646,11 +646,17 @@ class Departures:
         self._protected(story, not lacking and all(service.up for service in services), reasons, at)
 
     def _unprotected_before_polled(self, story: Story, at: datetime) -> None:
-        """People are told before the next poll: where logs and traps speak against every other node, that much is known already."""
-        serving = story.to_node or story.from_node
+        """People are told before the next poll: where logs and traps speak against every other node, that much is known already.
+
+        What they told within the story counts also where a poll in its midst does not show it yet.
+        """
+        serving, begin = story.to_node or story.from_node, story.started_at or story.detected_at
         if story.redundancy is not None or serving is None:
             return
-        hindered = [topology.hindrances(self.state, name) for name in topology.candidates(self.state, [serving])]
+        hindered = [
+            list(dict.fromkeys([*topology.hindrances(self.state, name), *topology.hindrances_since(self.state, name, begin)]))
+            for name in topology.candidates(self.state, [serving])
+        ]
         if hindered and all(hindered):
             self._protected(story, False, [reason for found in hindered for reason in found], at)
 

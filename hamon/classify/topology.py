@@ -155,10 +155,14 @@ def hindrances(state: State, name: str) -> list[str]:
 
 def hindrances_since_polled(state: State, name: str) -> list[str]:
     """What logs and traps told after the last poll."""
-    known, last = state.nodes.get(name), state.polls.last_at
-    if known is None or last is None:
-        return []
-    return [word for word, since in _derived(known) if since is not None and since > last]
+    last = state.polls.last_at
+    return [] if last is None else hindrances_since(state, name, last)
+
+
+def hindrances_since(state: State, name: str, moment: datetime) -> list[str]:
+    """What logs and traps told after that moment."""
+    known = state.nodes.get(name)
+    return [] if known is None else [word for word, since in _derived(known) if since is not None and since > moment]
 
 
 def _derived(known: Node) -> list[tuple[str, datetime | None]]:

@@ -317,10 +317,18 @@ def test_that_nobody_could_take_over_is_known_from_the_log_before_the_next_poll(
     before = snapshots((Scene(0, promotable()),), until=8)
     lost = replace(logged(9.2, EventKind.NODE_LOST, "n1"), reporter="n2")
     fenced = replace(logged(9.5, EventKind.FENCING_DONE, "n1", action="reboot"), reporter="n2")
-    (failover,) = with_events(before, lost, fenced, logged(9.8, EventKind.RESOURCE_PROMOTED, "n2", "db")).mains
+    promoted = logged(9.8, EventKind.RESOURCE_PROMOTED, "n2", "db")
+    (failover,) = with_events(before, lost, fenced, promoted).mains
     assert (failover.kind, failover.outcome) == (IncidentKind.FAILOVER, "succeeded")
     assert failover.redundancy is False
     assert any(" n1" in reason for reason in failover.reasons)
+    # A poll in the midst of it that does not show it yet takes nothing back.
+    failed = logged(9.1, EventKind.OPERATION_FAILED, "n1", "db", operation="monitor", rc=1)
+    barred = logged(9.2, EventKind.THRESHOLD_REACHED, "n1", "db")
+    demoted = logged(9.7, EventKind.RESOURCE_DEMOTED, "n1", "db")
+    midst = snapshots((Scene(0, promotable()),), until=9.6, every=9.6)[1:]
+    (behind,) = with_events([*before, *midst], failed, barred, demoted, promoted).mains
+    assert (behind.kind, behind.redundancy) == (IncidentKind.FAILOVER, False)
     moved = [logged(9.2, EventKind.RESOURCE_DEMOTED, "n1", "db"), logged(9.8, EventKind.RESOURCE_PROMOTED, "n2", "db")]
     (unknown,) = with_events(before, *moved).mains
     assert unknown.redundancy is None, "nothing speaks against n1; only a poll shows whether it could take over"
