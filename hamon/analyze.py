@@ -5,7 +5,7 @@ import re
 import tempfile
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -467,31 +467,6 @@ def _streams(item: Input) -> list[list[Event]]:
     for event in item.events:
         senders.setdefault(event.reporter, []).append(event)
     return [senders[sender] for sender in sorted(senders, key=str)]
-
-
-def _refined(files: Sequence[list[Event]]) -> list[list[Event]]:
-    """Give events of whole seconds the time of the same event in a log of the same node that has fractions."""
-    fine: dict[tuple[str | None, datetime, Key], deque[datetime]] = defaultdict(deque)
-    coarse = [events for events in files if not any(event.at.microsecond for event in events[:50])]
-    for events in files:
-        if not any(events is other for other in coarse):
-            for event in events:
-                fine[event.reporter, event.at.replace(microsecond=0), fact_key(event)].append(event.at)
-    if not fine:
-        return [sorted(events, key=lambda event: event.at) for events in files]
-    given = []
-    for events in files:
-        if not any(events is other for other in coarse):
-            given.append(events)
-            continue
-        taken: dict[str, dict[tuple[str | None, datetime, Key], deque[datetime]]] = {}
-        mine = taken.setdefault("", {key: deque(times) for key, times in fine.items()})
-        refined = []
-        for event in events:
-            times = mine.get((event.reporter, event.at, fact_key(event)))
-            refined.append(replace(event, at=times.popleft()) if times else event)
-        given.append(refined)
-    return [sorted(events, key=lambda event: event.at) for events in given]
 
 
 # -- answers

@@ -220,6 +220,8 @@ def _variant(incident: Incident) -> str:
             case Outcome.NONE:
                 return f"headline.{incident.kind}.{'ongoing' if incident.state is IncidentState.OPEN else 'succeeded'}"
     done = incident.state is not IncidentState.OPEN or incident.outcome is Outcome.SUCCEEDED
+    if done and incident.kind is IncidentKind.FENCING and not incident.fenced and incident.outcome is not Outcome.SUCCEEDED:
+        return "headline.fencing.vain"
     return f"headline.{incident.kind}.{'closed' if done else 'open'}"
 
 
