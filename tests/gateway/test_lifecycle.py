@@ -150,7 +150,7 @@ async def test_sighup_takes_good_rules_and_refuses_wrong_ones(tmp_path: Path) ->
         line = await gateway.says("the rules are refused; the old ones stay in force")
         assert str(own / "own.toml") in line
         assert "own-rule" in line
-        assert "event: Input should be" in line
+        assert 'event: "coffee_spilled" is none of those' in line
         assert await stored("gone") == ["lost"]
         assert await stored("lost") == ["lost", "lost"]
 
