@@ -230,12 +230,6 @@ def failure_on_both(cluster: Cluster, at: Roles) -> None:
     time.sleep(22)  # longer than a service may be down without a word
 
 
-@happening("all interconnects are cut, the standby node shoots first", failover("node_lost", "node_lost", "fencing", fenced=ACTIVE))
-def split_that_the_standby_wins(cluster: Cluster, at: Roles) -> None:
-    cluster.cut(at.active)
-    cluster.runs_on(at.service, at.standby)
-
-
 def _fail_count(cluster: Cluster, resource: str) -> str | None:
     seen = cluster.status()
     found = seen.find(f".//node_history//resource_history[@id='{resource}'][@fail-count]") if seen is not None else None
