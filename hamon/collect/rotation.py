@@ -70,12 +70,27 @@ def _order(name: str, current: str) -> tuple[str, str] | None:
     return ("date", re.sub(r"\D", "", found["date"])) if found["date"] else ("old", "")
 
 
+MOST_LOOKS = 20
+"""Looks at a directory in which files are renamed all the time, before what the last one found must do."""
+
+
 def family(path: str, inodes: Collection[int] = ()) -> list[Candidate]:
     """The files of one log, oldest first, the current one last; raises OSError when its directory cannot be read.
 
     Beside the names that rotation gives, any file in the directory that has one of `inodes` may belong to it. Where `path` is a
     symbolic link, the neighbours of its target are looked at too.
+
+    A file that is renamed meanwhile can be overlooked, so what is found counts when it is found twice.
     """
+    found = _family(path, inodes)
+    for _ in range(MOST_LOOKS):
+        before, found = found, _family(path, inodes)
+        if [(one.path, one.identity) for one in found] == [(one.path, one.identity) for one in before]:
+            break
+    return found
+
+
+def _family(path: str, inodes: Collection[int]) -> list[Candidate]:
     target = os.path.realpath(path)
     rotated: dict[Identity, tuple[tuple[str, str], Candidate]] = {}
     plain: set[str] = set()

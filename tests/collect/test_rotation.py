@@ -1,4 +1,5 @@
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,24 @@ def test_the_log_before_rotation_is_named() -> None:
     assert list(bases("/l/ha-log-20240101.gz")) == ["/l/ha-log"]
     assert list(bases("/l/pacemaker.log.3")) == ["/l/pacemaker.log"]
     assert list(bases("/l/ha-log")) == []
+
+
+def test_a_file_that_is_renamed_while_one_looks_is_not_overlooked(tmp_path: Path) -> None:
+    log = tmp_path / "ha-log"
+    names = [log, *(tmp_path / f"ha-log.{number}" for number in (1, 2, 3))]
+    for name in names:
+        name.write_bytes(b"%s\n" % name.name.encode())
+    all_of_them = {(status.st_dev, status.st_ino) for status in map(os.stat, names)}
+
+    def rotate() -> None:
+        for number in (3, 2, 1):
+            (tmp_path / f"ha-log.{number}").rename(tmp_path / f"ha-log.{number + 1}")
+
+    for _ in range(400):
+        rotating = threading.Thread(target=rotate)
+        rotating.start()
+        found = {candidate.identity for candidate in family(str(log))}
+        rotating.join()
+        for number in (1, 2, 3):
+            (tmp_path / f"ha-log.{number + 1}").rename(tmp_path / f"ha-log.{number}")
+        assert found >= all_of_them
