@@ -41,7 +41,7 @@ test: $(VENV)/dev ## Install what the tests need, and run lint and tests
 test-full: $(VENV)/dev ## The same with the long and large variants
 	sh tests/install-peers
 	$(MAKE) --no-print-directory lint
-	$(PYTEST)
+	HYPOTHESIS_PROFILE=wide $(PYTEST)
 
 accuracy: $(VENV)/dev ## Show how right hamon is about every recording, by each kind of evidence
 	$(BIN)/python -m tests.accuracy

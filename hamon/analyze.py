@@ -5,7 +5,7 @@ import re
 import tempfile
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -125,7 +125,7 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
     canonical = sorted(kept, key=lambda item: (item.source is Source.TRAP, item.node or "", item.form or "", item.name))
     _by_one_name(canonical, polls, engine.state)
     _by_one_clock(canonical)
-    ordered = list(causal_order([events for item in canonical for events in _streams(item)]))
+    ordered = list(causal_order(_streams(canonical)))
     end = max((*(event.at for event in ordered), *(snapshot.status.at for snapshot in polls)), default=None)
     steps: list[Event | Snapshot | Tick] = [*with_snapshots(ordered, polls)]
     if end is not None:
@@ -459,14 +459,43 @@ def _by_one_clock(items: Sequence[Input]) -> None:
             item.errors.append(f"the clock of {name} is {abs(seconds):.1f} s {way} that of the others; its times are corrected by that")
 
 
-def _streams(item: Input) -> list[list[Event]]:
-    """What was written one after the other: a log, or the traps of one sender."""
-    if item.source is not Source.TRAP:
-        return [item.events]
-    senders: dict[str | None, list[Event]] = {}
-    for event in item.events:
-        senders.setdefault(event.reporter, []).append(event)
-    return [senders[sender] for sender in sorted(senders, key=str)]
+def _streams(items: Iterable[Input]) -> list[list[Event]]:
+    """What was written one after the other: a log through all its files, or the traps of one sender."""
+    streams: list[list[Event]] = []
+    logs: dict[tuple[str, str], list[list[Event]]] = defaultdict(list)
+    for item in items:
+        if item.source is Source.TRAP:
+            senders: dict[str | None, list[Event]] = defaultdict(list)
+            for event in item.events:
+                senders[event.reporter].append(event)
+            streams += [senders[sender] for sender in sorted(senders, key=str)]
+        elif item.node is None:
+            streams.append(item.events)
+        elif item.events:
+            logs[item.node, item.form or ""].append(item.events)
+    return [*(events for key in sorted(logs) for events in _rejoined(logs[key])), *streams]
+
+
+def _rejoined(pieces: Sequence[list[Event]]) -> list[list[Event]]:
+    """Files of one log, as rotation leaves them, are one after the other again; a copy of what another file has stays by itself.
+
+    They are one witness then: what the log says twice is said twice (see classify/facts.py), so all of it is told of the first file.
+    """
+    whole: list[list[Event]] = []
+    for piece in sorted(pieces, key=lambda events: (events[0].at, events[-1].at, events[0].raw)):
+        before = next((events for events in whole if events[-1].at <= piece[0].at and not _share_lines(events, piece)), None)
+        if before is None:
+            whole.append([*piece])
+        else:
+            path = before[0].ref.rpartition("@")[0]
+            before += [replace(event, ref=f"{path}@{event.ref.rpartition('@')[2]}") for event in piece]
+    return whole
+
+
+def _share_lines(first: Sequence[Event], second: Sequence[Event]) -> bool:
+    """Whether the end of one has lines that the begin of the other has too."""
+    end, begin = first[-1].at, second[0].at
+    return bool({event.raw for event in first if event.at >= begin} & {event.raw for event in second if event.at <= end})
 
 
 # -- answers
