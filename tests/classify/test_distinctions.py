@@ -208,6 +208,23 @@ def test_a_crash_of_the_standby_is_its_fault() -> None:
 # -- daemons, links, quorum
 
 
+def test_a_standby_that_is_back_before_its_loss_settled_was_at_fault_all_the_same() -> None:
+    cluster = (
+        running()
+        .log("""
+        10:00:00 pm01 controld: Node pm02 state is now lost
+        10:00:00 pm01 controld: Requesting fencing (reboot) of node pm02
+        10:00:01 pm01 controld: Peer pm02 was terminated (reboot) by pm01 on behalf of pacemaker-controld.106@pm01: OK
+        10:00:01 pm01 controld: Node pm02 state is now member
+        """)
+        .until("10:05:00")
+    )
+    (fault,) = cluster.main
+    assert (fault.kind, fault.nodes, fault.planned, fault.state) == (IncidentKind.STANDBY_FAULT, ("pm02",), False, IncidentState.RESOLVED)
+    assert cluster.parts_of(fault) == ["fencing", "node_lost"]
+    assert cluster.told() == ["standby_fault opening"]  # one message says both
+
+
 def test_a_daemon_killed_on_the_standby_is_told_as_that() -> None:
     cluster = (
         running()
