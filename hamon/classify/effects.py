@@ -134,6 +134,14 @@ class Effects:
         if not story.told:
             self._book.tell(story, Notice.OPENING)
 
+    def passed_standby_fault(self, name: str, cause: Story, now: datetime) -> None:
+        """A standby that was back before its loss was settled was missing nevertheless: the kind must not hang on how fast it boots."""
+        self.standby_fault(name, cause, now)
+        story = self._book.find(IncidentKind.STANDBY_FAULT, name)
+        if story is not None and not story.reasons and cause.resolved_at is not None:
+            story.redundancy, story.redundancy_restored_at = True, cause.resolved_at
+            self._book.close(story, cause.resolved_at, "the node can take over again")
+
     def planned_standby(self, name: str, event: Event) -> None:
         """A standby node is taken out on purpose: recorded, not told."""
         if topology.side(self.state, self.settings, name) != "standby" or self._open_effect(name) is not None:

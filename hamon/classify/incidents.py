@@ -289,10 +289,13 @@ class Engine:
                     self._effects.standby_fault(name, story, now)
             if story.part_of is not None:
                 return
-        if story.kind in _STANDBY_REASONS and node is not None and story.state is IncidentState.OPEN and story.planned is not True:
-            where = topology.side(self.state, self.settings, node)
-            if where == "standby" and self._effects.may_be_standby_fault(story, node):
+        if story.kind in _STANDBY_REASONS and node is not None and story.planned is not True:
+            is_standby = topology.side(self.state, self.settings, node) == "standby"
+            if is_standby and story.state is IncidentState.OPEN and self._effects.may_be_standby_fault(story, node):
                 self._effects.standby_fault(node, story, now)
+                return
+            if is_standby and story.kind is IncidentKind.NODE_LOST and story.state is IncidentState.RESOLVED and not story.vain:
+                self._effects.passed_standby_fault(node, story, now)
                 return
         if story.kind in DEPARTURES:
             self._departures.weigh(story, now)

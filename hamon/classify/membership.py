@@ -203,8 +203,6 @@ class Membership:
             return
         node = topology.node(self.state, event.node)
         was_out = node.member is False or (node.member is None and node.lost_at is not None)
-        if was_out:
-            self._decide_before_return(node, event.at)
         node.member = True
         if node.since is None or was_out:
             node.since = event.at
@@ -232,15 +230,6 @@ class Membership:
             is_anew = was_fenced and story.kind is IncidentKind.DAEMON_FAILED
             if (story.kind in _FAILURES or is_anew) and node.name in story.nodes:
                 self._book.close(story, event.at, "the node joined again")
-
-    def _decide_before_return(self, node: Node, at: datetime) -> None:
-        """A standby that is back before its loss was settled was missing nevertheless: the kind must not hang on how fast it boots."""
-        story = self._book.find(IncidentKind.NODE_LOST, node.name)
-        undecided = story is not None and story.settle_at is not None and story.part_of is None and story.planned is not True
-        if story is None or not undecided or topology.side(self.state, self.settings, node.name) != "standby":
-            return
-        if self._effects.may_be_standby_fault(story, node.name):
-            self._effects.standby_fault(node.name, story, at)
 
     def stack_started(self, event: Event) -> None:
         if event.node is not None:
