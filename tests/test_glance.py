@@ -17,10 +17,11 @@ from hamon.expose.cluster import Facts
 from hamon.expose.facts import facts
 from hamon.expose.verdict import Level, verdict
 from hamon.glance import Look, table
-from hamon.model.cluster import ClusterView, NodeState, NodeView, ServiceView
+from hamon.model.cluster import ClusterView, NodeState, NodeView, ServiceView, SourceView
 from hamon.model.incident import IncidentKind, Severity
 from hamon.tell import words
 from tests.cib import SCENARIOS
+from tests.collect.polling import QUIET, program
 from tests.gateway.harness import CLUSTER, Gateway, environment, eventually
 from tests.gateway.test_exporter import outputs, polling
 from tests.ha_cluster_exporter import TOOLS, Outputs, polled, running
@@ -108,6 +109,32 @@ def test_a_cluster_that_only_logs_tell_of_is_judged_by_them() -> None:
     found = verdict(Facts(view=view), NOW)
     assert (found.level, found.summary("en")) == (Level.WARNING, "orders is not protected; n2 was fenced")
     assert verdict(Facts(view=VIEW), NOW).level is Level.UNKNOWN, "nothing was heard of it"
+
+
+def source(path: str, *, kind: str = "crm_mon", up: bool = False, cluster: str = "c") -> SourceView:
+    reason = "" if up else "key refused: `ssh n2 crm_mon`; put the public key of the user that runs hamon into authorized_keys on the node"
+    return SourceView(collector="polls", kind=kind, cluster=cluster, path=path, up=up, reason=reason)
+
+
+@pytest.mark.parametrize("kind", ["crm_mon", "log_tail", "snmp_trap", "syslog"])
+def test_a_source_that_gives_nothing_is_a_warning_though_others_say_that_all_is_well(kind: str) -> None:
+    sources = [source("n1", up=True), source("n2", kind=kind), source("other", cluster="d")]
+    found = verdict(of("one_plus_one"), NOW, sources=sources)
+    line = found.line("en")
+    assert (found.level, len(found.findings)) == (Level.WARNING, 1)
+    assert line.startswith("WARNING - c: no data from n2: key refused: `ssh n2 crm_mon`; put the public key")
+    assert "sources_up=1;;;0;2" in line
+    assert LINE.fullmatch(line)
+    assert "公開鍵" in found.line("ja")
+    assert verdict(of("one_plus_one"), NOW, sources=sources[:1]).level is Level.OK
+
+
+def test_what_is_worse_stands_before_a_source_that_gives_nothing() -> None:
+    found = verdict(of("unclean_node"), NOW, sources=[source("n2")])
+    assert (found.level, found.findings[-1].kind) == (Level.CRITICAL, "source_silent")
+    known = replace(of("one_plus_one").polled, unknown_since=NOW, reason="n1: timeout; n2: timeout")  # type: ignore[type-var]
+    found = verdict(Facts(view=VIEW, polled=known, known=False), NOW, sources=[source("n2")])
+    assert [finding.kind for finding in found.findings] == ["cluster_unknown"], "that no node answers is said once"
 
 
 @pytest.mark.parametrize(
@@ -207,6 +234,23 @@ async def test_check_and_status_ask_the_running_gateway(tmp_path: Path) -> None:
             gone = await eventually(check, lambda found: found[0] == 3)
             assert "it is not known how the cluster is" in gone[1]
     assert (await run("status", "--url", url))[0] == 3
+
+
+async def test_a_node_whose_command_fails_is_a_warning_while_the_other_answers(tmp_path: Path) -> None:
+    answer = program(tmp_path / "n1", f"sys.stdout.write(open({str(KEPT / 'one_plus_one.xml')!r}).read())")
+    refuse = program(tmp_path / "n2", "sys.stderr.write('hacluster@n2: Permission denied (publickey).\\n'); sys.exit(255)", "ssh")
+    polls = {"cluster": CLUSTER, "commands": {"n1": [answer], "n2": [refuse]}, "interval_seconds": 1, **QUIET}
+    async with Gateway(tmp_path, (), collect__crm_mon__polls=polls) as gateway:
+        url = f"http://127.0.0.1:{gateway.port}"
+
+        async def check() -> tuple[int, str, str]:
+            return await run("check", "--cluster", CLUSTER, "--url", url)
+
+        code, out, _ = await eventually(check, lambda found: "no data" in found[1])
+        assert code == 1
+        assert out.startswith(f"WARNING - web: no data from n2: key refused: `{refuse}")
+        assert "nodes_online=2;;;0;2" in out
+        assert "sources_up=1;;;0;2" in out
 
 
 def test_the_table_has_the_worst_first_and_fits_the_line() -> None:

@@ -251,6 +251,7 @@ class CrmMon:
                 self._ending.add(task)
                 task.add_done_callback(self._ending.discard)
                 node.is_slow = True
+                node.probe_at = 0.0  # late once is not down: it is asked again at once
                 self._note(node, None, f"{Fault.TIMEOUT}: `{node.asked.name}` was late, another node answered meanwhile")
 
     async def _ask(self, node: _Node) -> Seen | None:

@@ -1,6 +1,7 @@
 """Is this cluster well? The one answer that a check, the terminal and the API give: a level, what speaks for it, and numbers.
 
-Laws: the worst finding decides. What cannot be asked is unknown, which is never well. What an operator wanted (a service that is stopped,
+Laws: the worst finding decides. What cannot be asked is unknown, which is never well; a source that gives nothing is a warning, also while
+others tell of the cluster. What an operator wanted (a service that is stopped,
 maintenance) is a warning at most.
 """
 
@@ -13,7 +14,8 @@ from enum import StrEnum
 from hamon import tell
 from hamon.classify.services import Candidate, Service
 from hamon.expose.cluster import Facts, ServiceState, instances, node_states, services
-from hamon.model.cluster import ClusterStatus, NodeState
+from hamon.expose.facts import POLLING
+from hamon.model.cluster import ClusterStatus, NodeState, SourceView
 from hamon.model.incident import Incident, Severity
 
 MOST_FINDINGS = 20
@@ -128,10 +130,11 @@ def service_text(service: ServiceLine, language: str) -> str:
     return tell.phrase("check.service_on", language, service=tell.clean(service.name, 60), node=active, able=able)
 
 
-def verdict(facts: Facts, now: datetime, incidents: Iterable[Incident] = ()) -> Verdict:
-    """Judge one cluster. `incidents`: its open ones, those left out that are part of another."""
+def verdict(facts: Facts, now: datetime, incidents: Iterable[Incident] = (), sources: Iterable[SourceView] = ()) -> Verdict:
+    """Judge one cluster. `incidents`: its open ones, those left out that are part of another. `sources`: those that tell of it."""
     states = node_states(facts)
     lines = services(facts)
+    told_by = [source for source in sources if source.cluster == facts.view.name]
     found = [*_knowledge(facts), *_incidents(incidents)]
     if facts.known:
         found += _quorum(facts)
@@ -139,13 +142,14 @@ def verdict(facts: Facts, now: datetime, incidents: Iterable[Incident] = ()) -> 
         found += _nodes(facts, states)
         if (status := facts.status) is not None and facts.is_fresh:
             found += _status(status)
+    found += _sources(facts, told_by)
     found.sort(key=lambda finding: -finding.level.rank)
     answered = facts.polled.snapshot.received_at if facts.polled is not None and facts.polled.snapshot is not None else None
     return Verdict(
         cluster=facts.view.name,
         level=found[0].level if found else Level.OK,
         findings=tuple(found[:MOST_FINDINGS]),
-        numbers=tuple(_numbers(facts, states, lines, now, answered)),
+        numbers=(*_numbers(facts, states, lines, now, answered), *_of_sources(told_by)),
         nodes=tuple(sorted(states.items())),
         services=tuple([ServiceLine(name=one.name, up=one.up, active=one.active, able=one.able) for one in lines]),
         answered_at=answered,
@@ -173,6 +177,20 @@ def _incidents(incidents: Iterable[Incident]) -> Iterator[Finding]:
         if (level := _OF_SEVERITY.get(incident.severity)) is not None and incident.part_of is None:
             subject = next(iter((*incident.services, *incident.resources, *incident.nodes)), None)
             yield _finding(level, "incident", incident=incident.kind, subject=subject)
+
+
+def _sources(facts: Facts, sources: Iterable[SourceView]) -> Iterator[Finding]:
+    """What gives nothing: all may look well in the eyes of the others, and be missed when it is needed."""
+    # That no command answers is said already.
+    is_unanswered = facts.polled is not None and facts.polled.unknown_since is not None
+    for source in sources:
+        if not source.up and not (is_unanswered and source.kind == POLLING):
+            yield _finding(Level.WARNING, "source_silent", source=source.path or source.collector, why=source.reason)
+
+
+def _of_sources(sources: Sequence[SourceView]) -> Iterator[Number]:
+    if sources:
+        yield Number(name="sources_up", value=sum(source.up for source in sources), maximum=len(sources))
 
 
 def _quorum(facts: Facts) -> Iterator[Finding]:

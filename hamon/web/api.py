@@ -13,7 +13,7 @@ from hamon.classify.settings import ClusterSettings
 from hamon.clock import Clock
 from hamon.expose.facts import facts, seen
 from hamon.expose.verdict import Level, Verdict, service_text, verdict
-from hamon.model.cluster import ClusterStatus, NodeState
+from hamon.model.cluster import ClusterStatus, NodeState, SourceView
 from hamon.model.delivery import DeliveryState
 from hamon.model.event import EventKind
 from hamon.model.incident import (
@@ -389,7 +389,11 @@ def routes(store: Store, views: Views, clock: Clock, settings: Mapping[str, Clus
         wanted = [view for view in views.clusters() if cluster in (None, view.name)]
         if cluster is not None and not wanted:
             raise HTTPException(404, f"There is no cluster of this name; there are: {', '.join(sorted(v.name for v in views.clusters()))}.")
-        known = list(seen(wanted, views.polled, views.sources()))
+        sources = list(views.sources())
+        known = list(seen(wanted, views.polled, sources))
+        told_by: dict[str, list[SourceView]] = {}
+        for source in sources:
+            told_by.setdefault(source.cluster, []).append(source)
         found = await store.incidents(IncidentFilter(cluster=cluster, open_only=True, limit=LIMIT))
         open_ones: dict[str, list[Incident]] = {}
         for incident in found:
@@ -398,7 +402,13 @@ def routes(store: Store, views: Views, clock: Clock, settings: Mapping[str, Clus
         def judge() -> list[CheckAnswer]:
             return [
                 check_answer(
-                    verdict(facts(view, polled, is_known, (settings or {}).get(view.name)), now, open_ones.get(view.name, ())), language
+                    verdict(
+                        facts(view, polled, is_known, (settings or {}).get(view.name)),
+                        now,
+                        open_ones.get(view.name, ()),
+                        told_by.get(view.name, ()),
+                    ),
+                    language,
                 )
                 for view, polled, is_known in known
             ]
