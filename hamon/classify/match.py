@@ -7,17 +7,28 @@ that has such rules is decoded, taken apart and tried. The law: the result is th
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import accumulate, compress
+from itertools import compress
 
 from hamon.classify.read import READINGS, Reading, Value, without_instance
 from hamon.errors import ParseError, RuleError
 from hamon.model.event import Event, EventKind
 from hamon.model.observation import LogChunk, Source
 from hamon.parse.forms import UNKNOWN_HOST, date_of, rewritten
-from hamon.parse.lines import HEADS, SEVERE, Head, LogLine, head, head_words, is_simple, parse_line, short_cut, without_level
+from hamon.parse.lines import (
+    HEADS,
+    SEVERE,
+    Head,
+    Layout,
+    date_and_host,
+    head,
+    head_words,
+    parse_line,
+    simple_layout,
+    without_level,
+)
 from hamon.parse.stamp import Stamps
 from hamon.rules.check import Answer
 from hamon.rules.schema import Rule, RuleSet, TrapRule
@@ -75,6 +86,41 @@ MAX_MEANINGS = 8192
 """Heads whose meaning is remembered."""
 
 
+class _Try:
+    """A rule with all that can be known before a line is there."""
+
+    __slots__ = ("id", "kind", "needle", "numbers", "presets", "read", "search")
+
+    def __init__(self, rule: Rule) -> None:
+        self.id, self.kind, self.needle, self.search = rule.id, rule.event, rule.needle, rule.pattern.search
+        self.numbers = tuple(sorted(_INTEGERS.intersection(rule.pattern.groupindex)))
+        self.presets = tuple(rule.set.items())
+        self.read = READINGS[rule.read] if rule.read else None
+
+    def reading(self, found: re.Match[str]) -> Reading | None:
+        return _reading(self.kind, found.groupdict(), self.numbers, self.presets, self.read)
+
+
+class _Places:
+    """When and on which node, by what stands before the heads of lines: those of one second share it."""
+
+    __slots__ = ("_known", "stamps")
+
+    def __init__(self, stamps: Stamps) -> None:
+        self.stamps = stamps
+        self._known: dict[str, tuple[datetime, str] | None] = {}
+
+    def read(self, before: str) -> tuple[datetime, str] | None:
+        """Raises ParseError for a time stamp that is none."""
+        try:
+            return self._known[before]
+        except KeyError:
+            if len(self._known) > 256:
+                self._known.clear()
+            place = self._known[before] = date_and_host(before, self.stamps)
+            return place
+
+
 @dataclass(slots=True)
 class _Daemon:
     """The rules of one daemon, by the first and by the second word of the text; `loose` are tried whatever the words are."""
@@ -100,11 +146,11 @@ class _Meaning:
     """
 
     place: Head | None
-    rules: tuple[Rule, ...] = ()
+    tries: tuple[_Try, ...] = ()
     needles: tuple[bytes, ...] | None = None
-    """One of these stands in every line that a rule matches; None: not known."""
+    """One of these stands in every line that a rule matches; None: not known, or no matter."""
     severe: bool = False
-    simple: bool = False
+    layout: Layout | None = None
 
 
 @dataclass(slots=True)
@@ -153,23 +199,34 @@ def interpret(rule: Rule, found: re.Match[str]) -> Reading | None:
 
 def reading_of(rule: Rule | TrapRule, detail: dict[str, Value]) -> Reading | None:
     """What the named groups of a rule say; None when they tell nothing. Changes `detail`."""
-    for name in _INTEGERS.intersection(detail):
+    read = READINGS[rule.read] if rule.read else None
+    return _reading(rule.event, detail, _INTEGERS.intersection(detail), rule.set.items(), read)
+
+
+def _reading(
+    kind: EventKind,
+    detail: dict[str, Value],
+    numbers: Iterable[str],
+    presets: Iterable[tuple[str, Value]],
+    read: Callable[[Reading], Reading | None] | None,
+) -> Reading | None:
+    for name in numbers:
         value = detail[name]
         if isinstance(value, str) and value.lstrip("-").isdigit():
             detail[name] = int(value)
-    for name, preset in rule.set.items():
+    for name, preset in presets:
         if detail.get(name) is None:
             detail[name] = preset
     node, resource = detail.pop("node", None), detail.pop("resource", None)
-    reading = Reading(
-        rule.event,
-        str(node) if node is not None else None,
-        without_instance(str(resource)) if resource is not None else None,
-        detail,
-    )
-    if resource is not None and str(resource) != reading.resource:
-        detail["instance"] = str(resource).rpartition(":")[2]
-    return READINGS[rule.read](reading) if rule.read else reading
+    if node is not None:
+        node = str(node)
+    if resource is not None:
+        whole = str(resource)
+        resource = without_instance(whole) if ":" in whole else whole
+        if resource != whole:
+            detail["instance"] = whole.rpartition(":")[2]
+    reading = Reading(kind, node, resource, detail)
+    return read(reading) if read is not None else reading
 
 
 def require_readings(rules: Sequence[Rule | TrapRule]) -> None:
@@ -190,8 +247,9 @@ class Matcher:
         names = {rule.daemon for rule in rules.rules} - {"*"}
         self._daemons = {name: _index([rule for rule in rules.rules if rule.daemon in (name, "*")]) for name in names}
         self._others = _index([rule for rule in rules.rules if rule.daemon == "*"])
+        self._tries = {id(rule): _Try(rule) for rule in rules.rules}
         self._meanings: dict[bytes, _Meaning | None] = {}
-        self._stamps: dict[tuple[str, datetime], Stamps] = {}
+        self._places: dict[tuple[str, datetime], _Places] = {}
 
     def scan(self, chunk: LogChunk) -> Scan:
         """Try the rules on every line of the chunk."""
@@ -199,53 +257,56 @@ class Matcher:
         lines = data.split(b"\n")[:-1]
         heads: list[bytes] = HEADS.findall(data)
         scan = Scan(lines=len(lines))
-        stamps = self._stamps_of(chunk)
+        unmatched = scan.unmatched
+        places = self._places_of(chunk)
         if len(self._meanings) > MAX_MEANINGS:
             self._meanings.clear()
         meanings: dict[bytes, _Meaning | None] = {}
-        asked = set()
         for found, count in Counter(heads).items():
-            meaning = meanings[found] = self._meaning(found)
+            meaning = self._meaning(found)
             if meaning is None:  # the head does not say it all
-                asked.add(found)
-                continue
-            self._count(scan, meaning.place, count)
-            if meaning.rules or meaning.severe:
-                asked.add(found)
-        if not asked:
-            return scan
-        offsets = list(accumulate(map(len, lines), initial=chunk.offset))
-        for number in compress(range(len(lines)), map(asked.__contains__, heads)):
-            line, offset = lines[number], offsets[number] + number
+                meanings[found] = None
+            else:
+                if meaning.tries or meaning.severe:
+                    meanings[found] = meaning
+                if (place := meaning.place) is None:
+                    scan.unrecognised += count
+                else:
+                    unmatched[place.daemon] = unmatched.get(place.daemon, 0) + count
+        offset, before = chunk.offset, 0
+        for number in compress(range(len(lines)), map(meanings.__contains__, heads)):
+            line = original = lines[number]
             meaning = meanings[heads[number]]
-            original = line
             if meaning is None:
                 meaning = self._look_closer([] if line[:1].isspace() else line.split(None, 11))
                 if meaning.place is None and (plain := _plain(lines, number, chunk.encodings)) is not None:
                     line, meaning = plain, self._look_closer(plain.split(None, 11))
-                self._count(scan, meaning.place, 1 if line.strip() else 0)
-            if meaning.place is not None and (meaning.severe or _may_match(meaning, line)):
-                self._try(scan, chunk, stamps, line, offset, meaning, meaning.place, original)
+                if (place := meaning.place) is None:
+                    scan.unrecognised += 1 if line.strip() else 0
+                    continue
+                unmatched[place.daemon] = unmatched.get(place.daemon, 0) + 1
+            if (needles := meaning.needles) is not None:
+                for needle in needles:
+                    if needle in line:
+                        break
+                else:
+                    continue
+            offset += sum(map(len, lines[before:number])) + number - before
+            before = number
+            self._try(scan, chunk, places, line, offset, meaning, original)
         for name, count in scan.matched.items():
-            scan.unmatched[name] -= count
+            unmatched[name] -= count
         return scan
 
-    def _stamps_of(self, chunk: LogChunk) -> Stamps:
+    def _places_of(self, chunk: LogChunk) -> _Places:
         """Stamps as read within the minute in which the chunk was; what is remembered of them serves the next chunks."""
         key = chunk.timezone, chunk.received_at.replace(second=0, microsecond=0)
-        stamps = self._stamps.get(key)
-        if stamps is None:
-            if len(self._stamps) > 16:
-                self._stamps.clear()
-            stamps = self._stamps[key] = Stamps(*key, self._year)
-        return stamps
-
-    @staticmethod
-    def _count(scan: Scan, place: Head | None, lines: int) -> None:
-        if place is None:
-            scan.unrecognised += lines
-        else:
-            scan.unmatched[place.daemon] = scan.unmatched.get(place.daemon, 0) + lines
+        places = self._places.get(key)
+        if places is None:
+            if len(self._places) > 16:
+                self._places.clear()
+            places = self._places[key] = _Places(Stamps(*key, self._year))
+        return places
 
     def _meaning(self, found: bytes) -> _Meaning | None:
         """What a head means; None where that shows only in each line."""
@@ -255,7 +316,7 @@ class Matcher:
             words = head_words(found) if found else []
             meaning: _Meaning | None = None
             if words and (place := (seen := self._look_closer(words)).place) is not None and place.text_word + 1 < len(words):
-                meaning = replace(seen, simple=is_simple(place, words))
+                meaning = replace(seen, layout=simple_layout(found, place, words))
             self._meanings[found] = meaning
             return meaning
 
@@ -269,41 +330,56 @@ class Matcher:
         rules = (known or self._others).rules(*_text_words(words, place))
         needles = tuple({rule.needle for rule in rules if rule.needle is not None})
         severe = known is not None and 0 <= place.level_word < len(words) and words[place.level_word] in _SEVERE_WORDS
-        all_have = all(rule.needle is not None for rule in rules)
-        return _Meaning(place, rules, needles if all_have else None, severe)
+        must_have = not severe and all(rule.needle is not None for rule in rules)
+        return _Meaning(place, tuple([self._tries[id(rule)] for rule in rules]), needles if must_have else None, severe)
 
     def candidates(self, line: bytes) -> Sequence[Rule]:
         """The rules that are tried on a line, in order."""
-        return [rule for rule in self._look_closer(line.split(None, 11)).rules if rule.needle is None or rule.needle in line]
+        ids = {tried.id for tried in self._look_closer(line.split(None, 11)).tries if tried.needle is None or tried.needle in line}
+        return [rule for rule in self.rules.rules if rule.id in ids]
 
-    def _try(
-        self, scan: Scan, chunk: LogChunk, stamps: Stamps, line: bytes, offset: int, meaning: _Meaning, place: Head, original: bytes
-    ) -> None:
-        text, clean = decode(line, chunk.encodings)
-        raw = text if line is original else decode(original, chunk.encodings)[0]
+    def _try(self, scan: Scan, chunk: LogChunk, places: _Places, line: bytes, offset: int, meaning: _Meaning, original: bytes) -> None:
+        place = meaning.place
+        assert place is not None
+        line_text, clean = decode(line, chunk.encodings)
+        raw = line_text if line is original else decode(original, chunk.encodings)[0]
         if not clean:
             scan.undecodable += 1
+        daemon, instance = place.daemon, None
         try:
-            parts = (short_cut(text, stamps, place) if meaning.simple else None) or parse_line(text, stamps, place.form)
+            known = None
+            if (layout := meaning.layout) is not None and (begin := line_text.find(layout.head)) >= 0:
+                known = places.read(line_text[:begin])
+            if layout is not None and known is not None:
+                at, host = known
+                level: str | None = layout.level
+                text = line_text[begin + layout.text_at :].rstrip()
+                if "#011" in text:
+                    text = text.replace("#011", "\t").rstrip()
+            else:
+                parts = parse_line(line_text, places.stamps, place.form)
+                at, host, level, text, instance = parts.at, parts.host, parts.level, parts.text, parts.instance
+                daemon = parts.daemon
         except ParseError as err:
             if len(scan.errors) < 20:
                 scan.errors.append(f"{chunk.path}@{offset}: {err}")
             scan.unrecognised += 1
             scan.unmatched[place.daemon] -= 1
             return
-        for rule in meaning.rules:
-            if (rule.needle is None or rule.needle in line) and (found := rule.pattern.search(parts.text)) is not None:
+        for tried in meaning.tries:
+            if (tried.needle is None or tried.needle in line) and (found := tried.search(text)) is not None:
                 scan.matched[place.daemon] = scan.matched.get(place.daemon, 0) + 1
-                if (reading := interpret(rule, found)) is not None:
-                    scan.events.append(_event(chunk, parts, raw, offset, rule.id, reading))
+                if (reading := tried.reading(found)) is not None:
+                    scan.events.append(_event(chunk, at, host, instance, raw, offset, tried.id, reading))
                 return
-        if parts.level in SEVERE and place.daemon in self._daemons:
+        if level in SEVERE and place.daemon in self._daemons:
             if scan.unclassified >= UNCLASSIFIED_PER_CHUNK:
                 scan.unclassified_dropped += 1
                 return
             scan.unclassified += 1
-            detail: dict[str, Value] = {"daemon": parts.daemon, "level": parts.level, "text": parts.text[:MAX_RAW]}
-            scan.events.append(_event(chunk, parts, raw, offset, "", Reading(EventKind.UNCLASSIFIED, None, None, detail)))
+            detail: dict[str, Value] = {"daemon": daemon, "level": level, "text": text[:MAX_RAW]}
+            reading = Reading(EventKind.UNCLASSIFIED, None, None, detail)
+            scan.events.append(_event(chunk, at, host, instance, raw, offset, "", reading))
 
 
 def _plain(lines: Sequence[bytes], number: int, encodings: Sequence[str]) -> bytes | None:
@@ -323,35 +399,23 @@ def _text_words(words: Sequence[bytes], place: Head) -> tuple[bytes, bytes]:
     return first, second
 
 
-def _may_match(meaning: _Meaning, line: bytes) -> bool:
-    if meaning.needles is None:
-        return True
-    for needle in meaning.needles:  # a loop: `any` with a generator takes three times as long  # noqa: SIM110
-        if needle in line:
-            return True
-    return False
-
-
-def _event(chunk: LogChunk, parts: LogLine, raw: str, offset: int, rule: str, reading: Reading) -> Event:
-    reporter = chunk.node or (parts.host if parts.host != UNKNOWN_HOST else None)
-    node = reading.node
-    if node is None and reading.kind in _LOCAL and "node_ids" not in reading.detail and "node_id" not in reading.detail:
+def _event(chunk: LogChunk, at: datetime, host: str, instance: str | None, raw: str, offset: int, rule: str, reading: Reading) -> Event:
+    reporter = chunk.node or (host if host != UNKNOWN_HOST else None)
+    kind, node, detail = reading.kind, reading.node, reading.detail
+    if node is None and kind in _LOCAL and "node_ids" not in detail and "node_id" not in detail:
         node = reporter
-    resource = reading.resource
-    if resource is None and parts.instance:
-        resource = parts.instance
     return Event(
-        at=parts.at,
+        at=at,
         received_at=chunk.received_at,
         cluster=chunk.cluster,
-        kind=reading.kind,
+        kind=kind,
         rule=rule,
         source=Source.LOG,
         collector=chunk.collector,
         node=node,
-        resource=resource,
+        resource=reading.resource if reading.resource is not None else instance or None,
         reporter=reporter,
-        detail=reading.detail,
+        detail=detail,
         raw=raw[:MAX_RAW],
         ref=f"{chunk.path}@{offset}",
     )

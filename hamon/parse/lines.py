@@ -113,30 +113,26 @@ def parse_line(line: str, stamps: Stamps, likely: int | None = None) -> LogLine:
 _LEVEL_WORDS = {f"{form}:": name for level, name in _LEVEL_NAMES.items() for form in (level, level.upper(), level.capitalize())}
 
 
-def short_cut(line: str, stamps: Stamps, place: "Head") -> LogLine | None:
-    """What `parse_line` gives, for a line whose head `is_simple`; None where it takes more. Raises ParseError."""
-    words = line.split(None, place.text_word)
-    if len(words) <= place.text_word or (level := _LEVEL_WORDS.get(words[place.level_word])) is None:
+def date_and_host(before: str, stamps: Stamps) -> tuple[datetime, str] | None:
+    """What stands before the head of a line, as `parse_line` reads it; None where it takes more. Raises ParseError."""
+    words = before.split()
+    if not before.isascii() or len(words) not in (2, 4):
         return None
-    date = words[0] if words[0][0].isdigit() else f"{words[0]} {words[1]} {words[2]}"
-    text = words[place.text_word]
-    if "#011" in text:
-        text = text.replace("#011", "\t")
-    host = words[place.level_word - 1] if place.form == _LOGCONV else words[place.level_word - 2]
-    return LogLine(at=stamps.read(date), host=host, daemon=place.daemon, level=level, text=text.rstrip())
+    return stamps.read(" ".join(words[:-1])), words[-1]
 
 
 HEADS = re.compile(
-    rb"(?:(?:[A-Z][a-z]{2} [ \d]?\d \d\d:\S++ (?!\d{4} |\S*:\s)[^\s\[]\S*+ ++"  # date and host
-    rb"|\d[\d/-]++[T_]\S++ (?!\S*:\s)[^\s\[]\S*+(?= ))"  # the same, the date one word
-    rb"( *+\S++"  # tag
-    rb"(?: ++\[\d++\] \([^)\s]*+\)| ++\[\w++ *+\])?+"  # pid and function, or the subsystem of corosync
-    rb"[ \t]++\S++ ++\S++(?: ++\S++)?+)"  # two or three words: level, and beginning of the text
-    rb")?+.*+\n"
+    rb"(?:(?:[A-Z][a-z]{2} [ \d]?\d \d\d:WORD (?!\[|\d{4} )WORD(?<!:) ++"  # date and host
+    rb"|\d[\d/-]++[T_]WORD (?!\[)WORD(?<!:)(?= ))"  # the same, the date one word
+    rb"( *+WORD"  # tag
+    rb"(?: ++\[(?:\d++\] \([^)\s]*+\)|\w++ *+\]))?+"  # pid and function, or the subsystem of corosync
+    rb"[ \t]++WORD ++WORD(?: ++WORD)?+)(?=\s)"  # two or three words: level, and beginning of the text
+    rb")?+.*+\n".replace(b"WORD", rb"[!-\xff]++")
 )
 r"""`HEADS.findall` gives the head of every line (each ended by `\n`), empty where it is not laid out as usual.
 
-A head says all that `head` needs: also whether the date is one word, which shows in the blank that it then begins with.
+A head says all that `head` needs: also whether the date is one word, which shows in the blank that it then begins with. A word is of one
+range of bytes, without control characters, because that is what a regular expression is fastest at.
 """
 
 
@@ -172,11 +168,29 @@ def without_level(place: Head, words: list[bytes]) -> Head:
     return place
 
 
-def is_simple(place: Head, words: list[bytes]) -> bool:
-    """Whether such a line is date, host, a tag that is only a name, level and text."""
-    if place.form < _SYSLOG_LOGCONV or words[place.level_word].decode("ascii", "replace") not in _LEVEL_WORDS:
-        return False
-    return place.form == _LOGCONV or words[place.level_word - 1].partition(b"[")[0].rstrip(b":").decode("ascii", "replace") == place.tag
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a line goes on behind date and host, where it is simply `head`: a tag that is only a name, the level, and the text, which
+    begins with the character number `text_at` of the head.
+    """
+
+    head: str
+    text_at: int
+    level: str
+
+
+def simple_layout(found: bytes, place: Head, words: list[bytes]) -> Layout | None:
+    """The layout of lines with this head, which has these words; None where it takes `parse_line` to read them."""
+    if place.form < _SYSLOG_LOGCONV or place.level_word < 0 or not found.isascii():
+        return None
+    level = _LEVEL_WORDS.get(words[place.level_word].decode())
+    if level is None:
+        return None
+    if place.form != _LOGCONV and words[place.level_word - 1].partition(b"[")[0].rstrip(b":").decode() != place.tag:
+        return None
+    before = len(words) - len(found.split())
+    begins = [word.start() for word in re.finditer(rb"\S+", found)]
+    return Layout(found.decode(), begins[place.text_word - before], level)
 
 
 def _is_usual(words: list[bytes], shift: int) -> bool:
