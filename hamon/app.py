@@ -14,6 +14,7 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,7 @@ from hamon import __version__, data, systemd
 from hamon.agent import Agent
 from hamon.agent.tables import Moment, TargetRow
 from hamon.classify.routes import Target
+from hamon.classify.settings import ClusterSettings
 from hamon.clock import Clock, SystemClock
 from hamon.collect import COLLECTORS
 from hamon.collect.crm_mon import CrmMon
@@ -71,6 +73,15 @@ def outlets_of(config: Config, clock: Clock) -> dict[str, Outlet]:
         if isinstance(section, TargetSection) and section.enabled:
             found[name] = Outlet(target=section.target(name), notifier=NOTIFIERS[kind][1](name, section, clock))
     return found
+
+
+def with_reminders(settings: ClusterSettings, targets: Sequence[Target]) -> ClusterSettings:
+    """The settings of a cluster, with all the ages at which some target wants to be reminded."""
+    return replace(
+        settings,
+        remind=tuple(sorted({age for target in targets for age in target.remind})),
+        remind_planned=tuple(sorted({age for target in targets for age in target.remind_planned if target.planned})),
+    )
 
 
 class Composer:
@@ -197,7 +208,7 @@ class Gateway:
             deliverer = Deliverer(store, outlets, Composer(config.web.timezone), clock, observe=delivered)
             relaying = RelayLoop(store, _relay_targets(outlets), clock, observe=metrics.relayed)
             targets = [outlet.target for outlet in outlets.values()]
-            settings = {name: section.settings(name) for name, section in config.cluster.items()}
+            settings = {name: with_reminders(section.settings(name), targets) for name, section in config.cluster.items()}
             processor = Processor(
                 settings,
                 rules,

@@ -99,6 +99,15 @@ COUNTED: tuple[Described, ...] = (
 
 PRESENT: tuple[Described, ...] = (
     gauge("hamon_incident_open", "Open incidents that are no part of another one.", "cluster", "kind", "severity", "node", "resource"),
+    gauge(
+        "hamon_redundancy_debt_timestamp_seconds",
+        "Since when a service is recovered and not protected, or planned work keeps redundancy off; time() minus it is the age.",
+        "cluster",
+        "kind",
+        "planned",
+        "node",
+        "resource",
+    ),
     gauge("hamon_deliveries_pending", "Notifications that wait to be handed over.", "target"),
     counter("hamon_traps_received_total", "SNMP traps and informs that were taken, by SNMP version.", "collector", "version"),
     counter(
@@ -422,6 +431,12 @@ class _Present:
             values = (incident.cluster, incident.kind, incident.severity, _node(incident), _resource(incident))
             key = labels(names["hamon_incident_open"], values)
             counts[key] = counts.get(key, 0) + 1
+        owed = found["hamon_redundancy_debt_timestamp_seconds"]
+        for incident in self.incidents:
+            if incident.debt_since is not None:
+                values = (incident.cluster, incident.kind, planned_label(incident.planned), _node(incident), _resource(incident))
+                key, since = labels(names["hamon_redundancy_debt_timestamp_seconds"], values), incident.debt_since.timestamp()
+                owed[key] = min(since, owed.get(key, since))
         return found
 
     def _samples(self) -> Iterator[tuple[str, tuple[str, ...], float]]:

@@ -58,6 +58,8 @@ FAILOVER = Incident(
     detected_at=AT,
     service_restored_at=AT + timedelta(seconds=12.5),
     service_down_seconds=12.5,
+    redundancy=False,
+    debt_since=AT + timedelta(seconds=12.5),
 )
 
 DOWN = Incident(

@@ -3,6 +3,8 @@
 import asyncio
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -216,6 +218,17 @@ async def test_open_incidents_with_the_same_labels_are_counted_together() -> Non
     assert value(registry, "hamon_incident_open", **labels) == 2
     await metrics.refresh(SampleStore([], {}))
     assert value(registry, "hamon_incident_open", **labels) is None
+
+
+async def test_redundancy_that_is_missing_is_shown_with_the_time_since_when() -> None:
+    metrics, registry = fresh()
+    later = replace(FAILOVER, debt_since=AT + timedelta(hours=1))
+    await metrics.refresh(SampleStore([later, replace(FAILOVER, debt_since=AT), replace(FAILOVER, from_node="pm02", debt_since=None)], {}))
+    labels = {"cluster": "pg", "kind": "failover", "planned": "false", "node": "pm01", "resource": "db"}
+    assert value(registry, "hamon_redundancy_debt_timestamp_seconds", **labels) == AT.timestamp()
+    assert len(series(metrics, "hamon_redundancy_debt_timestamp_seconds")) == 1
+    await metrics.refresh(SampleStore([replace(FAILOVER, debt_since=None)], {}))
+    assert series(metrics, "hamon_redundancy_debt_timestamp_seconds") == {}
 
 
 async def test_a_drained_target_is_shown_with_nothing_waiting() -> None:

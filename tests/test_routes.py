@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hamon.classify.routes import Target, plan
-from hamon.model.incident import IncidentKind, IncidentState, Notice, Severity, Transition
+from hamon.model.incident import Incident, IncidentKind, IncidentState, Notice, Severity, Transition
 from tests.notify.stories import AT, INCIDENT, step
 
 OPS = Target(name="ops")
@@ -125,3 +126,36 @@ def test_who_hears_of_an_incident_hears_its_end_and_nobody_else(
     assert {delivery.target for delivery in made if delivery.transition.notice is Notice.CLOSING} == heard
     assert len({delivery.id for delivery in made}) == len(made)
     assert made == plan(steps, targets, AT, {})
+
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def reminder(incident: Incident = INCIDENT, *ages: timedelta) -> Transition:
+    return replace(step(incident, 5, Notice.REMINDER), ages=tuple(age.total_seconds() for age in ages))
+
+
+def test_a_reminder_goes_once_to_those_that_ask_for_one_of_its_ages_and_were_told_or_want_to_be() -> None:
+    targets = (
+        Target(name="both", remind=(HOUR, DAY)),
+        Target(name="late", remind=(DAY,)),
+        Target(name="never"),
+        Target(name="pager", remind=(HOUR,), min_severity=Severity.CRITICAL),
+    )
+    assert told([reminder(INCIDENT, HOUR)], *targets, known={}) == ["web/failover/grpPg/5/both"]
+    assert told([reminder(INCIDENT, HOUR, DAY)], *targets, known={}) == ["web/failover/grpPg/5/both", "web/failover/grpPg/5/late"]
+    was_critical = {("web", "failover/grpPg"): {"pager"}}
+    assert told([reminder(INCIDENT, HOUR)], *targets, known=was_critical) == ["web/failover/grpPg/5/both", "web/failover/grpPg/5/pager"]
+
+
+def test_planned_work_that_was_left_on_is_reminded_of_although_it_is_info() -> None:
+    work = replace(INCIDENT, kind=IncidentKind.MAINTENANCE, severity=Severity.INFO, planned=True)
+    targets = (
+        Target(name="ops", remind_planned=(DAY,)),
+        Target(name="unplanned", remind=(DAY,)),
+        Target(name="quiet", remind_planned=(DAY,), planned=False),
+        Target(name="other", remind_planned=(DAY,), clusters=("db",)),
+    )
+    assert told([reminder(work, DAY)], *targets, known={}) == ["web/failover/grpPg/5/ops"]
+    ended = step(replace(work, state=IncidentState.RESOLVED), 6, Notice.CLOSING)
+    assert told([reminder(work, DAY), ended], *targets, known={})[1:] == ["web/failover/grpPg/6/ops"]

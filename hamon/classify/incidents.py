@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from hamon.classify import topology
 from hamon.classify.attributes import Attributes
 from hamon.classify.compare import Watch
+from hamon.classify.debts import ages_passed, next_reminder
 from hamon.classify.departures import Departures
 from hamon.classify.effects import Effects
 from hamon.classify.facts import Facts
@@ -34,6 +35,8 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 _COARSE = 5
 """As many events of logs without fractions of a second in a row mean that these have none."""
 _FORGET_EVERY = timedelta(seconds=30)
+_WAKING = timedelta(minutes=1)
+"""After a start sources have so long to say that a debt was paid meanwhile, before people are reminded of it."""
 
 _PREPARING = frozenset(
     {EventKind.PLAN, EventKind.STATE_CHANGED, EventKind.OPERATION_STARTED, EventKind.TRANSITION_ENDED, EventKind.OLD_FAILURE}
@@ -96,6 +99,7 @@ class Engine:
         self._polls = Polls(self.state, settings, self._book, self._departures, self._effects, self._marks, self._operations, self._fencing)
         self._watch = Watch(settings, last)
         self._whole_seconds = 0
+        self._woke_at: datetime | None = None
         groups = (self._marks, self._operations, self._fencing, self._membership, self._attributes, self._sources)
         self._handlers = {kind: handler for group in groups for kind, handler in group.handlers().items()}
 
@@ -107,6 +111,7 @@ class Engine:
             match item:
                 case Tick():
                     transitions += self._time(item.now)
+                    transitions += self._remind(item.now)
                 case Event():
                     transitions += self._time(item.at)
                     transitions += self._take(item, events)
@@ -184,6 +189,35 @@ class Engine:
         self._book.silent_before = at
 
     def next_due(self) -> datetime | None:
+        """When time alone will change something, or people are to be reminded of something; None: never."""
+        times = [at for at in (self._next_change(), self._next_reminder()) if at is not None]
+        return min(times, default=None)
+
+    def _next_reminder(self) -> datetime | None:
+        if not (self.settings.remind or self.settings.remind_planned):
+            return None
+        found = [at for story in self._book.open_stories() if (at := next_reminder(story, self._ages(story))) is not None]
+        at = min(found, default=None)
+        if at is None or self._woke_at is None:
+            return at
+        return max(at, self._woke_at + _WAKING)
+
+    def _ages(self, story: Story) -> tuple[timedelta, ...]:
+        return self.settings.remind_planned if story.planned else self.settings.remind
+
+    def _remind(self, now: datetime) -> list[Transition]:
+        """Steps that remind of redundancy that is missing for long. Only the clock gives them: what is read late is heard first."""
+        if self._woke_at is None:
+            self._woke_at = now
+        if now < self._woke_at + _WAKING:
+            return []
+        return [
+            self._book.remind(story, now, ages)
+            for story in self._book.open_stories()
+            if story.settle_at is None and (ages := ages_passed(story, self._ages(story), now))
+        ]
+
+    def _next_change(self) -> datetime | None:
         """When time alone will change something; None: never."""
         state = self.state
         times = [time for story in state.stories for time in (story.settle_at, story.limit_at) if time is not None]
@@ -217,7 +251,7 @@ class Engine:
         given: list[Transition] = []
         if state.nothing_before is None or now >= state.nothing_before:
             before: datetime | None = None
-            while (due := self.next_due()) is not None and due <= now and due != before:
+            while (due := self._next_change()) is not None and due <= now and due != before:
                 before = due
                 state.now = max(due, state.now or due)
                 self._forget_recent(due)

@@ -8,7 +8,7 @@ behind itself.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Literal
 
@@ -24,6 +24,7 @@ class Target:
     """One receiver and what it wants to hear.
 
     `clusters` and `kinds` are shell globs, matched with case. `planned`: a switchover, which is only `info`, is told as well.
+    `remind` and `remind_planned`: the ages of missing redundancy, and of planned work that switched it off, at which it is told again.
     `max_attempts_hours`: after that time a delivery that still fails is given up.
     """
 
@@ -34,6 +35,8 @@ class Target:
     min_severity: Severity = Severity.WARNING
     planned: bool = True
     max_attempts_hours: float = 72.0
+    remind: tuple[timedelta, ...] = ()
+    remind_planned: tuple[timedelta, ...] = ()
     in_order: bool = False
     """Nothing is sent while what came before it waits: of all incidents, not only of one."""
     max_pending: int | None = None
@@ -45,13 +48,26 @@ class Target:
 
     def wants(self, incident: Incident) -> bool:
         """Whether the incident, as it is now, is for this target."""
-        if not any(fnmatchcase(incident.cluster, glob) for glob in self.clusters):
-            return False
-        if not any(fnmatchcase(incident.kind.value, glob) for glob in self.kinds):
+        if not self._covers(incident):
             return False
         if self.planned and incident.kind is IncidentKind.SWITCHOVER:
             return True
         return incident.severity.rank >= self.min_severity.rank
+
+    def _covers(self, incident: Incident) -> bool:
+        clusters = any(fnmatchcase(incident.cluster, glob) for glob in self.clusters)
+        return clusters and any(fnmatchcase(incident.kind.value, glob) for glob in self.kinds)
+
+    def is_reminded(self, transition: Transition, *, heard: bool) -> bool:
+        """Whether a reminder is for this target: of what it was told, or wants to be, at one of the ages that it asks for.
+
+        Planned work is only `info` and not told as such; that it was left on is, unless planned work is not wanted at all.
+        """
+        incident = transition.incident
+        ages = self.remind_planned if incident.planned else self.remind
+        if not any(age.total_seconds() in transition.ages for age in ages):
+            return False
+        return heard or self.wants(incident) or (incident.planned is True and self.planned and self._covers(incident))
 
 
 def plan(transitions: Sequence[Transition], targets: Sequence[Target], now: datetime, told: Told | None = None) -> list[Delivery]:
@@ -64,6 +80,7 @@ def plan(transitions: Sequence[Transition], targets: Sequence[Target], now: date
       the whole incident, so that its first message tells the story so far like an opening does (it stays an update: a delivery refers to
       the transition that is stored);
     - a target that was told gets every further step, also when the severity fell or the kind changed since;
+    - a reminder goes to those that ask for one at this age;
     - a closing goes exactly to the targets that were told;
     - so does, once, the step in which the incident becomes part of another one.
 
@@ -90,7 +107,11 @@ def plan(transitions: Sequence[Transition], targets: Sequence[Target], now: date
             first = target.name not in heard
             if incident.kind is IncidentKind.DELIVERY_BACKLOG and target.name in incident.resources:
                 continue
-            if first and (not target.wants(incident) or (transition.notice is Notice.CLOSING and told is not None)):
+            if transition.notice is Notice.REMINDER:
+                wanted = target.is_reminded(transition, heard=not first)
+            else:
+                wanted = not first or (target.wants(incident) and (transition.notice is not Notice.CLOSING or told is None))
+            if not wanted:
                 continue
             heard.add(target.name)
             deliveries.append(_delivery(transition, target, now))

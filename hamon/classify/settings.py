@@ -14,6 +14,7 @@ class ClusterSettings:
     service that stopped without a plan counts as down; `failover_limit` before a fail-over without an end counts as failed;
     `story_window` within which a cause is part of an effect; `constraint_age` after which a move constraint counts as forgotten;
     `stable` after which a respawned daemon counts as well; `expire` for what has no recovery signal.
+    `remind`: the ages of missing redundancy that some target wants to be reminded at; `remind_planned`: the same of planned work.
     """
 
     name: str
@@ -30,3 +31,5 @@ class ClusterSettings:
     constraint_age: timedelta = timedelta(minutes=10)
     stable: timedelta = timedelta(minutes=5)
     expire: timedelta = timedelta(hours=24)
+    remind: tuple[timedelta, ...] = ()
+    remind_planned: tuple[timedelta, ...] = ()

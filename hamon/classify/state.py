@@ -156,6 +156,8 @@ class Story:
     """pm_logconv said that this is a fail-over."""
     stumbled: bool = False
     """A start or promotion failed on the way."""
+    reminded_at: datetime | None = None
+    """Up to when people were reminded that redundancy is still missing; what it was old enough for before is not told again."""
     sequence: int = 0
     recorded: bool = False
     pending_notice: Notice | None = None

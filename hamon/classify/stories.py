@@ -4,10 +4,11 @@ Laws: a key never changes and never has two open stories; a story that is part o
 only when something that matters changed, and the timeline grows without one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from hamon.classify.debts import debt_since
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import State, Story
 from hamon.classify.topology import active_nodes, configured
@@ -164,6 +165,8 @@ class Book:
             subject=subject,
             settle_at=at + settle if settle is not None else None,
         )
+        if self.silent_before is not None and at < self.silent_before:
+            story.reminded_at = self.silent_before  # history: only what it grows old enough for from now on is worth a word
         self.state.stories.append(story)
         self._open.append(story)
         self.take_the_beginning(story)
@@ -306,7 +309,8 @@ class Book:
 
     def tell(self, story: Story, notice: Notice) -> None:
         """People are to be told with the next transition. Nothing is told of parts."""
-        if story.part_of is not None or (self.silent_before is not None and story.detected_at < self.silent_before):
+        silent = self.silent_before is not None and story.detected_at < self.silent_before and not story.told
+        if story.part_of is not None or silent:
             story.settle_at = None
             return
         if notice is Notice.OPENING:
@@ -319,6 +323,21 @@ class Book:
             notice = Notice.OPENING
         story.pending_notice = notice
         self.changed(story, notice.value)
+
+    def remind(self, story: Story, at: datetime, ages: Sequence[timedelta]) -> Transition:
+        """A step that changes nothing: people are told again that redundancy is missing. They are told the end of it too, then."""
+        story.reminded_at = at
+        story.told = story.recorded = True
+        story.sequence += 1
+        return Transition(
+            at=at,
+            kind=TransitionKind.UPDATED,
+            incident=self.record(story),
+            sequence=story.sequence,
+            reason="still not protected",
+            notice=Notice.REMINDER,
+            ages=tuple(age.total_seconds() for age in ages),
+        )
 
     def transitions(self, at: datetime) -> list[Transition]:
         """The transitions of all that changed, in the order in which it did."""
@@ -413,6 +432,7 @@ class Book:
             service_down_seconds=down,
             redundancy=story.redundancy,
             reasons=tuple(story.reasons),
+            debt_since=debt_since(story),
             cause=story.cause,
             sources=tuple(sorted({*story.sources, *(entry.source for entry in timeline)})),
             timeline=timeline,

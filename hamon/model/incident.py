@@ -114,7 +114,8 @@ class Incident:
     `key` is unique in the cluster and never changes. `planned` is None when there is no evidence either way. `redundancy`: True the service
     is protected, False a further fault would be an outage, None unknown. `reasons` say why redundancy is missing (node or resource).
     `services` are the names of the affected services, `resources` the ids. Times are aware UTC; `started_at` None means that it was
-    already so when the evidence begins. `told` is set once people were told of it.
+    already so when the evidence begins. `told` is set once people were told of it. `debt_since`: since when the service is recovered and
+    not protected, or redundancy is switched off by planned work; None when nothing is owed or nobody knows.
     """
 
     key: str
@@ -139,6 +140,7 @@ class Incident:
     service_down_seconds: float | None = None
     redundancy: bool | None = None
     reasons: tuple[str, ...] = ()
+    debt_since: datetime | None = None
     cause: Cause | None = None
     sources: tuple[Source, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
@@ -150,6 +152,7 @@ class Notice(StrEnum):
 
     OPENING = "opening"
     UPDATE = "update"
+    REMINDER = "reminder"
     CLOSING = "closing"
 
 
@@ -170,6 +173,8 @@ class Transition:
     sequence: int
     reason: str
     notice: Notice | None = None
+    ages: tuple[float, ...] = ()
+    """Of a reminder: the ages in seconds that the missing redundancy has reached since the reminder before it."""
 
     @property
     def told_as(self) -> Notice | None:

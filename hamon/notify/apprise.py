@@ -153,6 +153,8 @@ def _notify_type(notification: Notification) -> str:
     if notification.transition.incident.part_of is not None:
         return "info"
     severity = notification.transition.incident.severity
+    if notification.transition.notice is Notice.REMINDER:
+        return "warning"
     if severity in (Severity.CRITICAL, Severity.MAJOR):
         return "failure"
     return "info" if severity is Severity.INFO else "warning"

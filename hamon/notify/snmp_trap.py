@@ -440,6 +440,8 @@ def plan(notification: Notification, told: Told | None, language: str) -> list[_
     over = incident.state is not IncidentState.OPEN or notification.transition.notice is Notice.CLOSING or incident.part_of is not None
     raised = told is not None and told.number != Note.SWITCHOVER
     acts: list[_Act] = []
+    if notification.transition.notice is Notice.REMINDER and told is not None:
+        return []  # the alarm stands in its list
     number = alarm.raise_of(incident)
     if incident.kind is IncidentKind.SWITCHOVER and not raised:
         known_how = over or incident.outcome in (Outcome.SUCCEEDED, Outcome.FAILED)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 
 from hamon.model.event import EventKind
 from hamon.model.incident import Cause, Incident, IncidentKind, IncidentState, Outcome, TimelineEntry
@@ -107,6 +108,12 @@ def protection_text(incident: Incident, language: str) -> str:
         return phrase("headline.protection_unknown", language) if incident.kind is IncidentKind.FAILOVER else ""
     again = incident.redundancy_restored_at is not None or incident.state is IncidentState.RESOLVED
     return phrase("headline.protected_again" if again else "headline.still_protected", language)
+
+
+def debt_age(incident: Incident, now: datetime, language: str) -> str:
+    """For how long redundancy has been missing, in one or two units."""
+    since = incident.debt_since or incident.started_at or incident.detected_at
+    return duration(max(0.0, (now - since).total_seconds()), language)
 
 
 _NODE_UNABLE = "headline.node_unable"

@@ -3,7 +3,7 @@
 from datetime import tzinfo
 
 from hamon.model.incident import Incident, Notice, Transition, TransitionKind
-from hamon.tell.headline import cause_text, concerns_redundancy, headline, redundancy_text, tagged
+from hamon.tell.headline import cause_text, concerns_redundancy, debt_age, headline, reasons_text, redundancy_text, tagged
 from hamon.tell.steps import next_steps
 from hamon.tell.timeline import entries_text, most_telling, without_repetition
 from hamon.tell.words import clean, phrase
@@ -16,7 +16,22 @@ def report(transition: Transition, language: str, zone: tzinfo) -> tuple[str, st
     incident = transition.incident
     subject = subject_line(transition, language)
     went_into = f"{phrase('report.went_into', language, incident=clean(incident.part_of, 200))}\n\n" if incident.part_of else ""
-    return subject, f"{subject}\n\n{went_into}{story(incident, language, zone)}"
+    reminder = f"{reminder_text(transition, language, zone)}\n\n" if transition.told_as is Notice.REMINDER else ""
+    return subject, f"{subject}\n\n{went_into}{reminder}{story(incident, language, zone)}"
+
+
+def reminder_text(transition: Transition, language: str, zone: tzinfo) -> str:
+    """For how long redundancy has been missing, since when, and why."""
+    incident = transition.incident
+    since = incident.debt_since or incident.detected_at
+    form = "planned" if incident.planned else "reduced" if incident.redundancy else "unprotected"
+    return phrase(
+        f"reminder.{form}",
+        language,
+        duration=debt_age(incident, transition.at, language),
+        since=since.astimezone(zone).strftime("%Y-%m-%d %H:%M"),
+        reasons=reasons_text(incident, language),
+    )
 
 
 def subject_line(transition: Transition, language: str) -> str:
@@ -25,6 +40,12 @@ def subject_line(transition: Transition, language: str) -> str:
         return tagged(transition.incident, phrase("state.expired", language), language)
     if transition.incident.part_of:
         return tagged(transition.incident, phrase("headline.tag_part", language), language)
+    if transition.notice is Notice.REMINDER:
+        return tagged(
+            transition.incident,
+            phrase("headline.tag_reminder", language, age=debt_age(transition.incident, transition.at, language)),
+            language,
+        )
     if transition.notice is Notice.CLOSING or transition.kind is TransitionKind.RESOLVED:
         return tagged(transition.incident, phrase("headline.tag_resolved", language), language)
     return headline(transition.incident, language)

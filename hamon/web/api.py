@@ -1,7 +1,7 @@
 """The JSON API under /api/v1: what the pages show, for programs. Times are RFC 3339 in UTC, errors are RFC 9457 problems."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -207,6 +207,9 @@ class IncidentAnswer(Answer):
     service_down_seconds: float | None
     redundancy: bool | None
     reasons: tuple[str, ...]
+    debt_since: datetime | None = Field(
+        description="Since when a service is recovered and not protected, or planned work keeps redundancy off; null: nothing is owed."
+    )
     cause: CauseAnswer | None
     sources: tuple[Source, ...]
 
@@ -259,6 +262,16 @@ class IncidentsAnswer(Answer):
     next_before: datetime | None = Field(description="Give it as `before` for the next page; null on the last.")
 
 
+class DebtAnswer(IncidentAnswer):
+    debt_seconds: float = Field(description="The age of the debt.")
+    reasons_text: str = Field(description="The reasons in words.")
+
+
+class DebtsAnswer(Answer):
+    at: datetime
+    debts: list[DebtAnswer]
+
+
 class EventAnswer(Answer):
     id: int
     at: datetime
@@ -291,6 +304,15 @@ def older_than(shown: list[Incident], more: list[Incident]) -> datetime | None:
     if more[0].detected_at == last and shown[0].detected_at != last:
         return min(incident.detected_at for incident in shown if incident.detected_at > last)
     return last
+
+
+def debts_of(opened: Iterable[Incident]) -> list[Incident]:
+    """Those of the open incidents that redundancy is missing for, the oldest debt first."""
+    return sorted((incident for incident in opened if incident.debt_since is not None), key=_owed_since)
+
+
+def _owed_since(incident: Incident) -> datetime:
+    return incident.debt_since or incident.detected_at
 
 
 def entry_of(stored: StoredEvent) -> TimelineEntry:
@@ -414,6 +436,23 @@ def routes(store: Store, views: Views, clock: Clock, settings: Mapping[str, Clus
             ]
 
         return ChecksAnswer(at=now, checks=await asyncio.to_thread(judge))
+
+    @router.get("/debts", tags=["now"], summary="Redundancy that is missing: the oldest first", responses=unanswered)
+    async def debts(cluster: Name = None, language: LanguageChoice = "en") -> DebtsAnswer:
+        now = clock.now()
+        found = await store.incidents(IncidentFilter(cluster=cluster, open_only=True, limit=LIMIT))
+        return DebtsAnswer(
+            at=now,
+            debts=[
+                DebtAnswer(
+                    **dict(_incident(incident, language)),
+                    debt_seconds=max(0.0, (now - incident.debt_since).total_seconds()),
+                    reasons_text=tell.reasons_text(incident, language),
+                )
+                for incident in debts_of(found)
+                if incident.debt_since is not None
+            ],
+        )
 
     @router.get("/incidents", tags=["history"], summary="Incidents, newest first", responses=unanswered)
     async def incidents(

@@ -24,12 +24,14 @@ from hamon.model.delivery import Delivery, DeliveryState
 from hamon.model.event import EventKind
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome, Severity, TimelineEntry
 from hamon.ports import EventFilter, IncidentFilter, Store, Views
-from hamon.web.api import entry_of, known, older_than, polled_at
+from hamon.web.api import debts_of, entry_of, known, older_than, polled_at
 from hamon.web.settings import WebConfig
 
 COOKIE = "hamon_language"
 YEAR_SECONDS = 365 * 86400
 OPEN_LIMIT = 50
+MOST_OPEN = 500
+"""Open incidents of which the oldest debts are found."""
 RECENT_LIMIT = 6
 PAGE_LIMIT = 30
 EVENTS_LIMIT = 100
@@ -68,6 +70,14 @@ class Standing:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """An incident that redundancy is missing for, and for how long."""
+
+    incident: Incident
+    age: str
+
+
 class Words:
     """One language and one time zone, as the templates use them."""
 
@@ -102,6 +112,9 @@ class Words:
 
     def listed(self, names: Sequence[str]) -> str:
         return tell.listed(names, self.language) or ""
+
+    def reasons(self, incident: Incident) -> str:
+        return tell.reasons_text(incident, self.language)
 
     def what(self, incident: Incident) -> str:
         return tell.what(incident, self.language)
@@ -246,7 +259,9 @@ class Pages:
 
     async def _overview(self, request: Request) -> dict[str, Any]:
         t = self._words(request)
-        opened = await self._store.incidents(IncidentFilter(open_only=True, limit=OPEN_LIMIT))
+        now = self._clock.now()
+        everything = await self._store.incidents(IncidentFilter(open_only=True, limit=MOST_OPEN))
+        opened = everything[:OPEN_LIMIT]
         newest = await self._store.incidents(IncidentFilter(limit=OPEN_LIMIT))
         alarms = [incident for incident in opened if incident.severity is not Severity.INFO]
         alarms.sort(key=lambda incident: (-incident.severity.rank, -incident.detected_at.timestamp()))
@@ -255,6 +270,7 @@ class Pages:
         return {
             "alarms": alarms,
             "notes": [incident for incident in opened if incident.severity is Severity.INFO],
+            "debts": [Debt(incident, tell.debt_age(incident, now, t.language)) for incident in debts_of(everything)[:OPEN_LIMIT]],
             "recent": [incident for incident in newest if incident.state is not IncidentState.OPEN][:RECENT_LIMIT],
             "clusters": clusters,
             "polled": {cluster.name: self._views.polled(cluster.name) for cluster in clusters},
@@ -338,6 +354,7 @@ class Pages:
                 "incident": found,
                 "lines": list(tell.lines(kept)),
                 "concerns_redundancy": tell.concerns_redundancy(found),
+                "owed_for": tell.debt_age(found, self._clock.now(), self._language(request)) if found.debt_since is not None else None,
                 "repeating": repeating[:TIMELINE_LIMIT],
                 "left_out": len(entries) - len(kept),
                 "parts": parts,

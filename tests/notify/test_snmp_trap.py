@@ -112,6 +112,20 @@ async def test_what_a_notification_carries_has_names_types_and_order_of_the_mib(
     assert raised["DownSeconds"] == "-1"
 
 
+async def test_a_reminder_raises_nothing_a_second_time(tmp_path: Path) -> None:
+    changed = replace(INCIDENT, redundancy=False)
+    async with (
+        running(Nms(tmp_path / "nms", ["authCommunity log fromhamon"])) as nms,
+        speaking(local(tmp_path), config(nms.address, version="2c")) as notifier,
+    ):
+        await notifier.send(OPENING)
+        await notifier.send(step(2, changed, Notice.REMINDER))
+        await notifier.send(step(3, replace(changed, kind=IncidentKind.MAINTENANCE, planned=True, key="work"), Notice.REMINDER))
+        await notifier.send(step(4, CLOSED, Notice.CLOSING))
+        raised, cleared = await nms.has(2)
+    assert (raised.name, cleared.name) == ("hamonFailover", "hamonFailoverCleared")
+
+
 @pytest.mark.parametrize("kind", [kind for kind in mib.RAISES if kind is not IncidentKind.SWITCHOVER])
 async def test_every_kind_that_alarms_has_a_raise_and_a_clear_that_the_mib_knows(kind: IncidentKind, tmp_path: Path) -> None:
     incident = replace(INCIDENT, kind=kind)

@@ -293,6 +293,26 @@ def test_what_becomes_part_of_another_incident_says_so_first_and_names_it() -> N
     assert text.startswith(f"{subject}\n\nインシデント departure-pm01 の一部")
 
 
+@pytest.mark.parametrize(
+    ("planned", "redundancy", "english", "japanese"),
+    [
+        (False, False, "Reminder: not protected for 2 h", "冗長性がありません"),
+        (False, True, "Reminder: with fewer nodes that could take over for 2 h", "引き継げるノードが減ったまま"),
+        (True, None, "Reminder: planned work that keeps redundancy off was left on for 2 h", "計画作業"),
+    ],
+)
+def test_a_reminder_begins_with_what_is_owed_and_for_how_long(planned: bool, redundancy: bool | None, english: str, japanese: str) -> None:
+    owed = replace(FAILOVER, planned=planned, redundancy=redundancy, debt_since=START - timedelta(hours=2))
+    step = transition(owed, TransitionKind.UPDATED, Notice.REMINDER)
+    subject, text = tell.report(step, "en", UTC)
+    assert subject.startswith("[reminder after 2 h] web01: ")
+    assert text.split("\n\n")[1].startswith(english)
+    subject, text = tell.report(step, "ja", UTC)
+    assert subject.startswith("[リマインダ: 2 時間 経過] web01: ")
+    assert text.split("\n\n")[1].startswith("リマインダ: ")
+    assert japanese in text.split("\n\n")[1]
+
+
 def test_a_report_holds_headline_cause_redundancy_timeline_and_steps_in_that_order() -> None:
     subject, body = tell.report(transition(FAILOVER, TransitionKind.OPENED, Notice.OPENING), "en", UTC)
     assert body.startswith(subject + "\n\n")

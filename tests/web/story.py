@@ -127,6 +127,7 @@ FAILOVER = Incident(
     service_down_seconds=8.4,
     redundancy=False,
     reasons=("fail_count pm01 prmPg",),
+    debt_since=START + timedelta(seconds=8.9),
     cause=Cause(
         kind="resource_failure",
         node="pm01",
@@ -304,6 +305,7 @@ def steps(incident: Incident) -> list[Transition]:
         service_restored_at=None,
         service_down_seconds=None,
         redundancy_restored_at=None,
+        debt_since=None,
         resolved_at=None,
         timeline=incident.timeline[:3],
         redundancy=None,

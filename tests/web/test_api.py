@@ -6,7 +6,7 @@ import pytest
 from hamon.model.event import EventKind
 from hamon.model.incident import IncidentKind
 from hamon.web.pages import incident_path
-from tests.web.story import EVIL, FAILOVER, PART
+from tests.web.story import EVIL, FAILOVER, NOW, PART
 
 WHOLE = "/api/v1" + incident_path(FAILOVER)
 
@@ -23,6 +23,17 @@ async def test_an_incident_is_given_whole(client: httpx.AsyncClient) -> None:
     assert [step["sequence"] for step in answer["transitions"]] == [1, 2]
     assert {delivery["state"] for delivery in answer["deliveries"]} == {"sent", "failed"}
     assert answer["next_steps"]
+
+
+async def test_debts_are_given_with_age_and_reasons(client: httpx.AsyncClient) -> None:
+    answer = (await client.get("/api/v1/debts", params={"lang": "ja"})).json()
+    (debt,) = answer["debts"]
+    assert debt["key"] == FAILOVER.key
+    assert debt["debt_since"] == debt["service_restored_at"] is not None
+    assert debt["debt_seconds"] == pytest.approx((NOW - (FAILOVER.debt_since or NOW)).total_seconds())
+    assert "pm01" in debt["reasons_text"]
+    assert debt["reasons"] == list(FAILOVER.reasons)
+    assert (await client.get("/api/v1/debts", params={"cluster": "other"})).json()["debts"] == []
 
 
 async def test_incidents_are_filtered_and_paged(client: httpx.AsyncClient) -> None:
@@ -91,6 +102,7 @@ async def test_the_schema_names_every_endpoint_and_no_page(client: httpx.AsyncCl
         "/api/v1/clusters/{name}/state",
         "/api/v1/checks",
         "/api/v1/sources",
+        "/api/v1/debts",
         "/api/v1/incidents",
         "/api/v1/incidents/{cluster}/{key}",
         "/api/v1/events",

@@ -146,7 +146,7 @@ async def test_the_failover_is_told_in_both_languages(history: SqlStore) -> None
         async with opened(browser, locale="en-GB") as watched:
             await watched.page.goto(origin)
             await expect(watched.page.get_by_role("heading", level=1)).to_have_text("1 service runs without protection")
-            await watched.page.get_by_role("link", name="service grpPg failed over pm01 -> pm02 (unplanned)").click()
+            await watched.page.get_by_role("link", name="service grpPg failed over pm01 -> pm02 (unplanned)").first.click()
             await expect(watched.page.get_by_role("heading", name="What to do next")).to_be_visible()
             await watched.page.get_by_role("link", name="日本語").click()
             await expect(watched.page.get_by_role("heading", name="次に行うこと")).to_be_visible()
@@ -154,7 +154,7 @@ async def test_the_failover_is_told_in_both_languages(history: SqlStore) -> None
             await expect(watched.page.get_by_role("heading", level=1)).to_have_text("1 件のサービスが冗長性なしで稼働中")
         async with opened(browser, locale="ja-JP", java_script_enabled=False) as watched:
             await watched.page.goto(origin)
-            await expect(watched.page.get_by_role("link", name="サービス grpPg フェイルオーバ pm01 → pm02")).to_be_visible()
+            await expect(watched.page.get_by_role("link", name="サービス grpPg フェイルオーバ pm01 → pm02").first).to_be_visible()
 
 
 async def test_names_of_nodes_keep_their_letters(history: SqlStore) -> None:
@@ -179,7 +179,7 @@ async def test_a_keyboard_is_enough(history: SqlStore) -> None:
         await page.keyboard.press("Enter")
         await expect(page.locator("main")).to_be_focused()
         await page.keyboard.press("Tab")
-        first = page.get_by_role("link", name="service grpPg failed over")
+        first = page.get_by_role("link", name="service grpPg failed over").first
         await expect(first).to_be_focused()
         assert await first.evaluate("(link) => getComputedStyle(link).outlineStyle") == "solid"
         await page.keyboard.press("Enter")

@@ -66,6 +66,8 @@ async def test_the_overview_tells_the_failover_at_once(client: httpx.AsyncClient
         "Web shop database",
         "protected by pm02",
         "/srv/mx2/ha-log no such file",
+        "Redundancy to restore",
+        "for 1 min 30 s web01 service grpPg failed over pm01 -> pm02 (unplanned) prmPg may not run on pm01 until its fail count is cleared",
     ):
         assert words in text
 
@@ -78,6 +80,8 @@ async def test_the_overview_speaks_japanese_when_asked(history: SqlStore) -> Non
         "サービス grpPg フェイルオーバ pm01 → pm02",
         "停止時間 8.4 秒",
         "pm02 が引き継ぎ可能",
+        "未回復の冗長性",
+        "1 分 30 秒 経過",
     ):
         assert words in text
 
