@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from hamon.parse.trap import RESPONSE, decode
-from tests.gateway.harness import CLUSTER, Gateway, eventually, now, until
+from tests.gateway.harness import CLUSTER, Gateway, eventually, now, run_command, until
 from tests.snmp.messages import PACEMAKER, TRAP, integer, net_snmp, octets, pdu, v2c, varbind
 
 NOTHING = integer(2147483647)
@@ -158,8 +158,12 @@ async def test_whatever_was_acknowledged_before_a_kill_9_is_stored(seed: int, ki
 
 async def test_an_inform_that_the_history_cannot_take_is_not_acknowledged_until_it_can(tmp_path: Path) -> None:
     port = free_udp_port()
-    async with receiver(tmp_path, port) as gateway, sending(port) as sender:
-        with contextlib.closing(sqlite3.connect(gateway.state / "hamon.db", timeout=30, isolation_level=None)) as other:
+    gateway = receiver(tmp_path, port, store={"url": f"sqlite:///{tmp_path}/hamon.db?timeout=1"})  # seconds to wait for a lock
+    gateway.configure()
+    status, said_so = await run_command("db", "upgrade", "--config", str(gateway.file))
+    assert status == 0, said_so
+    async with gateway, sending(port) as sender:
+        with contextlib.closing(sqlite3.connect(tmp_path / "hamon.db", timeout=30, isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
             sender.send()
             said = await net_snmp("snmpinform", *V3, "-r", "2", "-t", "0.5", f"127.0.0.1:{port}", *arguments("in vain"), home=tmp_path)
