@@ -71,12 +71,12 @@ def operation_result(reading: Reading) -> Reading | None:
     operation = _text(detail.pop("operation", None))
     interval = detail.pop("interval", None)
     number, rctext, text = detail.pop("rc", None), detail.pop("rctext", None), detail.pop("text", None)
-    details, text2 = _text(detail.pop("details", None)), detail.pop("text2", None)
+    details, text2, text3 = _text(detail.pop("details", None)), detail.pop("text2", None), detail.pop("text3", None)
     if number is None and (found := re.search(r"\brc=(-?\d+)", details)):
         number = found[1]
     if (found := re.search(r"\bnode=([^,)\s]+)", details)) and reading.node is None:
         reading.node = found[1]
-    result = read_result(_text(rctext or text or text2), int(_text(number)) if number is not None else None)
+    result = read_result(_text(rctext or text or text2 or text3), int(_text(number)) if number is not None else None)
     if operation in _SILENT or result.status in ("cancelled", "pending"):
         return None
     good = RUNNING if operation == "monitor" else frozenset({0, 190, 191})
