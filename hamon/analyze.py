@@ -33,6 +33,7 @@ from hamon.recorded_files import COMPRESSED, UNREADABLE, opened, size
 from hamon.rules.schema import RuleSet
 from hamon.tell import document
 from hamon.tell.headline import headline
+from hamon.tell.headline import what as headline_what
 from hamon.tell.report import story as story_text
 from hamon.tell.steps import next_steps
 from hamon.tell.timeline import entry_text
@@ -118,7 +119,7 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
         reasons = "; ".join(f"{item.name}: {', '.join(item.errors) or 'nothing in it'}" for item in kept[:5])
         raise NothingReadable(f"nothing readable in the paths given ({reasons or 'no file'})")
     settings = options.settings or ClusterSettings(name=options.cluster or "cluster")
-    engine = Engine(settings)
+    engine = Engine(settings, own=rules.own)
     events: list[Event] = []
     incidents: dict[str, Incident] = {}
     # Where times are equal the order of the files decides: it must not be that of the arguments.
@@ -551,6 +552,7 @@ def incident_json(incident: Incident, language: str) -> dict[str, Any]:
     return {
         "key": incident.key,
         "kind": incident.kind.value,
+        **({"name": incident.name, "title": headline_what(incident, language)} if incident.name else {}),
         "planned": incident.planned,
         "outcome": incident.outcome.value,
         "severity": incident.severity.value,

@@ -255,11 +255,11 @@ class Metrics:
         cluster, planned = incident.cluster, planned_label(incident.planned)
         match transition.kind:
             case TransitionKind.OPENED:
-                tally.add("hamon_incidents_opened_total", cluster, (incident.kind, planned))
+                tally.add("hamon_incidents_opened_total", cluster, (incident.called, planned))
             case TransitionKind.RESOLVED:
-                tally.add("hamon_incidents_resolved_total", cluster, (incident.kind, incident.outcome))
+                tally.add("hamon_incidents_resolved_total", cluster, (incident.called, incident.outcome))
             case TransitionKind.EXPIRED:
-                tally.add("hamon_incidents_resolved_total", cluster, (incident.kind, "expired"))
+                tally.add("hamon_incidents_resolved_total", cluster, (incident.called, "expired"))
             case TransitionKind.UPDATED:
                 pass
         if incident.kind in _DEPARTURES:
@@ -428,7 +428,7 @@ class _Present:
             found[name][labels(names[name], values)] = value
         counts = found["hamon_incident_open"]
         for incident in self.incidents:
-            values = (incident.cluster, incident.kind, incident.severity, _node(incident), _resource(incident))
+            values = (incident.cluster, incident.called, incident.severity, _node(incident), _resource(incident))
             key = labels(names["hamon_incident_open"], values)
             counts[key] = counts.get(key, 0) + 1
         owed = found["hamon_redundancy_debt_timestamp_seconds"]

@@ -25,6 +25,7 @@ from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome,
 from hamon.model.observation import Source
 from hamon.rules.load import load
 from hamon.rules.schema import RuleSet, Scalar
+from hamon.tell.headline import what
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
 FOLDER_CASE = "case.toml"
@@ -51,6 +52,10 @@ class WantedIncident(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: IncidentKind | None = None
+    name: str | None = None
+    """The id of an incident of one's own."""
+    title: str | None = None
+    """The English headline of it, without severity and cluster."""
     severity: Severity | None = None
     state: IncidentState | None = None
     planned: bool | None = None
@@ -280,6 +285,8 @@ def _event_values(event: Event) -> dict[str, Any]:
 def _incident_values(incident: Incident) -> dict[str, Any]:
     told = incident_json(incident, "en")
     told |= {
+        "name": incident.name or None,
+        "title": what(incident, "en"),
         "state": incident.state,
         "services": list(incident.services),
         "cause": incident.cause.kind if incident.cause is not None else None,

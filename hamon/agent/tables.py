@@ -185,7 +185,7 @@ def _incidents(root: Oid, moment: Moment, numbers: Numbers) -> Mapping[Oid, Valu
             _octets(alarm.incident_id(incident)),
             _octets(name(incident.key)),
             (VarType.OBJECT_IDENTIFIER, kind),
-            _octets(name(incident.kind.value)),
+            _octets(name(incident.called)),
             _integer(alarm.severity_of(incident)),
             _octets(name(incident.cluster)),
             _octets(name(alarm.node_of(incident))),

@@ -53,6 +53,7 @@ _CONTENT: dict[EventKind, tuple[str, ...]] = {
     EventKind.SOURCE_LOST: ("path",),
     EventKind.SOURCE_BACK: ("path",),
     EventKind.TARGET_LAGS: ("pending",),
+    EventKind.SERVICE_NAMED: ("service",),
     EventKind.UNCLASSIFIED: ("daemon", "text"),
 }
 # These are told by the log of the node concerned only, or once by the DC: another reporter's is another fact.
@@ -170,6 +171,8 @@ def _is_near(one: Event, other: Event) -> bool:
 
 def fact_key(event: Event) -> Key:
     detail = event.detail
+    if event.kind is EventKind.REPORTED:  # what a rule of the user's own tells: all its fields make it
+        return (event.cluster, event.kind, event.rule, event.node, event.resource, *sorted(map(str, detail.items())))
     return (
         event.cluster,
         event.kind,

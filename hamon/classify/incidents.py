@@ -21,6 +21,7 @@ from hamon.classify.marks import Marks
 from hamon.classify.membership import Membership
 from hamon.classify.names import one_name
 from hamon.classify.operations import OVERTAKING, Operations
+from hamon.classify.own import OwnRules
 from hamon.classify.polls import Polls
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.sources import Sources
@@ -30,6 +31,7 @@ from hamon.model.cluster import ClusterStatus, ClusterView
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Notice, Outcome, Severity, Transition
 from hamon.model.observation import Snapshot, Source, Tick
+from hamon.rules.own import Own
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _COARSE = 5
@@ -39,7 +41,15 @@ _WAKING = timedelta(minutes=1)
 """After a start sources have so long to say that a debt was paid meanwhile, before people are reminded of it."""
 
 _PREPARING = frozenset(
-    {EventKind.PLAN, EventKind.STATE_CHANGED, EventKind.OPERATION_STARTED, EventKind.TRANSITION_ENDED, EventKind.OLD_FAILURE}
+    {
+        EventKind.PLAN,
+        EventKind.STATE_CHANGED,
+        EventKind.OPERATION_STARTED,
+        EventKind.TRANSITION_ENDED,
+        EventKind.OLD_FAILURE,
+        EventKind.REPORTED,
+        EventKind.SERVICE_NAMED,
+    }
 )
 """Events that by themselves change nothing about who could take over."""
 
@@ -73,10 +83,11 @@ class Engine:
         state: State | None = None,
         known: Sequence[Event] = (),
         last: ClusterStatus | None = None,
+        own: Own | None = None,
     ) -> None:
         """`known` are the last stored events, oldest first, so that copies of them are recognised after a restart.
 
-        `last` is the last status that was polled before it, with which the first snapshot is compared.
+        `last` is the last status that was polled before it, with which the first snapshot is compared. `own`: see `use`.
         """
         self.settings = settings
         self.state = state or State()
@@ -100,8 +111,14 @@ class Engine:
         self._watch = Watch(settings, last)
         self._whole_seconds = 0
         self._woke_at: datetime | None = None
-        groups = (self._marks, self._operations, self._fencing, self._membership, self._attributes, self._sources)
+        self._own = OwnRules(self.state, settings, self._book)
+        self._own.use(own or Own())
+        groups = (self._marks, self._operations, self._fencing, self._membership, self._attributes, self._sources, self._own)
         self._handlers = {kind: handler for group in groups for kind, handler in group.handlers().items()}
+
+    def use(self, own: Own) -> None:
+        """Go by other incidents and changes of the user's own from the next event on."""
+        self._own.use(own)
 
     def advance(self, items: Sequence[Event | Snapshot | Tick]) -> Advance:
         """Fold a batch into the state. Of a snapshot the events are those that it gives beside the one before it."""
@@ -139,6 +156,12 @@ class Engine:
     def _take(self, item: Event, events: list[Event]) -> list[Transition]:
         """One event: news, or a witness of what is known."""
         event = self._exact(item)
+        forced: Severity | None = None
+        if self._own.is_active:
+            event, forced, suppressed = self._own.changed(event)
+            if suppressed:
+                events.append(event)
+                return []
         polled = event.source is Source.POLL
         known = self._facts.first(event) is not None
         if event.source is Source.LOG:
@@ -159,11 +182,15 @@ class Engine:
         if not polled:
             self._polls.heard(event)
         events.append(event)
+        self._book.forced = forced
         if (handler := self._handlers.get(event.kind)) is not None:
             handler(event)
         if event.kind is EventKind.NODE_LOST:
             self._membership.judge_claims(event)
             self._operations.lost_late(event)
+        self._book.forced = None
+        if self._own.is_active:
+            self._own.see(event)
         self._book.note(event)
         # What a poll shows of who could take over is known once all of it is read.
         if not polled and event.kind not in _PREPARING and self._book.has_open:
@@ -222,6 +249,8 @@ class Engine:
         state = self.state
         times = [time for story in state.stories for time in (story.settle_at, story.limit_at) if time is not None]
         times += [pending.decide_at for pending in state.links]
+        if (own := self._own.next_due()) is not None:
+            times.append(own)
         times += [at + OVERTAKING for at in state.doubles.values()]
         for story in self._book.open_stories():
             moments = (self._departures.stuck_at(story), self._departures.sure_at(story))
@@ -275,6 +304,7 @@ class Engine:
         state = self.state
         self._operations.decide_doubles(now)
         self._departures.overdue(now)
+        self._own.due(now)
         for story in list(state.stories):
             if story.settle_at is not None and story.settle_at <= now:
                 self._settle(story, now)

@@ -73,6 +73,7 @@ _LOCAL = frozenset(
         EventKind.DISK_ERROR,
         EventKind.ATTRIBUTE_CHANGED,
         EventKind.FENCING_DONE,
+        EventKind.REPORTED,
         EventKind.UNCLASSIFIED,
     }
 )

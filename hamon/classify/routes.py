@@ -23,7 +23,8 @@ Told = Mapping[tuple[str, str], Collection[str]]
 class Target:
     """One receiver and what it wants to hear.
 
-    `clusters` and `kinds` are shell globs, matched with case. `planned`: a switchover, which is only `info`, is told as well.
+    `clusters` and `kinds` are shell globs, matched with case; an incident of the user's own is also known by its name.
+    `planned`: a switchover, which is only `info`, is told as well.
     `remind` and `remind_planned`: the ages of missing redundancy, and of planned work that switched it off, at which it is told again.
     `max_attempts_hours`: after that time a delivery that still fails is given up.
     """
@@ -56,7 +57,7 @@ class Target:
 
     def _covers(self, incident: Incident) -> bool:
         clusters = any(fnmatchcase(incident.cluster, glob) for glob in self.clusters)
-        return clusters and any(fnmatchcase(incident.kind.value, glob) for glob in self.kinds)
+        return clusters and any(fnmatchcase(name, glob) for glob in self.kinds for name in {incident.kind.value, incident.called})
 
     def is_reminded(self, transition: Transition, *, heard: bool) -> bool:
         """Whether a reminder is for this target: of what it was told, or wants to be, at one of the ages that it asks for.

@@ -6,7 +6,8 @@ Nothing here decides; `topology.py` answers questions about it, `incidents.py` a
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from hamon.model.incident import Cause, IncidentKind, IncidentState, Notice, Outcome, Severity, TimelineEntry
+from hamon.model.event import Event
+from hamon.model.incident import Cause, IncidentKind, IncidentState, Notice, Outcome, OwnWords, Severity, TimelineEntry
 from hamon.model.observation import Source
 
 VERSION = 1
@@ -161,6 +162,13 @@ class Story:
     sequence: int = 0
     recorded: bool = False
     pending_notice: Notice | None = None
+    name: str = ""
+    """Of an incident of the user's own: its id in the rule file. `words` are its own, `own_key` the values that tell it from others."""
+    words: dict[str, OwnWords] = field(default_factory=dict)
+    own_key: list[str | None] = field(default_factory=list)
+    own_services: list[str] = field(default_factory=list)
+    forced: Severity | None = None
+    """The severity that a rule gives the incident that its event opens, whatever it becomes."""
     reported: str = ""
     """Fingerprint of what the last transition said, to tell a change from a repetition."""
 
@@ -216,6 +224,34 @@ class PollMemory:
     """Group or clone -> the primitives in it."""
     named: dict[str, list[str]] = field(default_factory=dict)
     """Configured service -> its primitives, with groups and clones resolved."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """How often something happened lately, for an incident of the user's own; `stamps` are sorted."""
+
+    incident: str
+    key: list[str | None]
+    stamps: list[datetime] = field(default_factory=list)
+    entries: list[TimelineEntry] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Wait:
+    """Something happened, and something else is to follow `until` then; else an incident of the user's own opens."""
+
+    incident: str
+    event: Event
+    until: datetime
+
+
+@dataclass(slots=True)
+class OwnMemory:
+    """What rules of the user's own count and await, by incident and key; and resource -> what people call its service."""
+
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    waits: dict[str, Wait] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -277,3 +313,4 @@ class State:
     forgot_at: datetime | None = None
     """When stories that are over were last dropped."""
     last_event_at: datetime | None = None
+    own: OwnMemory = field(default_factory=OwnMemory)

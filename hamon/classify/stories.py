@@ -4,11 +4,12 @@ Laws: a key never changes and never has two open stories; a story that is part o
 only when something that matters changed, and the timeline grows without one.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hamon.classify.debts import debt_since
+from hamon.classify.own_changes import is_suppressed, severity_of
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import State, Story
 from hamon.classify.topology import active_nodes, configured
@@ -20,11 +21,13 @@ from hamon.model.incident import (
     IncidentState,
     Notice,
     Outcome,
+    OwnWords,
     Severity,
     TimelineEntry,
     Transition,
     TransitionKind,
 )
+from hamon.rules.own import Change
 
 MAX_TIMELINE = 200
 MAX_RECENT = 60
@@ -62,7 +65,16 @@ _FAULTS = frozenset(_RANK) - DEPARTURES | {
 """A fault is not planned; what looks like one and is planned work is opened as such."""
 
 # Events that say nothing a person needs in a story.
-_UNTOLD = frozenset({EventKind.OLD_FAILURE, EventKind.STATE_CHANGED, EventKind.UNCLASSIFIED, EventKind.CONFIG_CHANGED})
+_UNTOLD = frozenset(
+    {
+        EventKind.REPORTED,
+        EventKind.SERVICE_NAMED,
+        EventKind.OLD_FAILURE,
+        EventKind.STATE_CHANGED,
+        EventKind.UNCLASSIFIED,
+        EventKind.CONFIG_CHANGED,
+    }
+)
 
 
 def entry_of(event: Event) -> TimelineEntry:
@@ -103,6 +115,10 @@ class Book:
         self._open = [story for story in state.stories if story.state is IncidentState.OPEN]
         self.silent_before: datetime | None = None
         self._grown: set[str] = set()
+        self.changes: Sequence[Change] = ()
+        """What rules of the user's own change of incidents."""
+        self.forced: Severity | None = None
+        """The severity of what the event at hand opens, as its rule says; None: as it is."""
 
     # -- finding
 
@@ -143,8 +159,14 @@ class Book:
         cause: Cause | None = None,
         planned: bool | None = None,
         settle: timedelta | None = None,
+        name: str = "",
+        words: Mapping[str, OwnWords] | None = None,
+        services: Iterable[str] = (),
     ) -> Story:
-        """Open a story; `settle` None: people are told at once. Planned work is info."""
+        """Open a story; `settle` None: people are told at once. Planned work is info.
+
+        `name`, `words`, `services`: of an incident of the user's own.
+        """
         word = "departure" if kind in DEPARTURES else kind.value
         stamp = (started_at or at).strftime("%Y%m%dT%H%M%S")
         key = "-".join(part for part in (word, _slug(subject), stamp) if part)
@@ -164,6 +186,10 @@ class Book:
             cause=cause,
             subject=subject,
             settle_at=at + settle if settle is not None else None,
+            name=name,
+            words=dict(words or {}),
+            own_services=list(services),
+            forced=self.forced,
         )
         if self.silent_before is not None and at < self.silent_before:
             story.reminded_at = self.silent_before  # history: only what it grows old enough for from now on is worth a word
@@ -313,6 +339,9 @@ class Book:
         if story.part_of is not None or silent:
             story.settle_at = None
             return
+        if self.changes and is_suppressed(self.changes, self.record(story)):
+            story.settle_at = None
+            return
         if notice is Notice.OPENING:
             story.told = True
             story.settle_at = None
@@ -409,16 +438,16 @@ class Book:
         ]
         if story.kind is IncidentKind.STANDBY_FAULT and not services:
             services = self._served_elsewhere(story.nodes)
-        return Incident(
+        incident = Incident(
             key=story.key,
             cluster=self.settings.name,
             kind=story.kind,
-            severity=story.severity,
+            severity=story.severity if story.forced is None or story.planned else story.forced,
             state=story.state,
             planned=story.planned,
             outcome=story.outcome,
             part_of=story.part_of,
-            services=tuple(services),
+            services=tuple(dict.fromkeys([*services, *self._as_named(story, services)])),
             nodes=tuple(story.nodes),
             resources=tuple(story.resources),
             from_node=story.from_node,
@@ -437,7 +466,17 @@ class Book:
             sources=tuple(sorted({*story.sources, *(entry.source for entry in timeline)})),
             timeline=timeline,
             told=story.told,
+            name=story.name,
+            words=story.words,
         )
+        return replace(incident, severity=severity_of(self.changes, incident)) if self.changes else incident
+
+    def _as_named(self, story: Story, services: Iterable[str]) -> list[str]:
+        """The services as lines and rules of the user's own name them, where the configuration does not."""
+        names = self.state.own.names
+        if not names or services:
+            return story.own_services
+        return [*story.own_services, *(names[item] for item in dict.fromkeys([*story.resources, *story.moves]) if item in names)]
 
     def forget(self, now: datetime) -> None:
         """Drop stories that ended so long ago that nothing can join them any more."""
@@ -462,6 +501,8 @@ def explains(effect: IncidentKind, cause: IncidentKind) -> bool:
 
 def concerns(story: Story, entry: TimelineEntry) -> bool:
     """Whether an event belongs to a story: its resources, its nodes, or the cluster as a whole while something moves."""
+    if story.name:
+        return False  # its own rules say what belongs to it
     if entry.resource is not None and (entry.resource in story.resources or entry.resource in story.moves):
         return True
     if story.kind in DEPARTURES:
@@ -489,7 +530,8 @@ def _append(story: Story, entry: TimelineEntry) -> bool:
         return False
     for known in story.timeline[-12:]:
         same = known.event is entry.event and known.node == entry.node and known.resource == entry.resource
-        if same and abs(entry.at - known.at) <= _AGAIN and (known.detail == entry.detail or _saying(known) == _saying(entry)):
+        own = entry.event is EventKind.REPORTED  # its fields are those of the user's rule: only all of them tell it
+        if same and abs(entry.at - known.at) <= _AGAIN and (known.detail == entry.detail or (not own and _saying(known) == _saying(entry))):
             return False
     story.timeline.append(entry)
     return True

@@ -203,7 +203,13 @@ def services(state: State, settings: ClusterSettings) -> Mapping[str, Sequence[s
             together.setdefault(",".join(sorted(item.roles)), []).append(item.id)
     for members in together.values():
         found[_name(members)] = tuple(members)
-    return found
+    return {called(name, members, state): members for name, members in found.items()}
+
+
+def called(name: str, members: Sequence[str], state: State) -> str:
+    """What people call a service, as far as a line told it (see classify/own.py); else its name."""
+    names = state.own.names
+    return next((names[member] for member in members if member in names), name) if names else name
 
 
 def _name(members: list[str]) -> str:
@@ -233,7 +239,10 @@ def view(state: State, settings: ClusterSettings) -> ClusterView:
         else:
             what = NodeState.ONLINE if known.member else NodeState.UNKNOWN
         nodes.append(NodeView(name=known.name, state=what, is_dc=known.name == state.dc if state.dc else None, since=known.since))
-    shown = [_polled_view(name, service, state) for name, service in state.polls.services.items()] if is_polled(state) else []
+    shown = [
+        _polled_view(name if settings.services else called(name, service.members, state), service, state)
+        for name, service in (state.polls.services.items() if is_polled(state) else ())
+    ]
     for name, members in services(state, settings).items() if not shown else ():
         items = [state.resources[member] for member in members if member in state.resources]
         places = [active_nodes(item) for item in items]

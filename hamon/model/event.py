@@ -74,6 +74,8 @@ class EventKind(StrEnum):
     SOURCE_BACK = "source_back"
     TARGET_LAGS = "target_lags"
     TARGET_DELIVERS = "target_delivers"
+    SERVICE_NAMED = "service_named"
+    REPORTED = "reported"
     UNCLASSIFIED = "unclassified"
 
 

@@ -1,6 +1,7 @@
 """The story: an incident opens, is updated, and is resolved; every step is a Transition that carries the whole incident."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -41,6 +42,7 @@ class IncidentKind(StrEnum):
     MONITORING_LOST = "monitoring_lost"
     TRAPS_DROPPED = "traps_dropped"
     DELIVERY_BACKLOG = "delivery_backlog"
+    OTHER = "other"
     UNCLASSIFIED = "unclassified"
 
 
@@ -108,6 +110,15 @@ class TimelineEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OwnWords:
+    """What an incident of the user's own says in one language, with its fields filled in."""
+
+    title: str
+    text: str = ""
+    steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
     """An incident as it is after one step.
 
@@ -115,7 +126,8 @@ class Incident:
     is protected, False a further fault would be an outage, None unknown. `reasons` say why redundancy is missing (node or resource).
     `services` are the names of the affected services, `resources` the ids. Times are aware UTC; `started_at` None means that it was
     already so when the evidence begins. `told` is set once people were told of it. `debt_since`: since when the service is recovered and
-    not protected, or redundancy is switched off by planned work; None when nothing is owed or nobody knows.
+    not protected, or redundancy is switched off by planned work; None when nothing is owed or nobody knows. Of an incident of the user's
+    own `name` is the id in the rule file, and `words` are its own, by language; else both are empty.
     """
 
     key: str
@@ -145,6 +157,13 @@ class Incident:
     sources: tuple[Source, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
     told: bool = False
+    name: str = ""
+    words: Mapping[str, OwnWords] = field(default_factory=dict)
+
+    @property
+    def called(self) -> str:
+        """What routes, metrics and receivers know it by: its own name, else its kind."""
+        return self.name or self.kind.value
 
 
 class Notice(StrEnum):

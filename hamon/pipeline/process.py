@@ -67,7 +67,16 @@ HISTORY = timedelta(hours=1)
 
 NEWS = timedelta(minutes=1)
 """What happened longer ago is no reason to ask how the cluster is now."""
-_NO_NEWS = frozenset({EventKind.SOURCE_LOST, EventKind.SOURCE_BACK, EventKind.UNCLASSIFIED, EventKind.OLD_FAILURE})
+_NO_NEWS = frozenset(
+    {
+        EventKind.SOURCE_LOST,
+        EventKind.SOURCE_BACK,
+        EventKind.REPORTED,
+        EventKind.SERVICE_NAMED,
+        EventKind.UNCLASSIFIED,
+        EventKind.OLD_FAILURE,
+    }
+)
 
 _STATE = TypeAdapter(State)
 
@@ -152,7 +161,7 @@ class Processor:
         self._recorded, self._behind, self._happened = recorded, behind, happened
         self._relay = relay
         self._starting_until = 0.0
-        self._matcher, self._traps = Matcher(rules), TrapMatcher(rules)
+        self._matcher, self._traps, self._own = Matcher(rules), TrapMatcher(rules), rules.own
         self._inbox: asyncio.Queue[Observation] = asyncio.Queue(INBOX_SIZE)
         self._receipts: dict[int, Callable[[], None]] = {}
         self._engines: dict[str, Engine] = {}
@@ -175,7 +184,9 @@ class Processor:
 
     def use(self, rules: RuleSet) -> None:
         """Match with other rules from the next batch on."""
-        self._matcher, self._traps = Matcher(rules), TrapMatcher(rules)
+        self._matcher, self._traps, self._own = Matcher(rules), TrapMatcher(rules), rules.own
+        for engine in self._engines.values():
+            engine.use(rules.own)
 
     def clusters(self) -> Sequence[ClusterView]:
         return [self._views[name] for name in sorted(self._views) if name != GATEWAY]
@@ -197,7 +208,7 @@ class Processor:
             stored = await self._store.events(EventFilter(cluster=name, limit=KNOWN_EVENTS))
             polled = remembered.polls.get(name)
             last = polled.snapshot.status if polled is not None and polled.snapshot is not None else None
-            engine = Engine(settings, state, [item.event for item in reversed(stored)], last)
+            engine = Engine(settings, state, [item.event for item in reversed(stored)], last, self._own)
             if not collectors_known:
                 engine.silent_before = self._clock.now() - HISTORY
             self._engines[name] = engine
@@ -397,7 +408,7 @@ class Processor:
         return Advance(events=events, transitions=transitions)
 
     def _engine(self, name: str, state: bytes, known: Sequence[Event], polled: ClusterStatus | None) -> Engine:
-        engine = Engine(self._settings[name], _STATE.validate_json(state), known, polled)
+        engine = Engine(self._settings[name], _STATE.validate_json(state), known, polled, self._own)
         engine.silent_before = self._engines[name].silent_before
         return engine
 

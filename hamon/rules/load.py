@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from hamon.errors import RuleError
+from hamon.rules.own import Own, check_names, compile_change, compile_incident
 from hamon.rules.schema import ABSENT, Rule, RuleFile, RuleSet, TrapRule, compile_rule, compile_trap
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
@@ -42,6 +43,10 @@ def load_file(path: Path) -> RuleSet:
         tuple(compile_rule(entry, str(path)) for entry in content.rule),
         tuple(compile_trap(entry, str(path)) for entry in content.trap),
         ABSENT | frozenset(content.absent),
+        Own(
+            tuple(compile_incident(entry, str(path)) for entry in content.incident),
+            tuple(compile_change(entry, str(path)) for entry in content.change),
+        ),
     )
 
 
@@ -65,22 +70,27 @@ def _said(details: ErrorDetails) -> str:
 def load(folders: Sequence[Path]) -> RuleSet:
     """Load all `*.toml` of the folders, in the order given and by name; the first folders' rules are tried first.
 
-    Raises RuleError also for an id that stands twice.
+    Raises RuleError also for an id that stands twice, and for a name that is nowhere.
     """
     rules: list[Rule] = []
     traps: list[TrapRule] = []
     absent = ABSENT
+    own = Own()
     seen: dict[str, str] = {}
     for folder in folders:
         if not folder.is_dir():
             raise RuleError(str(folder), None, "no such folder; name an existing one under [rules] paths")
         for path in sorted(folder.glob("*.toml")):
             found = load_file(path)
-            for rule_id in [*(rule.id for rule in found.rules), *(trap.id for trap in found.traps)]:
+            for rule_id in (item.id for group in (found.rules, found.traps, found.own.incidents, found.own.changes) for item in group):
                 if rule_id in seen:
                     raise RuleError(str(path), rule_id, f"this id already stands in {seen[rule_id]}; ids are unique")
                 seen[rule_id] = str(path)
             rules += found.rules
             traps += found.traps
             absent |= found.absent
-    return RuleSet(tuple(rules), tuple(traps), absent)
+            own = Own(own.incidents + found.own.incidents, own.changes + found.own.changes)
+    meanings: list[Rule | TrapRule] = [*rules, *traps]
+    check_names(own, {rule.id: rule.fields for rule in meanings})
+    severities = {rule.id: rule.severity for rule in meanings if rule.severity is not None}
+    return RuleSet(tuple(rules), tuple(traps), absent, Own(own.incidents, own.changes, severities))

@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 
 from hamon.errors import RuleError
 from hamon.model.event import EventKind
+from hamon.model.incident import Severity
 from hamon.model.mib import NOTIFICATIONS, OBJECT_NUMBERS
+from hamon.rules.own import NO_OWN, ChangeEntry, IncidentEntry, Own
 
 Scalar = str | int | float | bool | None
 
@@ -53,7 +55,9 @@ class RuleEntry(BaseModel):
     """A literal that every matching line contains: tried first, since it is much cheaper. Needed only for speed."""
     second: tuple[str, ...] | None = None
     """Beginnings of the second word, one of which every matching line has. Needed only for speed."""
-    event: EventKind
+    event: EventKind = EventKind.REPORTED
+    severity: Severity | None = None
+    """Of the incident that the event opens, where it is not to be the one that hamon gives it."""
     read: str | None = None
     """The reading that makes more of the groups (see classify/read.py)."""
     set: Mapping[str, Scalar] = Field(default_factory=dict)
@@ -120,7 +124,8 @@ class TrapEntry(BaseModel):
     """Object, by name or number -> a regular expression that its value must match; the named groups are the event's fields."""
     take: _Patterns = Field(default_factory=dict)
     """The same for objects that may be missing: where they match their groups are fields too."""
-    event: EventKind
+    event: EventKind = EventKind.REPORTED
+    severity: Severity | None = None
     read: str | None = None
     set: Mapping[str, Scalar] = Field(default_factory=dict)
     example: tuple[TrapExample, ...] = Field(min_length=1)
@@ -144,6 +149,8 @@ class RuleFile(BaseModel):
     """More values by which a sender says that an object does not apply (the agent's `trap_ignore_string`, `trap_ignore_int32`)."""
     rule: tuple[RuleEntry, ...] = ()
     trap: tuple[TrapEntry, ...] = ()
+    incident: tuple[IncidentEntry, ...] = ()
+    change: tuple[ChangeEntry, ...] = ()
 
 
 _SPECIAL = frozenset(".^$*+?{}[]\\|()")
@@ -269,6 +276,12 @@ class Rule:
     file: str
     versions: str | None = None
     level: str | None = None
+    severity: Severity | None = None
+
+    @property
+    def fields(self) -> frozenset[str] | None:
+        """The fields of its events; None: a reading decides."""
+        return None if self.read else frozenset(self.pattern.groupindex) | frozenset(self.set)
 
 
 def compile_rule(entry: RuleEntry, file: str) -> Rule:
@@ -291,6 +304,7 @@ def compile_rule(entry: RuleEntry, file: str) -> Rule:
         file=file,
         versions=entry.versions,
         level=entry.level,
+        severity=entry.severity,
     )
 
 
@@ -312,6 +326,15 @@ class TrapRule:
     examples: tuple[TrapExample, ...]
     counter_examples: tuple[TrapCounterExample, ...]
     file: str
+    severity: Severity | None = None
+
+    @property
+    def fields(self) -> frozenset[str] | None:
+        """The fields of its events; None: a reading decides."""
+        if self.read:
+            return None
+        groups = {name for _, pattern in (*self.conditions, *self.extras) for name in pattern.groupindex}
+        return frozenset(groups) | frozenset(self.set)
 
 
 def compile_trap(entry: TrapEntry, file: str) -> TrapRule:
@@ -334,6 +357,7 @@ def compile_trap(entry: TrapEntry, file: str) -> TrapRule:
         examples=entry.example,
         counter_examples=entry.counter_example,
         file=file,
+        severity=entry.severity,
     )
 
 
@@ -365,9 +389,11 @@ class RuleSet:
     traps: tuple[TrapRule, ...] = ()
     absent: frozenset[str] = ABSENT
     """Values of objects in traps that mean that the object does not apply."""
+    own: Own = NO_OWN
+    """Incidents of the user's own, and changes."""
 
     def __len__(self) -> int:
-        return len(self.rules) + len(self.traps)
+        return len(self.rules) + len(self.traps) + len(self.own.incidents) + len(self.own.changes)
 
     @property
     def example_count(self) -> int:

@@ -136,7 +136,7 @@ def of_incident(root: Sequence[int], number: int, incident: Incident, headline: 
         Var.RESOURCE: _octets(name(next(iter(incident.resources), None), 128)),
         Var.EVENT_TYPE: (VarType.INTEGER, event_type),
         Var.PROBABLE_CAUSE: (VarType.INTEGER, probable_cause),
-        Var.RULE: _octets(name(incident.kind.value)),
+        Var.RULE: _octets(name(incident.called)),
         Var.FIRST_SEEN: _octets(date_and_time(incident.started_at or incident.detected_at)),
         Var.TEXT: _octets(text(headline)),
         Var.SERVICE: _octets(name(next(iter(incident.services), None), 128)),
@@ -273,7 +273,7 @@ def _extra(var: Var, incident: Incident) -> Value:
         case Var.PENDING:
             return VarType.GAUGE32, unsigned(max(0, integer(_newest(incident, "pending"), 0)))
         case Var.INCIDENT_KIND:
-            return _octets(name(incident.kind.value))
+            return _octets(name(incident.called))
         case _:
             raise ValueError(f"{var.name} is no variable of an incident")
 

@@ -122,6 +122,7 @@ RAISES: dict[IncidentKind, int] = {
     IncidentKind.MONITORING_LOST: 171,
     IncidentKind.TRAPS_DROPPED: 181,
     IncidentKind.DELIVERY_BACKLOG: 191,
+    IncidentKind.OTHER: 199,
     IncidentKind.UNCLASSIFIED: 199,
 }
 """The raise of a kind, below NOTIFICATIONS; its clear is the next number."""

@@ -7,17 +7,11 @@ from datetime import datetime
 from hamon.model.event import EventKind
 from hamon.model.incident import Cause, Incident, IncidentKind, IncidentState, Outcome, TimelineEntry
 from hamon.tell.sources import source_reason
-from hamon.tell.timeline import entry_text
-from hamon.tell.words import clean, duration, has, kind_name, listed, name, phrase, route, severity_name
+from hamon.tell.timeline import STAMP, entry_text
+from hamon.tell.words import clean, duration, has, kind_name, listed, name, own_words, phrase, route, severity_name
 
 HEADLINE_LIMIT = 200
 
-# What stands before the message in a log line: when, host, daemon, pid, function, level. The timeline keeps the whole line.
-_STAMP = re.compile(
-    r"^(?:[A-Z][a-z]{2} +\d{1,2}|\d{4}-\d\d-\d\dT?) ?[\d:.,+Z-]* +"
-    r"(?:\S{1,255} +[\w.-]{1,64}(?:\([^)]{0,99}\))? *\[ *\d+\]:?|\[\d+\] +\S{1,255} +[\w.-]{1,64}:?)\s+"
-    r"(?:\(\w[^)]{0,99}\)\s*)?(?:(?i:notice|warning|error|info|crit|debug)\b:?\s*)?(?:\[[A-Z]{2,8} *\] *)?"
-)
 # What Pacemaker appends for its developers.
 _EXTENDED = re.compile(r"\s?\| .*$", re.DOTALL)
 
@@ -63,6 +57,8 @@ def summary(incident: Incident, language: str) -> str:
 
 def what(incident: Incident, language: str) -> str:
     """What happened, from where to where, and whether it was planned; no more than that."""
+    if (own := own_words(incident, language)) is not None:
+        return clean(own.title, HEADLINE_LIMIT)
     return clean(phrase(_variant(incident), language, **_values(incident, language)) + planned_text(incident, language), HEADLINE_LIMIT)
 
 
@@ -171,6 +167,13 @@ def _short_reasons(incident: Incident, language: str) -> str:
 
 def cause_text(incident: Incident, language: str) -> str:
     """What failed first, where, and the evidence: a sentence where the timeline has the event, else the text of the line."""
+    own = own_words(incident, language)
+    if own is not None and own.text:
+        return phrase("cause.with_text", language, known=clean(own.text, 2000), text=_first_cause(incident, language))
+    return _first_cause(incident, language)
+
+
+def _first_cause(incident: Incident, language: str) -> str:
     cause = incident.cause
     if cause is None:
         if not incident.planned:
@@ -182,7 +185,7 @@ def cause_text(incident: Incident, language: str) -> str:
         plain = cause.kind in _PLAIN_CAUSES or cause.kind in set(EventKind)
         return sentence if plain else phrase("cause.with_sentence", language, kind=kind_name(cause.kind, language), sentence=sentence)
     known = phrase("cause.known", language, kind=kind_name(cause.kind, language), resource=name(cause.resource), node=name(cause.node))
-    text, stamps = _STAMP.subn("", cause.text[:2000], count=1)
+    text, stamps = STAMP.subn("", cause.text[:2000], count=1)
     if cause.kind == EventKind.SOURCE_LOST:
         text = source_reason(text, language)
     text = clean(_EXTENDED.sub("", text) if stamps else text, 500)

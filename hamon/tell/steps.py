@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hamon.model.event import EventKind
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome
 from hamon.tell.headline import is_down
-from hamon.tell.words import fill, listed, name, phrase, steps_of
+from hamon.tell.words import clean, fill, listed, name, own_words, phrase, steps_of
 
 # Names are put into commands that people paste into a shell, and they come from logs: only harmless ones are.
 _SAFE = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.:@-]{0,99}", re.ASCII)
@@ -43,6 +43,7 @@ _PROCEDURES = {
     IncidentKind.MONITORING_LOST: "monitoring_lost",
     IncidentKind.TRAPS_DROPPED: "traps_dropped",
     IncidentKind.DELIVERY_BACKLOG: "delivery_backlog",
+    IncidentKind.OTHER: "other",
     IncidentKind.UNCLASSIFIED: "unclassified",
 }
 
@@ -92,7 +93,7 @@ _ASKING = frozenset(
         IncidentKind.CLUSTER_STOPPED,
     }
 )
-_KEEPS_ITS_STEPS = frozenset({"information", "unclassified", "switchover", "resource_failure", "fencing"})
+_KEEPS_ITS_STEPS = frozenset({"information", "other", "unclassified", "switchover", "resource_failure", "fencing"})
 
 
 def procedure(incident: Incident) -> str:
@@ -129,7 +130,9 @@ def _of_standby_fault(incident: Incident) -> str:
 
 
 def next_steps(incident: Incident, language: str) -> tuple[str, ...]:
-    """The steps in order; commands stand in backticks."""
+    """The steps in order; commands stand in backticks. An incident of the user's own may bring its own."""
+    if (own := own_words(incident, language)) is not None and own.steps:
+        return tuple(clean(step, 500) for step in own.steps)
     chosen = procedure(incident)
     facts, values = _facts(incident), _names(incident, language)
     missing = {key: phrase(f"names.{key}", language) for key in ("resource", "node", "device", "service", "services", "all_nodes")}

@@ -73,6 +73,14 @@ class Line:
     gap_seconds: float
 
 
+# What stands before the message in a log line: when, host, daemon, pid, function, level. The timeline keeps the whole line.
+STAMP = re.compile(
+    r"^(?:[A-Z][a-z]{2} +\d{1,2}|\d{4}-\d\d-\d\dT?) ?[\d:.,+Z-]* +"
+    r"(?:\S{1,255} +[\w.-]{1,64}(?:\([^)]{0,99}\))? *\[ *\d+\]:?|\[\d+\] +\S{1,255} +[\w.-]{1,64}:?)\s+"
+    r"(?:\(\w[^)]{0,99}\)\s*)?(?:(?i:notice|warning|error|info|crit|debug)\b:?\s*)?(?:\[[A-Z]{2,8} *\] *)?"
+)
+
+
 def entry_text(entry: TimelineEntry, language: str, *, with_node: bool = True) -> str:
     """Short words for one entry, with its own fields; the node is left out where a column already shows it."""
     values: dict[str, str | None] = {key: _shown(value) for key, value in entry.detail.items()}
@@ -80,6 +88,8 @@ def entry_text(entry: TimelineEntry, language: str, *, with_node: bool = True) -
     values["node"] = clean(entry.node, 60) if entry.node and entry.detail.get("name") != "maintenance-mode" else None
     values["resource"] = clean(entry.resource, 60) if entry.resource else None
     values["node_also"] = values["node"] if with_node else None
+    if entry.event is EventKind.REPORTED and not values.get("text"):
+        values["text"] = clean(STAMP.sub("", entry.raw, count=1), ENTRY_LIMIT)
     rc = values.get("rc")
     values["rc_word"] = phrase(f"rc.{rc}", language) if rc is not None and has(f"rc.{rc}", language) else None
     if entry.event is EventKind.OPERATION_FAILED:

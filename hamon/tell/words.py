@@ -16,7 +16,7 @@ from importlib.resources import files
 from typing import Any
 
 from hamon.model.event import EventKind
-from hamon.model.incident import IncidentKind, Severity
+from hamon.model.incident import Incident, IncidentKind, OwnWords, Severity
 
 
 class Language(StrEnum):
@@ -153,6 +153,11 @@ def kind_name(kind: str, language: str) -> str:
         if has(f"{table}.{kind}", language):
             return phrase(f"{table}.{kind}", language)
     return clean(kind, _NAME_LIMIT)
+
+
+def own_words(incident: Incident, language: str) -> OwnWords | None:
+    """The words that an incident of the user's own brings with it, else in another language; None: it is one of hamon's."""
+    return incident.words.get(language) or next(iter(incident.words.values()), None)
 
 
 def event_name(kind: EventKind, language: str) -> str:

@@ -188,6 +188,7 @@ class IncidentAnswer(Answer):
     cluster: str
     headline: str
     kind: IncidentKind
+    name: str
     severity: Severity
     state: IncidentState
     planned: bool | None
