@@ -468,3 +468,19 @@ def test_state_is_kept_where_systemd_says_or_in_the_folder_of_the_user() -> None
     assert state_directory({"STATE_DIRECTORY": "/var/lib/a:/var/lib/b"}) == Path("/var/lib/a")
     assert state_directory({}).parts[-1] == "hamon"
     assert state_directory({}).is_absolute()
+
+
+def test_a_target_may_name_an_incident_of_the_users_own_rules(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text(
+        '[[incident]]\nid = "backup-late"\nopened_by = ["disk_error"]\nen = { title = "No backup" }\n', encoding="utf-8"
+    )
+    (tmp_path / "wrong.toml").write_text("[[incident]]", encoding="utf-8")
+    kinds = 'kinds = ["backup-late", "backup-*", "backup-lost"]'
+    text = f'[rules]\npaths = ["{tmp_path}"]\n[notify.mailbox.ops]\npath = "{tmp_path}/box"\n{kinds}\n'
+    file = tmp_path / "hamon.conf"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as refused:
+        load(file, {})
+    (problem,) = refused.value.problems
+    assert (problem.id, problem.hint) == ("unknown-kind", "did you mean backup-late?")
+    assert '"backup-lost"' in problem.message

@@ -15,6 +15,7 @@ from hamon.classify.read import READINGS
 from hamon.model.event import EventKind
 from hamon.rules.check import check
 from hamon.rules.load import load
+from hamon.rules.own import ChangeEntry, IncidentEntry
 from hamon.rules.schema import RuleEntry
 from hamon.store.store import SqlStore
 from tests.fakes import FakeClock
@@ -119,20 +120,27 @@ def test_the_rules_readme_lists_the_files_of_the_folder() -> None:
 
 def test_the_rules_readme_lists_all_keys_readings_and_kinds() -> None:
     assert sorted(first_cells(RULES, "Keys of a rule")) == sorted(RuleEntry.model_fields)
+    for heading, entry in (("An incident of your own", IncidentEntry), ("Something else than hamon makes of it", ChangeEntry)):
+        assert set(first_cells(RULES, heading)) - {f"[[{entry.__name__.removesuffix('Entry').lower()}]]"} == set(entry.model_fields)
     assert first_cells(RULES, "Readings") == ["read", *READINGS]
     section = RULES.split("\n## Kinds of events\n", 1)[1]
     assert set(re.findall(r"`([a-z_]+)`", section)) == set(EventKind)
 
 
-def test_the_rule_that_the_rules_readme_shows_is_a_good_one(tmp_path: Path) -> None:
-    shown = next(text for text in fenced(RULES, "toml") if "[[rule]]" in text)
+RULE_FILES = [text for text in fenced(RULES, "toml") if re.search(r"^\[\[(rule|incident|change)\]\]\nid = ", text, re.MULTILINE)]
+
+
+@pytest.mark.parametrize("shown", RULE_FILES, ids=lambda text: re.findall(r'id = "([^"]*)"', text)[0])
+def test_the_rules_that_the_rules_readme_shows_are_good_ones(tmp_path: Path, shown: str) -> None:
     (tmp_path / "own.toml").write_text(shown, encoding="utf-8")
     rules = load([tmp_path, data.folder("rules")])
     matcher = Matcher(rules)
     assert (
         list(check(rules, lambda rule, line: answer(matcher, rule, line), lambda rule, line: rule.pattern.search(line) is not None)) == []
     )
-    assert rules.rules[0].id == tomllib.loads(shown)["rule"][0]["id"]
+    given = [item["id"] for table in tomllib.loads(shown).values() for item in table]
+    mine = [(item.id, item.file) for group in (rules.rules, rules.own.incidents, rules.own.changes) for item in group]
+    assert given == [name for name, file in mine if file == str(tmp_path / "own.toml")]
 
 
 def slug(heading: str) -> str:

@@ -1,5 +1,6 @@
 """What no section can see alone; read from the raw tables, so that it is told together with everything else."""
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -13,8 +14,10 @@ from hamon.config.found import Found
 from hamon.config.sections import Config, RulesConfig
 from hamon.config.shape import tables
 from hamon.config.toml import Location, as_toml, dotted
+from hamon.errors import RuleError
 from hamon.model.incident import IncidentKind
 from hamon.model.observation import GATEWAY
+from hamon.rules.load import load_file
 from hamon.section import DUPLICATE_SECRET, Section
 
 
@@ -43,7 +46,7 @@ def cross_check(raw: dict[str, Any]) -> Iterator[Found]:
                 if isinstance(path, str):
                     read.append(((*location, "paths", index), os.path.normpath(path), str(cluster)))
         if len(location) == 3 and location[0] == "notify":
-            yield from _matching_nothing(location, table, [*known, GATEWAY])
+            yield from _matching_nothing(location, table, [*known, GATEWAY], [*IncidentKind, *_own_incidents(raw)])
     yield from _read_twice(read)
     yield from _polled_twice(raw)
     for group, what in (("collect", "collector"), ("notify", "target")):
@@ -58,18 +61,30 @@ def _unknown_cluster(location: Location, cluster: str, known: Sequence[str]) -> 
     return Found(id="unknown-cluster", location=location, message=f"there is no cluster {as_toml(cluster)}", hint=hint)
 
 
-def _matching_nothing(location: Location, table: Mapping[str, Any], known: Sequence[str]) -> Iterator[Found]:
+def _matching_nothing(location: Location, table: Mapping[str, Any], known: Sequence[str], names: Sequence[str]) -> Iterator[Found]:
     """What a target waits for in vain: a misspelled name would keep an incident from people without a word."""
     clusters, kinds = (given if isinstance(given := table.get(key), list) else [] for key in ("clusters", "kinds"))
     for index, glob in enumerate(clusters):
         if isinstance(glob, str) and not set(glob) & set("*?[") and glob not in known:
             yield _unknown_cluster((*location, "clusters", index), glob, known)
     for index, glob in enumerate(kinds):
-        if isinstance(glob, str) and not any(fnmatchcase(kind, glob) for kind in IncidentKind):
-            close = get_close_matches(glob, list(IncidentKind), 1)
-            hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(IncidentKind)}"
-            message = f"matches no kind of incident: {as_toml(glob)}"
+        if isinstance(glob, str) and not any(fnmatchcase(kind, glob) for kind in names):
+            close = get_close_matches(glob, names, 1)
+            hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(names)}"
+            message = f"matches no kind of incident, and none of your rules: {as_toml(glob)}"
             yield Found(id="unknown-kind", location=(*location, "kinds", index), message=message, hint=hint)
+
+
+def _own_incidents(raw: Mapping[str, Any]) -> list[str]:
+    """The ids of the incidents in the user's rules; files that are wrong are told of where rules are checked."""
+    rules = raw.get("rules")
+    folders = rules.get("paths") if isinstance(rules, dict) else None
+    found: list[str] = []
+    for folder in folders if isinstance(folders, list) else []:
+        for path in sorted(Path(folder).glob("*.toml")) if isinstance(folder, str) else ():
+            with contextlib.suppress(RuleError):
+                found += [incident.id for incident in load_file(path).own.incidents]
+    return found
 
 
 def _missing_folders(location: Location, table: Mapping[str, Any]) -> Iterator[Found]:
