@@ -246,6 +246,8 @@ class Book:
                 self._put(story, entry)
                 if event.source not in story.sources:
                     story.sources.append(event.source)
+            else:
+                self._confirm(story, event)  # a copy of it would do the same
 
     def put(self, story: Story, entry: TimelineEntry) -> None:
         """Put an earlier event into a story that it turned out to be about."""
@@ -255,11 +257,14 @@ class Book:
     def witness(self, event: Event) -> None:
         """Another kind of source confirms what stories tell already."""
         for story in self._open:
-            if event.source not in story.sources and any(
-                entry.event is event.kind and entry.node == event.node and entry.resource == event.resource for entry in story.timeline
-            ):
-                story.sources.append(event.source)
-                self._grown.add(story.key)
+            self._confirm(story, event)
+
+    def _confirm(self, story: Story, event: Event) -> None:
+        if event.source not in story.sources and any(
+            entry.event is event.kind and entry.node == event.node and entry.resource == event.resource for entry in story.timeline
+        ):
+            story.sources.append(event.source)
+            self._grown.add(story.key)
 
     def _goes_on(self, story: Story, at: datetime) -> bool:
         """A story whose outcome is known only takes what belongs to its end; that is left to `add`."""
