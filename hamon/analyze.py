@@ -23,7 +23,7 @@ from hamon.classify.state import State
 from hamon.classify.traps import TrapMatcher
 from hamon.errors import HamonError, ParseError
 from hamon.model.event import Event, EventKind
-from hamon.model.incident import Incident, TimelineEntry
+from hamon.model.incident import Incident, TimelineEntry, Transition
 from hamon.model.observation import LogChunk, Snapshot, SnmpVersion, Source, Tick, Trap
 from hamon.parse.forms import rewritten
 from hamon.parse.lines import head as line_head
@@ -94,6 +94,8 @@ class Analysis:
     """The events as records, with their rules; without those that only confirm another."""
     polled_at: Sequence[datetime] = ()
     """When the state was asked for, in order."""
+    transitions: Sequence[Transition] = ()
+    """Every step of the incidents, in order."""
 
 
 def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: Callable[[int, int], None] | None = None) -> Analysis:
@@ -145,6 +147,7 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
         events=_facts(events),
         facts=[event for event in events if not event.witness],
         polled_at=sorted(poll.status.at for poll in polls),
+        transitions=advance.transitions,
     )
 
 

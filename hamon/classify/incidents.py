@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from hamon.classify import topology
+from hamon.classify.amiss import amiss
 from hamon.classify.attributes import Attributes
 from hamon.classify.compare import Watch
 from hamon.classify.debts import ages_passed, next_reminder
@@ -149,6 +150,7 @@ class Engine:
             at = self._now(snapshot.status.at)
             self._departures.protect(at)
             self._effects.protect_standby(at)
+            self._book.review()
             self.state.nothing_before = None
             transitions += self._book.transitions(at)
         return transitions
@@ -196,6 +198,7 @@ class Engine:
         if not polled and event.kind not in _PREPARING and self._book.has_open:
             self._departures.protect(event.at)
             self._effects.protect_standby(event.at)
+            self._book.review()
         if self.state.nothing_before is not None:
             self.state.nothing_before = min(self.state.nothing_before, event.at + self._soonest)
         self.state.last_event_at = max(event.at, self.state.last_event_at or event.at)
@@ -264,7 +267,7 @@ class Engine:
         return min(times, default=None)
 
     def view(self) -> ClusterView:
-        return topology.view(self.state, self.settings)
+        return replace(topology.view(self.state, self.settings), amiss=amiss(self.state))
 
     def open_incidents(self) -> list[Incident]:
         return [self._book.record(story) for story in self._book.open_stories()]

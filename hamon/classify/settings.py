@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from hamon.model.incident import Tools
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSettings:
     """`services`: name -> resource ids; empty: they are learned. `node_ids`: corosync node id -> node name.
     `pattern`: how nodes share the services, in the words of `services.Pattern`; None: as it is found.
+    `tools`: what its operators work with; None: not said.
 
     Times: `settle` before kinds that often grow into something else are told; `membership` for links and lost nodes; `grace` before a
     service that stopped without a plan counts as down; `failover_limit` before a fail-over without an end counts as failed;
@@ -23,6 +26,7 @@ class ClusterSettings:
     fence_devices: frozenset[str] = frozenset()
     node_ids: Mapping[str, str] = field(default_factory=dict)
     pattern: str | None = None
+    tools: Tools | None = None
     settle: timedelta = timedelta(seconds=2)
     membership: timedelta = timedelta(seconds=10)
     grace: timedelta = timedelta(seconds=20)

@@ -139,6 +139,7 @@ class Story:
     sources: list[Source] = field(default_factory=list)
     timeline: list[TimelineEntry] = field(default_factory=list)
     told: bool = False
+    amiss: list[str] = field(default_factory=list)
     subject: str = ""
     """What the correlation key says beside the kind: node, node/resource, link/pair ..."""
     moves: dict[str, Move] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from hamon.classify.amiss import amiss, concerning
 from hamon.classify.debts import debt_since
 from hamon.classify.own_changes import is_suppressed, severity_of
 from hamon.classify.settings import ClusterSettings
@@ -373,11 +374,22 @@ class Book:
             ages=tuple(age.total_seconds() for age in ages),
         )
 
+    def review(self) -> None:
+        """Hold open stories against the state: a step that is done since, or to be done again, is a change."""
+        words = amiss(self.state)
+        for story in self._open:
+            if story.amiss != (found := concerning(words, story)):
+                story.amiss = found
+                self.changed(story, "the state changed")
+
     def transitions(self, at: datetime) -> list[Transition]:
         """The transitions of all that changed, in the order in which it did."""
         if not self._changed:
             return []
         given = []
+        words = amiss(self.state)
+        for step in self._changed.values():
+            step.story.amiss = concerning(words, step.story)
         for step in self._changed.values():
             story = step.story
             fingerprint = _fingerprint(story)
@@ -473,6 +485,8 @@ class Book:
             told=story.told,
             name=story.name,
             words=story.words,
+            amiss=tuple(story.amiss),
+            tools=self.settings.tools,
         )
         return replace(incident, severity=severity_of(self.changes, incident)) if self.changes else incident
 
@@ -563,6 +577,7 @@ def _fingerprint(story: Story) -> str:
     return (
         f"{story.kind}|{story.severity}|{story.state}|{story.planned}|{story.outcome}|{story.part_of}|{story.from_node}|"
         f"{story.to_node}|{story.fenced}|{story.resources}|{story.service_restored_at}|{story.redundancy}|{story.reasons}|{story.started_at}|"
+        f"{story.amiss}|"
         f"{(str(cause.kind), cause.node, cause.resource) if cause is not None else None}"
     )
 

@@ -165,6 +165,11 @@ def hindrances_since(state: State, name: str, moment: datetime) -> list[str]:
     return [] if known is None else [word for word, since in _derived(known) if since is not None and since > moment]
 
 
+def faults(known: Node) -> list[str]:
+    """What logs and traps say speaks against a node, in the words of `hindrances`."""
+    return [word for word, _since in _derived(known)]
+
+
 def _derived(known: Node) -> list[tuple[str, datetime | None]]:
     """What logs and traps say speaks against a node, and since when."""
     name = known.name

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from hamon.classify.settings import ClusterSettings
 from hamon.expose.settings import MetricsConfig
+from hamon.model.incident import Tools
 from hamon.section import Name, Section
 from hamon.snmp import SnmpConfig
 from hamon.store.store import StoreConfig
@@ -70,6 +71,8 @@ class ClusterConfig(Section):
     """What nothing can end in the evidence at hand expires after this time."""
     pattern: Literal["", "single", "1+1", "1+1 cross", "N+1", "N+M", "symmetric"] = ""
     """How the nodes share the services; empty: as polls show it, learned while all is well."""
+    tools: Literal["", "pcs", "crmsh", "pacemaker"] = ""
+    """What its operators work with: steps name the commands of it; empty: those of pcs and of Pacemaker itself."""
     service: dict[ServiceName, ServiceConfig] = Field(default_factory=dict)
     """Services by name; without any they are learned from what the cluster shows."""
 
@@ -82,6 +85,7 @@ class ClusterConfig(Section):
             fence_devices=frozenset(self.fence_devices),
             node_ids={str(id): node for id, node in self.node_ids.items()},
             pattern=self.pattern or None,
+            tools=Tools(self.tools) if self.tools else None,
             settle=timedelta(seconds=self.settle_seconds),
             membership=timedelta(seconds=self.membership_seconds),
             grace=timedelta(seconds=self.grace_seconds),

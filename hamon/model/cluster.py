@@ -513,7 +513,7 @@ class ServiceView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterView:
-    """`maintenance` is that of the whole cluster."""
+    """`maintenance` is that of the whole cluster; `amiss` what is not as it should be, in the words of `classify/amiss.py`."""
 
     name: str
     title: str
@@ -523,6 +523,7 @@ class ClusterView:
     has_quorum: bool | None = None
     maintenance: bool = False
     last_event_at: datetime | None = None
+    amiss: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

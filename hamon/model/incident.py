@@ -77,6 +77,14 @@ class Outcome(StrEnum):
     NONE = "none"
 
 
+class Tools(StrEnum):
+    """What operators manage a cluster with: the commands in steps are of these."""
+
+    PCS = "pcs"
+    CRMSH = "crmsh"
+    PACEMAKER = "pacemaker"
+
+
 class IncidentState(StrEnum):
     OPEN = "open"
     RESOLVED = "resolved"
@@ -127,7 +135,9 @@ class Incident:
     `services` are the names of the affected services, `resources` the ids. Times are aware UTC; `started_at` None means that it was
     already so when the evidence begins. `told` is set once people were told of it. `debt_since`: since when the service is recovered and
     not protected, or redundancy is switched off by planned work; None when nothing is owed or nobody knows. Of an incident of the user's
-    own `name` is the id in the rule file, and `words` are its own, by language; else both are empty.
+    own `name` is the id in the rule file, and `words` are its own, by language; else both are empty. `amiss`: what concerned the
+    incident and was not as it should be in the cluster after this step, in stable words `what node [subject]`. `tools`: what its
+    operators work with, None: not said.
     """
 
     key: str
@@ -159,6 +169,8 @@ class Incident:
     told: bool = False
     name: str = ""
     words: Mapping[str, OwnWords] = field(default_factory=dict)
+    amiss: tuple[str, ...] = ()
+    tools: Tools | None = None
 
     @property
     def called(self) -> str:

@@ -23,6 +23,7 @@ from hamon.model.delivery import Notification
 from hamon.model.incident import Incident
 from hamon.notify.target import TargetSection
 from hamon.notify.words import body_text, one_line, subject_line
+from hamon.tell import steps
 
 BODY_VERSION = 1
 MAX_TIMELINE = 500
@@ -134,6 +135,7 @@ def body(notification: Notification) -> dict[str, Any]:
         "language": notification.language,
         "subject": subject_line(notification),
         "text": body_text(notification),
+        "steps": [asdict(step) for step in steps(transition.incident, notification.language)],
         "incident": incident_fields(transition.incident),
     }
 

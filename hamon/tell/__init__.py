@@ -22,7 +22,7 @@ from hamon.tell.headline import (
 )
 from hamon.tell.report import report, story, subject_line
 from hamon.tell.sources import source_reason
-from hamon.tell.steps import next_steps, procedure
+from hamon.tell.steps import NextStep, next_steps, procedure, steps
 from hamon.tell.timeline import GAP_SECONDS, Line, entry_text, lines, most_telling, timeline_text, without_repetition
 from hamon.tell.words import (
     LANGUAGES,
@@ -44,6 +44,7 @@ __all__ = [
     "LANGUAGES",
     "Language",
     "Line",
+    "NextStep",
     "cause_text",
     "clean",
     "concerns_redundancy",
@@ -72,6 +73,7 @@ __all__ = [
     "route",
     "severity_name",
     "source_reason",
+    "steps",
     "story",
     "subject",
     "subject_line",

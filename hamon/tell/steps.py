@@ -1,12 +1,18 @@
-"""What an operator does next, with the real names filled in. The procedures themselves are words, in en.toml and ja.toml."""
+"""What an operator does next, with the real names filled in, and which of it the state shows to be done.
+
+The procedures themselves are words, in en.toml and ja.toml. The law: a step is ticked on evidence only, that of the incident and of what
+was amiss in the cluster when it was recorded (`Incident.amiss`); what only people can know is never ticked.
+"""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from hamon.model.event import EventKind
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome
+from hamon.tell.commands import commands
 from hamon.tell.headline import is_down
-from hamon.tell.words import clean, fill, listed, name, own_words, phrase, steps_of
+from hamon.tell.words import clean, fill, kind_name, listed, name, own_words, phrase, steps_of
 
 # Names are put into commands that people paste into a shell, and they come from logs: only harmless ones are.
 _SAFE = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.:@-]{0,99}", re.ASCII)
@@ -36,7 +42,7 @@ _PROCEDURES = {
     IncidentKind.DC_CHANGED: "information",
     IncidentKind.DAEMON_FAILED: "daemon_failed",
     IncidentKind.CLUSTER_STARTED: "information",
-    IncidentKind.CLUSTER_STOPPED: "information",
+    IncidentKind.CLUSTER_STOPPED: "cluster_stopped",
     IncidentKind.MAINTENANCE: "maintenance",
     IncidentKind.ATTRIBUTE_CHANGED: "information",
     IncidentKind.CONFIG_CHANGED: "information",
@@ -93,13 +99,35 @@ _ASKING = frozenset(
         IncidentKind.CLUSTER_STOPPED,
     }
 )
-_KEEPS_ITS_STEPS = frozenset({"information", "other", "unclassified", "switchover", "resource_failure", "fencing"})
+_BEFORE_THE_LOSS = frozenset(
+    {IncidentKind.FENCING, IncidentKind.FENCING_FAILED, IncidentKind.DAEMON_FAILED, IncidentKind.STOP_FAILED, IncidentKind.RESOURCE_BLOCKED}
+)
+_ATTRIBUTE_CAUSES = frozenset(
+    str(kind)
+    for kind in (
+        IncidentKind.CONNECTIVITY_DEGRADED,
+        IncidentKind.DISK_DEGRADED,
+        IncidentKind.REPLICATION_DEGRADED,
+        EventKind.NETWORK_UNREACHABLE,
+        EventKind.DISK_ERROR,
+    )
+)
+_NO_PREFACE = frozenset({"information", "cluster_stopped", "other", "unclassified", "switchover", "resource_failure", "fencing"})
+"""Procedures that begin the same way when all is over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextStep:
+    """One step in words; commands stand in backticks. `done`: what the state of the cluster tells, None where it cannot."""
+
+    text: str
+    done: bool | None = None
 
 
 def procedure(incident: Incident) -> str:
     """Which procedure of the words fits: by kind, outcome, cause, and whether it was planned."""
     name_of = _PROCEDURES[incident.kind]
-    if incident.planned and incident.state is not IncidentState.RESOLVED:
+    if incident.planned:
         match incident.kind:
             case IncidentKind.SERVICE_DOWN:
                 return "service_down_planned"
@@ -110,14 +138,17 @@ def procedure(incident: Incident) -> str:
     moves = incident.kind in (IncidentKind.FAILOVER, IncidentKind.SWITCHOVER)
     under_way = incident.kind is IncidentKind.FAILOVER and incident.outcome is not Outcome.SUCCEEDED
     if (moves and incident.outcome is Outcome.FAILED) or (under_way and incident.state is IncidentState.OPEN):
-        name_of = "service_down"
-    elif incident.kind is IncidentKind.STANDBY_FAULT:
-        name_of = _of_standby_fault(incident)
-    if incident.state is IncidentState.RESOLVED and name_of not in _KEEPS_ITS_STEPS and not is_down(incident):
-        if incident.kind is IncidentKind.MAINTENANCE:
-            return "maintenance_over"
-        return "resolved_planned" if incident.planned else "resolved"
-    return name_of
+        return "service_down"
+    return _of_standby_fault(incident) if incident.kind is IncidentKind.STANDBY_FAULT else name_of
+
+
+def preface(incident: Incident) -> str | None:
+    """What is said before the steps when it is over; None where that needs no words of its own."""
+    if incident.state is not IncidentState.RESOLVED or procedure(incident) in _NO_PREFACE or is_down(incident):
+        return None
+    if incident.kind is IncidentKind.MAINTENANCE:
+        return "maintenance_over"
+    return "resolved_planned" if incident.planned else "resolved"
 
 
 def _of_standby_fault(incident: Incident) -> str:
@@ -129,55 +160,159 @@ def _of_standby_fault(incident: Incident) -> str:
     return _SPECIAL_CAUSES.get(cause.kind, "standby_resource")
 
 
-def next_steps(incident: Incident, language: str) -> tuple[str, ...]:
-    """The steps in order; commands stand in backticks. An incident of the user's own may bring its own."""
+def steps(incident: Incident, language: str, now: Iterable[str] | None = None) -> tuple[NextStep, ...]:
+    """The steps in order. `now`: what is amiss now (`ClusterView.amiss`), by which steps of an incident that is over are ticked further.
+
+    An incident of the user's own may bring its own steps.
+    """
     if (own := own_words(incident, language)) is not None and own.steps:
-        return tuple(clean(step, 500) for step in own.steps)
-    chosen = procedure(incident)
-    facts, values = _facts(incident), _names(incident, language)
+        return tuple(NextStep(text=clean(step, 500)) for step in own.steps)
+    if now is not None and incident.state is not IncidentState.OPEN:
+        still = frozenset(now)
+        words = [word for word in incident.amiss if word in still]
+    else:
+        words = list(incident.amiss)
+    values = _names(incident, language)
     missing = {key: phrase(f"names.{key}", language) for key in ("resource", "node", "device", "service", "services", "all_nodes")}
     missing["lost_node"] = missing["node"]
-    steps = list(steps_of(chosen, language))
+    values |= commands(incident.tools, values, missing, language)
+    facts, progress = _facts(incident), _progress(incident, words, values)
+    chosen = [*steps_of(procedure(incident), language)]
+    if (first := preface(incident)) is not None:
+        chosen = [*steps_of(first, language), *chosen]
     if incident.planned is None and incident.kind in _ASKING and incident.state is IncidentState.OPEN:
-        steps = [*steps_of("ask_planned", language), *steps]
-    return tuple(fill(step.text, values, missing) for step in steps if not step.when or step.when in facts)
+        chosen = [*steps_of("ask_planned", language), *chosen]
+    return tuple(
+        NextStep(text=fill(step.text, values, missing), done=progress[step.done] if step.done else None)
+        for step in chosen
+        if not step.when or step.when in facts
+    )
+
+
+def next_steps(incident: Incident, language: str, now: Iterable[str] | None = None) -> tuple[str, ...]:
+    """The same as lines of text; what is done has a tick in front."""
+    return tuple(phrase("names.done", language, text=step.text) if step.done else step.text for step in steps(incident, language, now))
 
 
 def _facts(incident: Incident) -> frozenset[str]:
+    """What holds, by the names that `when` uses."""
     cause = incident.cause
     left = incident.from_node
     node_down = left in incident.fenced or (cause is not None and cause.kind in _NODE_CAUSES and cause.node in (None, left))
+    node_down = node_down or any(what in ("node_lost", "node_fenced") and place == left for what, place, _ in map(_parted, incident.amiss))
     resource_failed = _broken_resource(incident) is not None
+    attribute = cause is not None and cause.kind in _ATTRIBUTE_CAUSES
     marks = _marks(incident)
+    is_open = incident.state is IncidentState.OPEN
+    up = _is_up(incident)
     found = {
+        "open": is_open,
         "node_down": node_down,
         "resource_failed": resource_failed,
-        "no_resource_failed": not resource_failed,
-        "not_protected": incident.redundancy is not True,
+        "no_resource_failed": not resource_failed and not attribute,
+        "attribute_cause": attribute,
+        "other_cause": not attribute,
+        "replicated": _is_replicated(incident),
+        "exposed": incident.redundancy is False or incident.redundancy_restored_at is not None,
+        "up_but_exposed": up and incident.redundancy is not None,
+        "not_up": not up,
+        "not_fenced": not _is_fenced(incident),
         "ongoing": incident.outcome is Outcome.ONGOING,
         "has_node": bool(incident.nodes),
         "no_node": not incident.nodes,
-        **{name: seen and not ended for name, (seen, ended) in marks.items()},
-        "no_mark": not any(seen for seen, _ in marks.values()),
-        "moved": incident.kind is IncidentKind.FAILOVER and incident.outcome is Outcome.SUCCEEDED and left is not None,
+        **dict.fromkeys(marks, True),
+        "no_mark": not marks,
     }
     return frozenset(fact for fact, holds in found.items() if holds)
 
 
+def _progress(incident: Incident, amiss: Sequence[str], values: dict[str, str | None]) -> dict[str, bool | None]:
+    """What is done, by the names that `done` uses; None: nothing tells."""
+    over = True if incident.state is IncidentState.RESOLVED else None if incident.state is IncidentState.EXPIRED else False
+    node, resource = values["node"], _broken_resource(incident)
+    found: dict[str, list[str]] = {}
+    for what, place, subject in map(_parted, amiss):
+        if place in (node, "-") or what in ("ban", "prefer"):
+            found.setdefault(what, []).append(subject)
+    here = None if node is None else True
+    back = here and not any(what in found for what in ("node_lost", "node_fenced", "node_stopped"))
+    if incident.kind in _BEFORE_THE_LOSS and not _is_fenced(incident) and not over:
+        back = here and False  # it may still have to go before it can come back
+    failures = [subject for what in ("fail_count", "fail_count_left", "resource_failed") for subject in found.get(what, ())]
+    # Of a threshold the clone is named, of a failure its primitive: only a failure of another resource is told apart.
+    others = (
+        resource is not None and bool(failures) and resource not in failures and all(subject in incident.resources for subject in failures)
+    )
+    cleared = back and (not failures or others)
+    protected = incident.redundancy if incident.redundancy is not None else over
+    fenced = True if _is_fenced(incident) else over
+    return {
+        "over": over,
+        "node_back": back,
+        "failures_cleared": cleared,
+        "attribute_good": here and "attribute" not in found,
+        "constraint_removed": not ({"ban", "prefer"} & found.keys()),
+        "standby_ended": here and "standby" not in found,
+        "maintenance_ended": over if over else "maintenance" not in found and over,
+        "quorum_back": "no_quorum" not in found,
+        "service_up": _is_up(incident) or over,
+        "recovered": incident.outcome is Outcome.SUCCEEDED or over,
+        "protected": protected,
+        "fenced": fenced,
+        "unclean_settled": fenced if _was_unclean(incident) else None,
+    }
+
+
+def _parted(word: str) -> tuple[str, str, str]:
+    """What, where (a node, or `-` for the cluster), and about what."""
+    what, _, rest = word.partition(" ")
+    place, _, subject = rest.partition(" ")
+    return what, place, subject
+
+
+def _is_up(incident: Incident) -> bool:
+    """Whether the service that was away is there again."""
+    return incident.service_restored_at is not None or incident.outcome is Outcome.SUCCEEDED
+
+
+def _is_fenced(incident: Incident) -> bool:
+    wanted = [*incident.nodes, incident.from_node]
+    return any(node in wanted for node in incident.fenced)
+
+
+def _was_unclean(incident: Incident) -> bool:
+    return any(entry.event in (EventKind.NODE_UNCLEAN, EventKind.FENCING_REQUESTED) for entry in incident.timeline)
+
+
+def _is_replicated(incident: Incident) -> bool:
+    """Whether the service has a promoted role: then its standby may hold a copy of the data."""
+    roles = (EventKind.RESOURCE_PROMOTED, EventKind.RESOURCE_DEMOTED)
+    return any(
+        entry.event in roles or (entry.event is EventKind.PLAN and str(entry.detail.get("action")) in ("Promote", "Demote"))
+        for entry in incident.timeline
+    )
+
+
 _MARKS = {
-    "mark_standby": (EventKind.STANDBY_ON, EventKind.STANDBY_OFF),
-    "mark_move": (EventKind.MOVE_CONSTRAINT_SET, EventKind.MOVE_CONSTRAINT_CLEARED),
-    "mark_stop": (EventKind.SHUTDOWN_REQUESTED, EventKind.NODE_JOINED),
+    "mark_standby": (EventKind.STANDBY_ON, "standby"),
+    "mark_move": (EventKind.MOVE_CONSTRAINT_SET, "ban"),
+    "mark_stop": (EventKind.SHUTDOWN_REQUESTED, "node_stopped"),
+    "mark_maintenance": (EventKind.MAINTENANCE_ON, "maintenance"),
 }
 
 
-def _marks(incident: Incident) -> dict[str, tuple[bool, bool]]:
-    """What the timeline tells of an operator's way to move the service: whether it is there, and whether it was taken back since."""
-    found = {}
-    for name_of, (begin, end) in _MARKS.items():
-        told = [entry.event for entry in incident.timeline if entry.event in (begin, end)]
-        found[name_of] = (begin in told, bool(told) and told[-1] is end)
-    return found
+def _marks(incident: Incident) -> frozenset[str]:
+    """What timeline and state tell of an operator's way to move the service or to free a node."""
+    told = {entry.event for entry in incident.timeline}
+    places = {incident.from_node, *incident.nodes}
+    words = {what for what, place, _subject in map(_parted, incident.amiss) if place in places}
+    return frozenset(mark for mark, (event, word) in _MARKS.items() if event in told or word in words)
+
+
+def _constraint(incident: Incident) -> str | None:
+    """The constraint that a move left, by its id."""
+    told = [str(entry.detail.get("constraint") or "") for entry in incident.timeline if entry.event is EventKind.MOVE_CONSTRAINT_SET]
+    return _safe([*told, *(subject for what, _place, subject in map(_parted, incident.amiss) if what in ("ban", "prefer"))])
 
 
 def _broken_resource(incident: Incident) -> str | None:
@@ -188,6 +323,11 @@ def _broken_resource(incident: Incident) -> str | None:
 
 def _safe(candidates: Sequence[str | None]) -> str | None:
     return next((text for text in candidates if text and _SAFE.fullmatch(text)), None)
+
+
+def _quiet(text: str | None) -> str | None:
+    """Without backticks: what stands between two of them is a command."""
+    return text.replace("`", "'") if text else None
 
 
 def _names(incident: Incident, language: str) -> dict[str, str | None]:
@@ -203,8 +343,10 @@ def _names(incident: Incident, language: str) -> dict[str, str | None]:
         "device": _safe([_broken_resource(incident), *incident.resources]),
         "device_known": _safe(list(incident.resources)) if incident.kind is IncidentKind.FENCE_DEVICE_FAILED else None,
         "service": _safe([*services, *incident.resources, *incident.services]),
-        "services": listed(incident.services, language) or listed(incident.resources, language),
+        "services": _quiet(listed(incident.services, language) or listed(incident.resources, language)),
+        "constraint": _constraint(incident),
+        "cause": _quiet(kind_name(cause.kind, language)) if cause is not None else None,
         "lost_node": _safe([*incident.fenced, incident.from_node, cause_node, *incident.nodes]),
-        "all_nodes": listed(incident.nodes, language) if len(incident.nodes) > 1 else None,
-        "to": name(incident.to_node),
+        "all_nodes": _quiet(listed(incident.nodes, language)) if len(incident.nodes) > 1 else None,
+        "to": _quiet(name(incident.to_node)),
     }

@@ -32,9 +32,10 @@ _ALTERNATIVE = re.compile(r"\{([^{}]*)\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step of a procedure; `when` names the fact that must hold for it, empty for always."""
+    """One step of a procedure; `when` names the fact that must hold for it, empty for always; `done` the fact that shows it done."""
 
     when: str
+    done: str
     text: str
 
 
@@ -62,7 +63,9 @@ def has(key: str, language: str) -> bool:
 
 
 def steps_of(procedure: str, language: str) -> Sequence[Step]:
-    return [Step(when=step.get("when", ""), text=step["text"]) for step in _WORDS[language][f"steps.{procedure}"]]
+    return [
+        Step(when=step.get("when", ""), done=step.get("done", ""), text=step["text"]) for step in _WORDS[language][f"steps.{procedure}"]
+    ]
 
 
 def raw(key: str, language: str) -> str:

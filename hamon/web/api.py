@@ -248,10 +248,16 @@ class DeliveryAnswer(Answer):
     error: str
 
 
+class StepAnswer(Answer):
+    text: str = Field(description="Commands stand in backticks.")
+    done: bool | None = Field(description="What the state of the cluster tells; null: only people can know.")
+
+
 class WholeIncidentAnswer(IncidentAnswer):
     cause_text: str
     redundancy_text: str
-    next_steps: tuple[str, ...]
+    next_steps: tuple[str, ...] = Field(description="The texts of `steps`; what is done has a tick in front.")
+    steps: list[StepAnswer]
     timeline: list[EntryAnswer]
     parts: list[IncidentAnswer]
     transitions: list[TransitionAnswer]
@@ -490,6 +496,7 @@ def routes(store: Store, views: Views, clock: Clock, settings: Mapping[str, Clus
     )
     async def incident(cluster: str, key: str, language: LanguageChoice = "en") -> WholeIncidentAnswer:
         found = await known(store, cluster, key)
+        now = amiss_now(views, cluster)
         deliveries = [
             DeliveryAnswer.model_validate(_fields(delivery, DeliveryAnswer) | {"notice": delivery.transition.told_as})
             for delivery in await store.deliveries(cluster, key)
@@ -498,7 +505,8 @@ def routes(store: Store, views: Views, clock: Clock, settings: Mapping[str, Clus
             **dict(_incident(found, language)),
             cause_text=tell.cause_text(found, language),
             redundancy_text=tell.redundancy_text(found, language),
-            next_steps=tell.next_steps(found, language),
+            next_steps=tell.next_steps(found, language, now),
+            steps=[StepAnswer(text=step.text, done=step.done) for step in tell.steps(found, language, now)],
             timeline=[_entry(entry, language) for entry in found.timeline],
             parts=[_incident(part, language) for part in await store.parts(cluster, key)],
             transitions=[TransitionAnswer.model_validate(step) for step in await store.transitions(cluster, key)],
@@ -533,6 +541,11 @@ async def polled_at(store: Store, views: Views, cluster: str, at: datetime | Non
     if at is None:
         return views.polled(cluster)
     return await store.state_at(cluster, at) if datetime(1970, 1, 2, tzinfo=UTC) < at < datetime(9000, 1, 1, tzinfo=UTC) else None
+
+
+def amiss_now(views: Views, cluster: str) -> tuple[str, ...] | None:
+    """What is amiss in a cluster now; None: it is not watched any more."""
+    return next((view.amiss for view in views.clusters() if view.name == cluster), None)
 
 
 async def known(store: Store, cluster: str, key: str) -> Incident:

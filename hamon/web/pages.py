@@ -24,7 +24,11 @@ from hamon.model.delivery import Delivery, DeliveryState
 from hamon.model.event import EventKind
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome, Severity, TimelineEntry
 from hamon.ports import EventFilter, IncidentFilter, Store, Views
+<<<<<<< HEAD
 from hamon.web.api import debts_of, entry_of, known, older_than, polled_at
+=======
+from hamon.web.api import amiss_now, entry_of, known, older_than, polled_at
+>>>>>>> dcf3e1e (tell: steps that the state of the cluster shows to be done are ticked, with the commands of the operators' tools)
 from hamon.web.settings import WebConfig
 
 COOKIE = "hamon_language"
@@ -128,8 +132,8 @@ class Words:
     def redundancy(self, incident: Incident) -> str:
         return tell.redundancy_text(incident, self.language)
 
-    def steps(self, incident: Incident) -> tuple[str, ...]:
-        return tell.next_steps(incident, self.language)
+    def steps(self, incident: Incident, now: Iterable[str] | None = None) -> tuple[tell.NextStep, ...]:
+        return tell.steps(incident, self.language, now)
 
     def entry(self, entry: Any) -> str:
         return tell.entry_text(entry, self.language, with_node=False)
@@ -352,6 +356,7 @@ class Pages:
             "incidents",
             {
                 "incident": found,
+                "amiss": amiss_now(self._views, cluster),
                 "lines": list(tell.lines(kept)),
                 "concerns_redundancy": tell.concerns_redundancy(found),
                 "owed_for": tell.debt_age(found, self._clock.now(), self._language(request)) if found.debt_since is not None else None,

@@ -15,6 +15,7 @@ from hamon.model.incident import (
     Outcome,
     Severity,
     TimelineEntry,
+    Tools,
 )
 from hamon.model.observation import Source
 from hamon.tell.words import raw
@@ -133,6 +134,25 @@ entries = st.builds(
     detail=st.dictionaries(detail_keys | anything, scalars, max_size=8),
     raw=anything,
 )
+amiss_words = st.builds(
+    "{} {} {}".format,
+    st.sampled_from(
+        (
+            "node_lost",
+            "node_fenced",
+            "node_stopped",
+            "standby",
+            "maintenance",
+            "fail_count",
+            "resource_failed",
+            "attribute",
+            "ban",
+            "prefer",
+        )
+    ),
+    anything,
+    anything,
+)
 incidents = st.builds(
     Incident,
     key=anything,
@@ -160,4 +180,6 @@ incidents = st.builds(
     cause=st.none() | causes,
     sources=st.lists(st.sampled_from(Source), max_size=3).map(tuple),
     timeline=st.lists(entries, max_size=4).map(tuple),
+    amiss=st.lists(amiss_words, max_size=3).map(tuple),
+    tools=st.none() | st.sampled_from(Tools),
 )

@@ -24,7 +24,7 @@ def steps(incident: Incident, language: str = "en") -> str:
         (FAILOVER, "failover"),
         (ONGOING, "service_down"),
         (FAILED, "service_down"),
-        (RESOLVED, "resolved"),
+        (RESOLVED, "failover"),
         (STANDBY_FAULT, "node_lost"),
         (replace(STANDBY_FAULT, planned=True), "standby_planned"),
         (replace(STANDBY_FAULT, cause=Cause(kind="operation_failed", resource="prmPing")), "standby_resource"),
@@ -36,8 +36,8 @@ def steps(incident: Incident, language: str = "en") -> str:
         (replace(FAILED, kind=IncidentKind.SERVICE_DOWN, planned=True), "service_down_planned"),
         (replace(FAILOVER, kind=IncidentKind.SWITCHOVER, planned=True), "switchover"),
         (replace(FAILOVER, kind=IncidentKind.SWITCHOVER, outcome=Outcome.FAILED), "service_down"),
-        (replace(RESOLVED, kind=IncidentKind.MAINTENANCE, planned=True), "maintenance_over"),
-        (replace(RESOLVED, kind=IncidentKind.STANDBY_FAULT, planned=True), "resolved_planned"),
+        (replace(RESOLVED, kind=IncidentKind.MAINTENANCE, planned=True), "maintenance"),
+        (replace(RESOLVED, kind=IncidentKind.STANDBY_FAULT, planned=True), "standby_planned"),
     ],
 )
 def test_outcome_cause_and_plan_choose_the_procedure(incident: Incident, procedure: str) -> None:
@@ -56,13 +56,14 @@ MOVED = replace(FAILOVER, kind=IncidentKind.SWITCHOVER, planned=True, cause=None
 
 
 def test_after_a_switchover_only_what_was_done_is_to_be_undone() -> None:
-    standby, back = entry(0, EventKind.STANDBY_ON, "pm01"), entry(9, EventKind.STANDBY_OFF, "pm01")
+    standby = entry(0, EventKind.STANDBY_ON, "pm01")
     assert "`pcs resource clear grpPg`" in steps(MOVED)
     assert "`pcs node unstandby pm01`" in steps(MOVED)
     only = steps(replace(MOVED, timeline=(standby,)))
     assert "`pcs node unstandby pm01`" in only
     assert "pcs resource clear" not in only
-    assert steps(replace(MOVED, timeline=(standby, back))) == "Nothing, if this was meant."
+    assert "✓" not in steps(replace(MOVED, timeline=(standby,), amiss=("standby pm01",)))
+    assert "✓ When the work is over, end standby mode" in steps(replace(MOVED, timeline=(standby,)))
     assert "`pcs cluster start pm01`" in steps(replace(MOVED, timeline=(entry(0, EventKind.SHUTDOWN_REQUESTED, "pm01"),)))
 
 
@@ -103,7 +104,7 @@ def test_a_service_of_the_configuration_is_moved_by_the_id_of_its_resource() -> 
 
 
 def test_steps_of_a_fencing_failure_warn_before_they_confirm() -> None:
-    text = steps(replace(STANDBY_FAULT, kind=IncidentKind.FENCING_FAILED))
+    text = steps(replace(STANDBY_FAULT, kind=IncidentKind.FENCING_FAILED, fenced=()))
     assert text.index("powered off") < text.index("`pcs stonith confirm pm02`")
 
 

@@ -1,0 +1,49 @@
+"""What is not as it should be in a cluster now, in stable words `what node [subject]`: the state that ticks the steps of an incident.
+
+The law: a word is there only on evidence, and goes away only on evidence. Words about the whole cluster have `-` for the node.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+
+from hamon.classify import topology
+from hamon.classify.state import State, Story
+
+LIMIT = 60
+"""Words that a cluster, and an incident, keep at most."""
+
+
+def amiss(state: State) -> tuple[str, ...]:
+    """All that is known to be amiss, in the order of nodes."""
+    return tuple(islice(dict.fromkeys(_words(state)), LIMIT))
+
+
+def _words(state: State) -> Iterator[str]:
+    if state.maintenance_at is not None:
+        yield "maintenance -"
+    if state.has_quorum is False:
+        yield "no_quorum -"
+    for known in state.nodes.values():
+        gone = known.member is not True and (known.member is False or known.fenced_at or known.lost_at)
+        if gone:
+            yield f"{topology.absence(known)} {known.name}"
+        yield from topology.hindrances(state, known.name)
+        yield from topology.faults(known)  # polls say what speaks against a standby; an active node has faults as well
+        # A failure that does not bar the resource yet: the next one may.
+        yield from (f"fail_count_left {known.name} {resource}" for resource in known.fail_counts)
+    for mark in state.marks:
+        if mark.kind == "prefer" and mark.ended_at is None and mark.constraint:
+            yield f"prefer {mark.node or '-'} {mark.constraint}"
+
+
+def concerning(words: tuple[str, ...], story: Story) -> list[str]:
+    """Those that are about the nodes of a story, its constraint, or the whole cluster."""
+    nodes = {*story.nodes, *story.fenced, story.from_node, story.to_node, "-"}
+    if story.cause is not None:
+        nodes.add(story.cause.node)
+    found = []
+    for word in words:
+        parts = word.split(" ", 2)
+        if parts[1] in nodes or (len(parts) > 2 and parts[2] == story.subject):
+            found.append(word)
+    return found
