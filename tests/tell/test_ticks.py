@@ -1,4 +1,4 @@
-"""Steps are ticked by the state, and by nothing else: every kind in the states that it goes through, and the lives of recorded incidents."""
+"""Steps are ticked by the state, and by nothing else: every kind in its states, and the lives of recorded incidents."""
 
 import re
 from dataclasses import replace
