@@ -131,7 +131,7 @@ async def test_what_is_typed_into_a_form_is_only_text(client: httpx.AsyncClient)
 async def test_an_incident_page_tells_the_whole_story(client: httpx.AsyncClient) -> None:
     page = await read(client, incident_path(FAILOVER))
     for words in (
-        "Clear the failure: pcs resource cleanup prmPg",
+        "Clear the failure of prmPg on pm01: pcs resource cleanup prmPg node=pm01",
         "monitor of prmPg failed: error (rc 1)",
         "7.5 s of silence",
         "resource prmPg failed on pm01",
