@@ -24,11 +24,7 @@ from hamon.model.delivery import Delivery, DeliveryState
 from hamon.model.event import EventKind
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome, Severity, TimelineEntry
 from hamon.ports import EventFilter, IncidentFilter, Store, Views
-<<<<<<< HEAD
-from hamon.web.api import debts_of, entry_of, known, older_than, polled_at
-=======
-from hamon.web.api import amiss_now, entry_of, known, older_than, polled_at
->>>>>>> dcf3e1e (tell: steps that the state of the cluster shows to be done are ticked, with the commands of the operators' tools)
+from hamon.web.api import amiss_now, debts_of, entry_of, known, older_than, polled_at
 from hamon.web.settings import WebConfig
 
 COOKIE = "hamon_language"
