@@ -111,6 +111,16 @@ def test_a_cluster_that_only_logs_tell_of_is_judged_by_them() -> None:
     assert verdict(Facts(view=VIEW), NOW).level is Level.UNKNOWN, "nothing was heard of it"
 
 
+@pytest.mark.parametrize("language", tell.LANGUAGES)
+def test_a_service_whose_ticket_is_at_another_site_is_no_fault_and_is_named_in_the_line(language: str) -> None:
+    found = verdict(of("tickets"), NOW)
+    assert found.level is Level.OK, found.findings
+    assert "siteB" in found.line(language)
+    assert "services_up=1;;;0;1 " in found.line(language), "what is held elsewhere does not count"
+    [held] = [service for service in found.services if service.name == "app"]
+    assert (held.up, held.held) == (False, ("siteB",))
+
+
 def source(path: str, *, kind: str = "crm_mon", up: bool = False, cluster: str = "c") -> SourceView:
     reason = "" if up else "key refused: `ssh n2 crm_mon`; put the public key of the user that runs hamon into authorized_keys on the node"
     return SourceView(collector="polls", kind=kind, cluster=cluster, path=path, up=up, reason=reason)

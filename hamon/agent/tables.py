@@ -127,7 +127,7 @@ def _clusters(root: Oid, moment: Moment, numbers: Numbers) -> Mapping[Oid, Value
     for cluster in moment.clusters:
         index = numbers.of("cluster", cluster.name)
         here = [incident for incident in moment.incidents if incident.cluster == cluster.name]
-        down = any(service.up is False for service in cluster.services)
+        down = any(service.up is False and not service.held for service in cluster.services)
         known = bool(cluster.nodes or cluster.services)
         worst = max((incident.severity for incident in here), key=lambda severity: severity.rank, default=None)
         values: list[Value] = [
@@ -163,7 +163,7 @@ def _clusters(root: Oid, moment: Moment, numbers: Numbers) -> Mapping[Oid, Value
 def _service(service: ServiceView) -> list[Value]:
     able = service.able_to_take_over
     alone = able is not None and not able
-    state = UNKNOWN if service.up is None else FAILED if not service.up else DEGRADED if alone else OK
+    state = OK if service.held else UNKNOWN if service.up is None else FAILED if not service.up else DEGRADED if alone else OK
     return [
         _octets(name(service.name, 128)),
         _integer(state),

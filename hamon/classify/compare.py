@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from hamon.classify.constraints import INFINITY, dependents
 from hamon.classify.read import without_instance
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.survey import Surveyed, survey
@@ -27,8 +28,6 @@ from hamon.model.cluster import (
 )
 from hamon.model.event import Event, EventKind
 from hamon.model.observation import Snapshot, Source
-
-INFINITY = 1_000_000
 
 _STAMP = timedelta(milliseconds=999)
 """A stamp of whole seconds: the moment lies within the second that begins with it."""
@@ -330,6 +329,8 @@ class Watch:
             )
         if before.bans != after.bans or _constraints(before) != _constraints(after):
             yield from _moves(before, after)
+        if before.tickets != after.tickets:
+            yield from _tickets(before, after)
         if before.fencing != after.fencing:
             yield from self._fencing(before, after)
         if before.attributes != after.attributes or self._members != members:
@@ -614,6 +615,24 @@ def _moves(before: ClusterStatus, after: ClusterStatus) -> Iterator[Change]:
                 node=node or None,
                 resource=resource or None,
                 detail={"constraint": name, **_by(after)},
+            )
+
+
+def _tickets(before: ClusterStatus, after: ClusterStatus) -> Iterator[Change]:
+    """Tickets that this site got or lost, for each resource that needs them."""
+    had = {ticket.id for ticket in before.tickets if ticket.granted and not ticket.standby}
+    has = {ticket.id for ticket in after.tickets if ticket.granted and not ticket.standby}
+    held = dependents(after.cib or before.cib)
+    for ticket in sorted(had ^ has):
+        granted = ticket in has
+        for resource in dict.fromkeys(held.get(ticket, ())) or (None,):
+            yield Change(
+                kind=EventKind.TICKET_CHANGED,
+                rule="poll-ticket",
+                text=f"ticket {ticket}: {'granted' if granted else 'revoked'}{f' ({resource} needs it)' if resource else ''}",
+                rank=Rank.MARK,
+                resource=resource,
+                detail={"ticket": ticket, "granted": granted},
             )
 
 

@@ -148,7 +148,7 @@ class Departures:
         """Whether somebody asked for something about this node, or for a move, since the departure ended."""
         end = story.service_restored_at
         return any(
-            mark.node in (source, None) or mark.kind in ("prefer", "ban", "target_role")
+            mark.node in (source, None) or mark.kind in ("prefer", "ban", "target_role", "ticket")
             for mark in self.state.marks
             if end is not None and mark.at > end and mark.ended_at is None
         )
@@ -481,7 +481,7 @@ class Departures:
                 continue
             if mark.kind == "prefer":
                 fits = mark.node is None or mark.node == story.to_node
-            elif mark.kind == "target_role":
+            elif mark.kind in ("target_role", "ticket"):
                 fits = True
             else:
                 fits = mark.node is None or mark.node == story.from_node

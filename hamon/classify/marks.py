@@ -1,4 +1,4 @@
-"""Signs of planned work: standby, orderly stops, moves, target-role, maintenance (taxonomy 7)."""
+"""Signs of planned work: standby, orderly stops, moves, target-role, tickets, maintenance (taxonomy 7)."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -35,6 +35,7 @@ class Marks:
             EventKind.MOVE_CONSTRAINT_SET: self.move_constraint_set,
             EventKind.MOVE_CONSTRAINT_CLEARED: self.move_constraint_cleared,
             EventKind.TARGET_ROLE_CHANGED: self.target_role_changed,
+            EventKind.TICKET_CHANGED: self.ticket_changed,
         }
 
     def mark(self, kind: str, event: Event, *, node: str | None = None, constraint: str | None = None) -> Mark:
@@ -49,7 +50,7 @@ class Marks:
         self.state.marks.append(mark)
         old = event.at - max(self.settings.story_window, self.settings.constraint_age)
         self.state.marks = [item for item in self.state.marks if item.ended_at is None or item.ended_at >= old]
-        if kind == "target_role":
+        if kind in ("target_role", "ticket"):
             mark.ended_at = event.at + self.settings.story_window
         for story in self._book.open_stories():
             begun = mark.not_before or mark.at
@@ -182,3 +183,9 @@ class Marks:
 
     def target_role_changed(self, event: Event) -> None:
         self.mark("target_role", event)
+
+    def ticket_changed(self, event: Event) -> None:
+        """A site that loses a ticket hands over to the one that gets it: what stops for it stops as it should."""
+        if event.detail.get("granted") is False and event.resource is not None:
+            # The resource stands in the mark's name too: one ticket may hold many.
+            self.mark("ticket", event, constraint=f"{event.detail.get('ticket')} {event.resource}")

@@ -21,6 +21,7 @@ _CAUSES_FIRST = {
     EventKind.SHUTDOWN_REQUESTED: 0,
     EventKind.MOVE_CONSTRAINT_SET: 0,
     EventKind.TARGET_ROLE_CHANGED: 0,
+    EventKind.TICKET_CHANGED: 0,
     EventKind.MAINTENANCE_ON: 0,
     EventKind.DAEMON_DIED: 0,
     EventKind.OPERATION_FAILED: 1,

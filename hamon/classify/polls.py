@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 
 from hamon.classify import topology
 from hamon.classify.compare import Watch
+from hamon.classify.constraints import INFINITY
 from hamon.classify.departures import Departures
 from hamon.classify.effects import Effects
 from hamon.classify.fencing import Fencing
 from hamon.classify.marks import Marks
 from hamon.classify.operations import Operations
-from hamon.classify.services import INFINITY, Candidate, Hindrance, Reason, Service, Services, find
+from hamon.classify.services import Candidate, Hindrance, Reason, Service, Services, find
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import LEFT, Mark, Move, Node, PolledService, State, Story
 from hamon.classify.stories import DEPARTURES, Book
@@ -292,14 +293,14 @@ class Polls:
         departing = any(story.kind in DEPARTURES and story.outcome is Outcome.ONGOING for story in self._book.open_stories())
         if self.settings.pattern is not None:
             memory.pattern = self.settings.pattern
-        elif not departing and found.services and all(service.up for service in found.services):
+        elif not departing and found.services and all(service.up or service.held for service in found.services):
             memory.pattern = self.settings.pattern or found.pattern.value
         keeps_spare = memory.pattern in ("N+1", "N+M")
         before, memory.services = memory.services, {}
         for service in found.services:
             known = before.get(service.name, PolledService())
             now = PolledService(members=list(service.members), active=list(service.active_nodes), up=bool(service.up))
-            now.moving, now.disabled = service.moving, service.disabled
+            now.moving, now.disabled, now.held = service.moving, service.disabled, bool(service.held)
             for candidate in service.candidates:
                 passing = self._passing(candidate)
                 words = [self._word(item) for item in passing or ()]
@@ -424,7 +425,7 @@ class Polls:
             if waits and any(move.from_node == node.name for move in self._moves_of(resource)):
                 return True
         service = self._service_of(resource)
-        able = service is not None and bool(service.able) and not service.disabled
+        able = service is not None and bool(service.able) and not service.disabled and not service.held
         fenced = [node.fenced_at for node in self.state.nodes.values() if node.fenced_at is not None]
         begin = max([since, *fenced])
         return able and at - begin < self.settings.grace
@@ -449,7 +450,7 @@ class Polls:
     def _down_from_the_start(self, resource: str, since: datetime, at: datetime) -> None:
         """It was down in the first poll already, and stays so."""
         service = self._service_of(resource)
-        if service is None or service.disabled or since != self.state.polls.first_at or at - since < self.settings.grace:
+        if service is None or service.disabled or service.held or since != self.state.polls.first_at or at - since < self.settings.grace:
             return
         if self._book.find(IncidentKind.SERVICE_DOWN, "") is not None:
             return

@@ -6,11 +6,12 @@ and connections to remote nodes are infrastructure. Node names and ids are as in
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from hamon.classify.constraints import INFINITY, Constraints, score
 from hamon.model.cluster import (
     BundleStatus,
     CloneStatus,
@@ -22,8 +23,6 @@ from hamon.model.cluster import (
     ReplicaStatus,
     Role,
 )
-
-INFINITY = 1_000_000
 
 
 class Pattern(StrEnum):
@@ -133,6 +132,8 @@ class Service:
     """An operation is under way: a role is transitional."""
     disabled: bool = False
     """It is stopped, or not promoted, because somebody wants it so."""
+    held: tuple[str, ...] = ()
+    """Tickets that it waits for: it is down because it belongs to another site now."""
     managed: bool = True
     maintenance: bool = False
     failed: tuple[str, ...] = ()
@@ -370,8 +371,8 @@ class _Picture:
                 watched.setdefault(attribute.name, set()).add(attribute.node)
             if attribute.name.startswith(("master-", "promotion-")):
                 resource = attribute.name.partition("-")[2].partition(":")[0]
-                self.scores.setdefault(resource, {})[attribute.node] = _score(attribute.value)
-            elif attribute.expected is not None and _score(attribute.value) < _score(attribute.expected):
+                self.scores.setdefault(resource, {})[attribute.node] = score(attribute.value)
+            elif attribute.expected is not None and score(attribute.value) < score(attribute.expected):
                 self.degraded.setdefault(attribute.node, []).append(attribute.name)
         for name, nodes in watched.items():
             for node in self.sound - nodes:
@@ -385,7 +386,7 @@ class _Picture:
             if item.fail_count >= INFINITY or 0 < item.migration_threshold <= item.fail_count:
                 self.barred.setdefault(item.resource, []).append(item.node)
         self.missing = _missing_clones(catalogue, self)
-        self.rules = _Constraints(status)
+        self.rules = Constraints(status)
         self.candidates = {name: Candidate(name, not found, True, found) for name, found in self.about_nodes.items()}
         """Nodes as they are for a service that nothing more is known of."""
 
@@ -455,73 +456,6 @@ def _missing_clones(catalogue: _Catalogue, picture: _Picture) -> dict[str, dict[
     return found
 
 
-class _Constraints:
-    """What the constraints say, where the CIB is known. Without it everything that only they tell is not known."""
-
-    def __init__(self, status: ClusterStatus) -> None:
-        self.known = status.cib is not None
-        self.symmetric = status.options.symmetric
-        self.with_resource: dict[str, set[str]] = {}
-        self.apart: dict[str, set[str]] = {}
-        self.wanted: dict[str, dict[str, bool | None]] = {}
-        self.tickets: dict[str, set[str]] = {}
-        self.rules: dict[str, str] = {}
-        granted = {ticket.id for ticket in status.tickets if ticket.granted and not ticket.standby}
-        for constraint in status.cib.constraints if status.cib else ():
-            given = dict(constraint.attributes)
-            resource, score = given.get("rsc", ""), _score(given.get("score", "0"))
-            match constraint.kind:
-                case "location":
-                    node = given.get("node")
-                    if constraint.rules:
-                        # A ban by a rule carries the id of the rule, which is the first word of its text.
-                        self.rules |= {constraint.id: " ".join(constraint.rules)} | {
-                            text.split(" ", 1)[0]: text for text in constraint.rules
-                        }
-                        self.wanted.setdefault(resource, {}).setdefault("", None)
-                    elif node is not None and score > 0:
-                        self.wanted.setdefault(resource, {})[node] = True
-                case "colocation":
-                    other = given.get("with-rsc", "")
-                    if score >= INFINITY:
-                        self.with_resource.setdefault(resource, set()).add(other)
-                    elif score <= -INFINITY:
-                        self.apart.setdefault(resource, set()).add(other)
-                        self.apart.setdefault(other, set()).add(resource)
-                case "ticket":
-                    if given.get("ticket") not in granted:
-                        self.tickets.setdefault(resource, set()).add(given.get("ticket", ""))
-
-    def required(self, ids: set[str]) -> set[str]:
-        """Resources that it must run with, directly or by others."""
-        found: set[str] = set()
-        waiting = list(ids)
-        while waiting:
-            more = self.with_resource.get(waiting.pop(), set()) - found
-            found |= more
-            waiting += more
-        return found
-
-    def allows(self, ids: Iterable[str], node: str) -> bool | None:
-        """Whether an asymmetric cluster lets it run there; None: not known."""
-        if self.symmetric is not False:
-            return True
-        if not self.known:
-            return None
-        answers = [places.get(node, places.get("", False)) for id in ids if (places := self.wanted.get(id))]
-        return True if True in answers else None if None in answers else False
-
-
-def _score(text: str) -> int:
-    word = text.strip()
-    if word.lstrip("+-").upper() == "INFINITY":
-        return -INFINITY if word.startswith("-") else INFINITY
-    try:
-        return int(float(word))
-    except (ValueError, OverflowError):
-        return 0
-
-
 # --- one service
 
 
@@ -551,11 +485,19 @@ def _wanted_down(member: _Member) -> bool:
     return any(item.target_role in unwanted for item in member.instances)
 
 
+def _tickets(member: _Member, picture: _Picture) -> set[str]:
+    """The tickets without which it, or what it must run with, may not run here."""
+    ids = {member.id, *member.owners}
+    return {ticket for id in ids | picture.rules.required(ids) for ticket in picture.rules.tickets.get(id, ())}
+
+
 def _service(draft: _Draft, placed: Mapping[str, tuple[str, ...]], picture: _Picture) -> Service:
     members, active = draft.members, placed[draft.name]
     instances = [item for member in members for item in member.instances]
     single = [member for member in members if not member.clone]
     ids = draft.ids
+    down = [member for member in members if not _is_up(member, picture)]
+    waiting = [_tickets(member, picture) for member in down] if picture.known else []
     return Service(
         name=draft.name,
         kind=draft.kind,
@@ -563,9 +505,10 @@ def _service(draft: _Draft, placed: Mapping[str, tuple[str, ...]], picture: _Pic
         resources=draft.resources,
         agents=tuple([member.agent for member in members]),
         active_nodes=active,
-        up=all(_is_up(member, picture) for member in members) if picture.known else None,
+        up=not down if picture.known else None,
         moving=any(item.role.is_transitional for item in instances),
         disabled=not ids.isdisjoint(picture.catalogue.disabled) or all(_wanted_down(member) for member in members),
+        held=tuple(sorted({ticket for tickets in waiting for ticket in tickets})) if all(waiting) else (),
         managed=all(item.managed for item in instances),
         maintenance=any(item.maintenance for item in instances),
         failed=tuple([member.id for member in members if any(item.failed for item in member.instances)]),

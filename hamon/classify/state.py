@@ -69,7 +69,7 @@ LEFT = "left"
 
 @dataclass(slots=True)
 class Mark:
-    """A sign of planned work: standby, shutdown, ban, prefer, target_role, maintenance. `node` None: about a resource or the cluster."""
+    """Planned work: standby, shutdown, ban, prefer, target_role, ticket, maintenance. `node` None: about a resource or the cluster."""
 
     kind: str
     at: datetime
@@ -197,6 +197,8 @@ class PolledService:
     up: bool = False
     moving: bool = False
     disabled: bool = False
+    held: bool = False
+    """Its ticket is not granted here."""
     able: list[str] = field(default_factory=list)
     spare: list[str] = field(default_factory=list)
     against: dict[str, list[str]] = field(default_factory=dict)

@@ -227,6 +227,7 @@ def _polled_view(name: str, service: PolledService, state: State) -> ServiceView
         resources=tuple(service.members),
         active_node=service.active[0] if service.active else None,
         up=service.up,
+        held=service.held,
         able_to_take_over=tuple(node for node in service.able if not hindrances_since_polled(state, node)),
     )
 

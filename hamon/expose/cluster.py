@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import inf, nan
 
-from hamon.classify.services import INFINITY, Pattern, Service, Services
+from hamon.classify.constraints import INFINITY
+from hamon.classify.services import Pattern, Service, Services
 from hamon.expose.text import Described, Rows, Samples, counter, escape, gauge, labels
 from hamon.model.cluster import (
     BundleStatus,
@@ -43,6 +44,12 @@ FAMILIES: tuple[Described, ...] = (
     gauge("hamon_service_can_take_over", "Whether the node could take the service over now; 0 when unknown.", "cluster", "service", "node"),
     gauge("hamon_service_redundancy", "Number of nodes able to take the service over; 0 when unknown.", "cluster", "service"),
     gauge("hamon_service_redundancy_known", "Whether it is known which nodes are able to take the service over.", "cluster", "service"),
+    gauge(
+        "hamon_service_held",
+        "Whether the service is down because a ticket that it needs is not granted to this site.",
+        "cluster",
+        "service",
+    ),
     gauge("hamon_service_managed", "Whether the cluster manages all of the service; 0 when unknown.", "cluster", "service"),
     gauge("hamon_resources", "Number of instances of resources in the state; NaN when unknown.", "cluster", "state"),
     gauge("hamon_failed_actions", "Failed actions that were not cleaned up yet.", "cluster", "node", "resource", "operation"),
@@ -215,6 +222,7 @@ class ServiceState:
     up: bool | None = None
     able: tuple[str, ...] | None = None
     managed: bool = True
+    held: bool = False
     service: Service | None = field(default=None, compare=False)
 
 
@@ -228,7 +236,13 @@ def _services(facts: Facts) -> Iterator[ServiceState]:
         for item in facts.services.services:
             managed = item.managed and not item.maintenance
             yield ServiceState(
-                name=item.name, active=item.active_nodes, up=item.up, able=item.able_to_take_over, managed=managed, service=item
+                name=item.name,
+                active=item.active_nodes,
+                up=item.up,
+                able=item.able_to_take_over,
+                managed=managed,
+                held=bool(item.held),
+                service=item,
             )
         return
     for view in facts.view.services:
@@ -239,7 +253,9 @@ def _of_view(view: ServiceView, facts: Facts) -> ServiceState:
     if not facts.known:
         return ServiceState(name=view.name, managed=False)
     active = (view.active_node,) if view.active_node is not None else ()
-    return ServiceState(name=view.name, active=active, up=view.up, able=view.able_to_take_over, managed=not facts.view.maintenance)
+    return ServiceState(
+        name=view.name, active=active, up=view.up, able=view.able_to_take_over, managed=not facts.view.maintenance, held=view.held
+    )
 
 
 def _service(found: Rows, service: ServiceState, facts: Facts) -> None:
@@ -248,6 +264,7 @@ def _service(found: Rows, service: ServiceState, facts: Facts) -> None:
     found["hamon_service_up_known"][name] = service.up is not None
     found["hamon_service_redundancy"][name] = len(service.able or ())
     found["hamon_service_redundancy_known"][name] = service.able is not None
+    found["hamon_service_held"][name] = service.held
     found["hamon_service_managed"][name] = service.managed
     nodes = [node.name for node in _hosts(facts)]
     for node in dict.fromkeys([*nodes, *service.active]):

@@ -237,6 +237,8 @@ def _service(t: _Words, service: Service) -> Row:
         text, tone = t("service_moving", nodes=where), "info"
     elif service.disabled:
         text, tone = t("service_off"), "info"
+    elif service.held:
+        text, tone = t("service_held", ticket=t.listed(service.held)), "info"
     else:
         text, tone = t("service_down", nodes=where), "critical"
     if service.blocked:

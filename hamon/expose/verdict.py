@@ -2,7 +2,8 @@
 
 Laws: the worst finding decides. What cannot be asked is unknown, which is never well; a source that gives nothing is a warning, also while
 others tell of the cluster. What an operator wanted (a service that is stopped,
-maintenance) is a warning at most.
+maintenance) is a warning at most; what a ticket
+holds at another site is nothing.
 """
 
 from collections import Counter
@@ -89,6 +90,8 @@ class ServiceLine:
     up: bool | None
     active: tuple[str, ...]
     able: tuple[str, ...] | None
+    held: tuple[str, ...] = ()
+    """Tickets that are granted to another site."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +127,8 @@ class Verdict:
 def service_text(service: ServiceLine, language: str) -> str:
     """`orders on pm01, pm02 can take over`."""
     active = tell.listed(service.active, language)
+    if service.held:
+        return tell.phrase("check.service_held", language, service=tell.clean(service.name, 60), ticket=tell.listed(service.held, language))
     if active is None:
         return tell.phrase("check.service_nowhere", language, service=tell.clean(service.name, 60))
     able = tell.listed(service.able or (), language)
@@ -151,9 +156,13 @@ def verdict(facts: Facts, now: datetime, incidents: Iterable[Incident] = (), sou
         findings=tuple(found[:MOST_FINDINGS]),
         numbers=(*_numbers(facts, states, lines, now, answered), *_of_sources(told_by)),
         nodes=tuple(sorted(states.items())),
-        services=tuple([ServiceLine(name=one.name, up=one.up, active=one.active, able=one.able) for one in lines]),
+        services=tuple([_service_line(one) for one in lines]),
         answered_at=answered,
     )
+
+
+def _service_line(one: ServiceState) -> ServiceLine:
+    return ServiceLine(name=one.name, up=one.up, active=one.active, able=one.able, held=one.service.held if one.service is not None else ())
 
 
 def _finding(level: Level, kind: str, **names: str | None) -> Finding:
@@ -212,6 +221,8 @@ def _service(line: ServiceState) -> Iterator[Finding]:
     if line.up is None:
         return
     if not line.up:
+        if line.held:
+            return  # it is the business of another site now
         if service is not None and service.disabled:
             yield _finding(Level.WARNING, "disabled", service=name)
         elif service is not None and service.moving:
@@ -283,6 +294,7 @@ def _numbers(
     facts: Facts, states: dict[str, NodeState], lines: Sequence[ServiceState], now: datetime, answered: datetime | None
 ) -> Iterator[Number]:
     status = facts.status
+    lines = [line for line in lines if not line.held]
     yield Number(name="nodes_online", value=sum(state is NodeState.ONLINE for state in states.values()), maximum=len(states))
     yield Number(name="services_up", value=sum(bool(line.up) for line in lines), maximum=len(lines))
     yield Number(name="services_protected", value=sum(bool(line.able) for line in lines), maximum=len(lines))

@@ -501,7 +501,10 @@ class NodeView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceView:
-    """`up` None: not known yet. `able_to_take_over`: nodes that could run it now, other than the active one; None unknown."""
+    """`up` None: not known yet. `able_to_take_over`: nodes that could run it now, other than the active one; None unknown.
+
+    `held`: it is down here because a ticket that it needs is not granted to this site.
+    """
 
     name: str
     resources: tuple[str, ...]
@@ -509,6 +512,7 @@ class ServiceView:
     up: bool | None = None
     able_to_take_over: tuple[str, ...] | None = None
     since: datetime | None = None
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,6 +65,7 @@ class EventKind(StrEnum):
     MOVE_CONSTRAINT_SET = "move_constraint_set"
     MOVE_CONSTRAINT_CLEARED = "move_constraint_cleared"
     TARGET_ROLE_CHANGED = "target_role_changed"
+    TICKET_CHANGED = "ticket_changed"
     CONFIG_CHANGED = "config_changed"
     FAILOVER_STARTED = "failover_started"
     FAILOVER_DONE = "failover_done"

@@ -5,6 +5,7 @@ secrets are left out, and of addresses only scheme and host remain.
 """
 
 import re
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element
 
@@ -48,22 +49,25 @@ def read_cib(data: bytes, *, timezone: str = "UTC") -> CibStatus:
     section = root if root.tag == "constraints" else None if configuration is None else configuration.find("constraints")
     config = None if configuration is None else configuration.find("crm_config")
     alerts = None if configuration is None else configuration.find("alerts")
+    sets = {item.get("id"): item for item in root.iter("resource_set") if item.get("id")}
     return CibStatus(
         admin_epoch=_number(root.get("admin_epoch")),
         epoch=_number(root.get("epoch")),
         num_updates=_number(root.get("num_updates")),
         written_at=read_time(root.get("cib-last-written", ""), timezone),
-        constraints=tuple([_constraint(item) for item in (() if section is None else section) if item.tag in _KINDS]),
+        constraints=() if section is None else tuple([_constraint(item, sets) for item in section if item.tag in _KINDS]),
         options=() if config is None else _options(config),
         alerts=() if alerts is None else _alerts(alerts),
     )
 
 
-def _constraint(element: Element) -> Constraint:
+def _constraint(element: Element, sets: Mapping[str | None, Element]) -> Constraint:
+    """`sets`: all sets of resources by id, as one may refer to another."""
     attributes = [(name, _OLD_ROLES.get(value, value)) for name, value in element.items() if name != "id"]
     rules = []
     for child in element:
         if child.tag == "resource_set":
+            child = sets.get(child.get("id-ref"), child)
             given = " ".join(f"{name}={_OLD_ROLES.get(value, value)}" for name, value in child.items() if name != "id")
             members = " ".join(item.get("id", "") for item in child if item.tag == "resource_ref")
             attributes.append(("set", f"{given} {members}".strip()))

@@ -32,7 +32,13 @@ _PLAIN_CAUSES = frozenset(
     )
 )
 # What an operator does before a planned move, in the order in which it tells most.
-_MARKS = (EventKind.STANDBY_ON, EventKind.MOVE_CONSTRAINT_SET, EventKind.SHUTDOWN_REQUESTED, EventKind.TARGET_ROLE_CHANGED)
+_MARKS = (
+    EventKind.STANDBY_ON,
+    EventKind.MOVE_CONSTRAINT_SET,
+    EventKind.SHUTDOWN_REQUESTED,
+    EventKind.TARGET_ROLE_CHANGED,
+    EventKind.TICKET_CHANGED,
+)
 _ASKED_WHETHER_PLANNED = _OF_SERVICES - {IncidentKind.SWITCHOVER} | {IncidentKind.NODE_LOST}
 
 

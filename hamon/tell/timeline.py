@@ -111,11 +111,13 @@ def entry_text(entry: TimelineEntry, language: str, *, with_node: bool = True) -
 
 
 def _words_for(entry: TimelineEntry) -> str:
-    """The key of the words: two kinds of events are told in two ways."""
+    """The key of the words: some kinds of events are told in two ways."""
     if entry.event is EventKind.FAIL_COUNT_CHANGED and _counts_up(entry):
         return "fail_count_counted"
     if entry.event is EventKind.STANDBY_ON and entry.detail.get("repeats"):
         return "standby_goes_on"
+    if entry.event is EventKind.TICKET_CHANGED and entry.detail.get("granted"):
+        return "ticket_granted"
     return entry.event
 
 

@@ -66,6 +66,7 @@ class ServiceAnswer(Answer):
     up: bool | None
     able_to_take_over: tuple[str, ...] | None
     since: datetime | None
+    held: bool
 
 
 class ClusterAnswer(Answer):

@@ -159,6 +159,8 @@ class Words:
                 return Standing(tone="unknown", text=self("not_known"))
 
     def up(self, service: ServiceView) -> Standing:
+        if service.held:
+            return Standing(tone="info", text=self("at_another_site"))
         match service.up:
             case True:
                 return Standing(tone="ok", text=self("running"))
@@ -170,6 +172,8 @@ class Words:
     def guarded(self, service: ServiceView) -> Standing:
         """Whether another node could take a service over, and which."""
         able = service.able_to_take_over
+        if service.held:
+            return Standing(tone="info", text=self("at_another_site"))
         if able is None:
             return Standing(tone="unknown", text=self("not_known"))
         if not able:
@@ -486,10 +490,11 @@ def _by_notice(deliveries: Sequence[Delivery]) -> list[Delivery]:
 def _standing(t: Words, clusters: Sequence[ClusterView], alarms: Sequence[Incident], silent: Sequence[SourceView]) -> Standing:
     """The one sentence at the top: the worst that holds now."""
     services = [service for cluster in clusters for service in cluster.services]
-    down = sum(1 for service in services if service.up is False)
+    here = [service for service in services if not service.held]
+    down = sum(1 for service in here if service.up is False)
     down = down or sum(1 for incident in alarms if tell.is_down(incident))
-    exposed = sum(1 for service in services if service.up is not False and service.able_to_take_over == ())
-    unknown = sum(1 for service in services if service.up is None or service.able_to_take_over is None)
+    exposed = sum(1 for service in here if service.up is not False and service.able_to_take_over == ())
+    unknown = sum(1 for service in here if service.up is None or service.able_to_take_over is None)
     if down:
         return Standing(tone="critical", text=t("standing_down" if down == 1 else "standing_down_many", count=down))
     if exposed:

@@ -10,8 +10,10 @@ import pytest
 
 from hamon.model.cluster import LinkStatus
 from hamon.model.event import Event, EventKind
-from hamon.model.incident import Incident, IncidentKind
+from hamon.model.incident import Incident, IncidentKind, IncidentState
 from hamon.model.observation import Snapshot, Source
+from hamon.parse.cibadmin import read_cib
+from hamon.tell import cause_text
 from tests import peers
 from tests.cib import (
     FENCE,
@@ -243,6 +245,48 @@ def test_what_was_already_so_in_the_first_poll_has_no_beginning_and_calls_nobody
 
 def test_what_somebody_wants_stopped_is_no_outage() -> None:
     assert film(Scene(0, disabled()), until=40).incidents == []
+
+
+def site(granted: bool | None, *, runs: bool) -> Cib:
+    """One site of two that a ticket goes between; `granted` None: nothing asks for a ticket."""
+    cib = Cib("n1", "n2").add(group("grp", primitive("ip"), primitive("db")))
+    if granted is not None:
+        cib.ticket("siteA", "grp", granted=granted)
+    return cib.runs("ip", "n1").runs("db", "n1") if runs else cib.stopped("ip", "n1", "n2").stopped("db", "n1", "n2")
+
+
+def with_cib(*scenes: Scene, until: float = 60.0) -> Outcome:
+    """As `film`, with what cibadmin gives beside crm_mon."""
+    polls = []
+    for poll in snapshots(scenes, until=until):
+        scene = next(scene for scene in reversed(scenes) if START + timedelta(seconds=scene.seconds) <= poll.status.at)
+        polls.append(replace(poll, status=replace(poll.status, cib=read_cib(str(scene.cib).encode()))))
+    return judge(polls)
+
+
+def test_a_service_whose_ticket_is_at_another_site_from_the_start_is_no_incident() -> None:
+    assert with_cib(Scene(0, site(False, runs=False)), until=60).incidents == []
+    assert [item.kind for item in with_cib(Scene(0, site(None, runs=False)), until=60).incidents] == ["service_down"], (
+        "without a ticket it is"
+    )
+
+
+def test_what_stops_because_its_ticket_was_revoked_is_planned_and_ends_when_it_is_granted_again() -> None:
+    here, gone = site(True, runs=True), site(False, runs=True)
+    outcome = with_cib(Scene(0, here), Scene(10, gone), Scene(12, site(False, runs=False)), Scene(60, here), until=120)
+    [story] = outcome.incidents
+    assert (story.kind, story.severity, story.planned) == ("service_down", "info", True)
+    assert story.state is IncidentState.RESOLVED
+    words = cause_text(story, "en")
+    assert "siteA revoked" in words
+    assert "siteA" in cause_text(story, "ja")
+    assert [event.detail["granted"] for event in outcome.events if event.kind is EventKind.TICKET_CHANGED] == [False, True]
+
+
+def test_what_stops_without_a_word_about_its_ticket_is_an_outage_also_at_a_site_with_tickets() -> None:
+    outcome = with_cib(Scene(0, site(True, runs=True)), Scene(12, site(True, runs=False)), until=90)
+    [story] = outcome.incidents
+    assert (story.kind, story.severity, story.planned) == ("service_down", "critical", None)
 
 
 # -- beside logs, and from several nodes
