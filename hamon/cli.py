@@ -27,6 +27,8 @@ from hamon.model.delivery import Notification
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Notice, Severity, Transition, TransitionKind
 from hamon.model.observation import Polled, Source
 from hamon.notify.snmp_trap import SnmpTrapNotifier
+from hamon.pipeline.process import amiss_in
+from hamon.ports import IncidentFilter
 from hamon.rules.check import check, check_traps
 from hamon.rules.load import load
 from hamon.snmp.identity import bump
@@ -34,7 +36,9 @@ from hamon.snmp.local import beside
 from hamon.snmp.mib import with_root
 from hamon.store import migrate
 from hamon.store.store import SqlStore
+from hamon.tell.document import Subject
 from hamon.web.api import state_answer
+from hamon.web.report import subject_of, written
 from hamon.web.settings import parse_listen
 
 OK, WRONG, REFUSED = 0, 2, 1
@@ -151,6 +155,26 @@ def _parser() -> argparse.ArgumentParser:
     shown.add_argument("--format", choices=("text", "json"), default="text", help="form of the answer (default text)")
     _config_option(shown)
     shown.set_defaults(command=_state)
+
+    reporting = commands.add_parser(
+        "report",
+        help="write the report of an incident from the history, to hand on",
+        description="Write an incident of the history as a document: cause, timeline with its gaps explained, downtime, next steps. "
+        "It only reads the history, also while hamon runs.",
+    )
+    reporting.add_argument("key", metavar="KEY", help="key of the incident, as its page and its messages give it")
+    reporting.add_argument("--cluster", metavar="NAME", help="which cluster (default: the only one that has this key)")
+    reporting.add_argument(
+        "--language", "--lang", dest="lang", choices=("en", "ja"), default="en", help="language of the report (default en)"
+    )
+    reporting.add_argument(
+        "--output",
+        type=_report_file,
+        metavar="FILE",
+        help="the file: FILE.md for Markdown, FILE.html for one printable page (default: Markdown on standard output)",
+    )
+    _config_option(reporting)
+    reporting.set_defaults(command=_report)
 
     glance.add_parsers(commands)
 
@@ -350,10 +374,7 @@ def _analyze(options: argparse.Namespace) -> int:
         return WRONG
     if options.report is not None:
         text = analyze.to_report(found, options.report.suffix, options.lang, options.timezone, SystemClock().now())
-        try:
-            options.report.write_text(text, encoding="utf-8")
-        except OSError as err:
-            _complain(f"the report cannot be written to {options.report}: {err.strerror}; name a file in a folder that is yours")
+        if not _wrote(options.report, text):
             return WRONG
     if options.format == "json":
         json.dump(analyze.to_json(found, options.lang), sys.stdout, ensure_ascii=False, indent=1)
@@ -420,6 +441,47 @@ def _state(options: argparse.Namespace) -> int:
             named = section.settings(name).services
             print(as_text(state(polled, name, at, language=options.lang, zone=zone, named=named), section.title))
     return OK if all(found.values()) else REFUSED
+
+
+def _report(options: argparse.Namespace) -> int:
+    loaded = _loaded(options)
+    names = [options.cluster] if options.cluster is not None else list(loaded.cluster)
+    if not names:
+        raise HamonError("the configuration names no cluster; give --config FILE, or --cluster NAME as it stands in the history")
+
+    async def look() -> list[Subject]:
+        store = SqlStore(loaded.store.database_url(config.state_directory(os.environ)))
+        try:
+            states = (await store.remembered()).states
+            now = SystemClock().now()
+            found = [await subject_of(store, name, options.key, now=amiss_in(states.get(name), name), written_at=now) for name in names]
+            if not any(found):
+                newest = [item for name in names for item in await store.incidents(IncidentFilter(cluster=name, limit=3))]
+                keys = ", ".join(item.key for item in newest) or "none"
+                raise HamonError(f"there is no incident with the key {options.key} in {', '.join(names)}; the newest keys are: {keys}")
+            return [subject for subject in found if subject is not None]
+        finally:
+            await store.close()
+
+    subjects = asyncio.run(look())
+    if len(subjects) > 1:
+        raise HamonError(f"several clusters have this key: {', '.join(str(subject.cluster) for subject in subjects)}; give --cluster NAME")
+    form = "md" if options.output is None or options.output.suffix.lower() == ".md" else "html"
+    text = written(subjects[0], form, options.lang, ZoneInfo(loaded.web.timezone))
+    if options.output is None:
+        print(text, end="")
+        return OK
+    return OK if _wrote(options.output, text) else WRONG
+
+
+def _wrote(path: Path, text: str) -> bool:
+    """Write a report; what keeps it from that is said."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as err:
+        _complain(f"the report cannot be written to {path}: {err.strerror}; name a file in a folder that is yours")
+        return False
+    return True
 
 
 def _moment(text: str, zone: ZoneInfo) -> datetime | None:

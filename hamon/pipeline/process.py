@@ -14,6 +14,7 @@ from typing import Protocol, assert_never
 
 from pydantic import TypeAdapter, ValidationError
 
+from hamon.classify.amiss import amiss
 from hamon.classify.incidents import Advance, Engine
 from hamon.classify.match import Matcher, Scan
 from hamon.classify.order import causal_order, with_snapshots
@@ -615,6 +616,12 @@ def _part(chunk: LogChunk, line: bytes, offset: int) -> LogChunk:
         timezone=chunk.timezone,
         encodings=chunk.encodings,
     )
+
+
+def amiss_in(stored: bytes | None, cluster: str) -> tuple[str, ...] | None:
+    """What is amiss in a cluster by its remembered state; None: nothing is remembered that can be read."""
+    state = _state_from(stored, cluster)
+    return None if state is None else amiss(state)
 
 
 def _state_from(stored: bytes | None, cluster: str) -> State | None:

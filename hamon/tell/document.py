@@ -37,13 +37,17 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What a report is about. `incidents` in order of time, parts among them; `polled_at` when the state was asked for, in order."""
+    """What a report is about. `incidents` in order of time, parts among them; `polled_at` when the state was asked for, in order.
+
+    `now` is what is amiss in the cluster at the time of writing (`ClusterView.amiss`), None where that is not known.
+    """
 
     cluster: str | None
     incidents: Sequence[Incident]
     evidence: Sequence[Evidence] = ()
     polled_at: Sequence[datetime] = ()
     written_at: datetime | None = None
+    now: Sequence[str] | None = None
 
 
 # -- what is said
@@ -119,7 +123,7 @@ def blocks(subject: Subject, language: str, zone: tzinfo) -> Iterator[Block]:
         yield Table([tell.say(key) for key in ("number", "began", "what", "down", "protection")], _overview(main, tell), "overview")
     for number, incident in enumerate(main, 1):
         parts = _parts(incident, subject.incidents)
-        yield from _incident(number, incident, parts, subject.polled_at, tell)
+        yield from _incident(number, incident, parts, subject, tell)
     if subject.evidence:
         yield Heading(2, tell.say("evidence"))
         yield from _evidence(subject.evidence, tell)
@@ -162,14 +166,14 @@ def _parts(incident: Incident, all_of_them: Sequence[Incident]) -> list[Incident
     return [other for other in all_of_them if other.key in inside and other.key != incident.key]
 
 
-def _incident(number: int, incident: Incident, parts: Sequence[Incident], polled_at: Sequence[datetime], tell: _Teller) -> Iterator[Block]:
+def _incident(number: int, incident: Incident, parts: Sequence[Incident], subject: Subject, tell: _Teller) -> Iterator[Block]:
     entries = without_repetition(merged(incident, parts))
     yield Heading(2, tell.say("numbered", number=str(number), what=what(incident, tell.language)))
     yield Table((), _facts(incident, tell))
     yield Heading(3, tell.say("chain"))
     yield from _chain(incident, parts, entries, tell)
     yield Heading(3, tell.say("downtime"))
-    yield from _downtime(incident, entries, polled_at, tell)
+    yield from _downtime(incident, entries, subject.polled_at, tell)
     if concerns_redundancy(incident):
         yield Heading(3, tell.say("redundancy"))
         yield from _redundancy(incident, tell)
@@ -177,7 +181,7 @@ def _incident(number: int, incident: Incident, parts: Sequence[Incident], polled
     done = _each_once([entry for entry in entries if entry.event in BY_PEOPLE], tell)
     yield Items(_bounded(done, CHAIN_LIMIT, tell)) if done else Paragraph(tell.say("no_actions"))
     yield Heading(3, tell.say("next"))
-    yield Items(next_steps(incident, tell.language), ordered=True)
+    yield Items(next_steps(incident, tell.language, subject.now), ordered=True)
     yield Heading(3, tell.say("timeline"))
     yield from _timeline(entries, tell)
 

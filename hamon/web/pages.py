@@ -25,6 +25,7 @@ from hamon.model.event import EventKind
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome, Severity, TimelineEntry
 from hamon.ports import EventFilter, IncidentFilter, Store, Views
 from hamon.web.api import amiss_now, debts_of, entry_of, known, older_than, polled_at
+from hamon.web.report import FORMS, file_name, subject_of, written
 from hamon.web.settings import WebConfig
 
 COOKIE = "hamon_language"
@@ -191,6 +192,10 @@ def incident_path(incident: Incident) -> str:
     return f"/incidents/{quote(incident.cluster, safe='')}/{quote(incident.key, safe='')}"
 
 
+def report_path(incident: Incident, form: str) -> str:
+    return f"/clusters/{quote(incident.cluster, safe='')}/incidents/{quote(incident.key, safe='')}/report.{form}"
+
+
 def accepted_language(header: str) -> str | None:
     """The best of our languages that an Accept-Language header asks for, None if it asks for none of them (RFC 9110, 12.5.4)."""
     wanted: list[tuple[float, int, str]] = []
@@ -226,6 +231,7 @@ class Pages:
         self._templates.filters["coded"] = coded
         self._templates.globals |= {
             "incident_path": incident_path,
+            "report_path": report_path,
             "cluster_path": lambda name: f"/clusters/{quote(name, safe='')}",
             "severity_tone": lambda severity: _TONES[severity],
             "node_tone": lambda state: _NODE_TONES[state],
@@ -242,6 +248,9 @@ class Pages:
         router.add_api_route("/fragments/overview", self.overview_fragment, methods=both, response_class=HTMLResponse)
         router.add_api_route("/clusters/{name}", self.cluster, methods=both, response_class=HTMLResponse)
         router.add_api_route("/fragments/clusters/{name}", self.cluster_fragment, methods=both, response_class=HTMLResponse)
+        for form in FORMS:
+            path = f"/clusters/{{cluster}}/incidents/{{key:path}}/report.{form}"
+            router.add_api_route(path, self.report, methods=both, name=form)
         router.add_api_route("/incidents", self.incidents, methods=both, response_class=HTMLResponse)
         router.add_api_route("/incidents/{cluster}/{key:path}", self.incident, methods=both, response_class=HTMLResponse)
         router.add_api_route("/events", self.events, methods=both, response_class=HTMLResponse)
@@ -342,6 +351,17 @@ class Pages:
                 "kinds": self._kinds(request, IncidentKind),
             },
         )
+
+    async def report(self, request: Request, cluster: str, key: str) -> Response:
+        """The report of an incident as a file, in the language of the page."""
+        form = request.url.path.rpartition(".")[2]
+        await known(self._store, cluster, key)
+        subject = await subject_of(self._store, cluster, key, now=amiss_now(self._views, cluster), written_at=self._clock.now())
+        if subject is None:
+            raise HTTPException(404, "There is no incident with this key.")
+        text = await asyncio.to_thread(written, subject, form, self._language(request), self._zone)
+        name = file_name(subject.incidents[0], form)
+        return Response(text, media_type=FORMS[form], headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
     async def incident(self, request: Request, cluster: str, key: str) -> Response:
         found = await known(self._store, cluster, key)
