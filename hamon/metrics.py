@@ -8,6 +8,7 @@ written when it changes and kept (hamon.expose); a scrape asks no cluster, and w
 import asyncio
 from asyncio import AbstractEventLoop
 from collections import Counter as TallyCounter
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
@@ -29,7 +30,7 @@ from hamon.expose.tally import Tally
 from hamon.expose.text import CONTENT_TYPE, Described, Rows, counter, gauge, histogram, labels, whole
 from hamon.model.cluster import ClusterView, ReceiverView, SourceView
 from hamon.model.event import Event
-from hamon.model.incident import Incident, IncidentKind, Outcome, Transition, TransitionKind
+from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome, Transition, TransitionKind
 from hamon.model.observation import Polled
 from hamon.ports import IncidentFilter, Views
 
@@ -38,6 +39,8 @@ OTHER = "other"
 MOST_DAEMONS = 64
 MOST_SOURCES = 5000
 MOST_INCIDENTS = 1000
+MOST_OVER = 10_000
+"""So many incidents that are over are remembered, so that none is counted twice when more is learned of it."""
 REFRESH_SECONDS = 4.0
 """How long a scrape waits for the history; Prometheus itself gives up after 10 s."""
 
@@ -173,6 +176,7 @@ class Metrics:
         self._writing = Lock()
         self._daemons: set[str] = set()
         self._judged: dict[tuple[str, str], set[str]] = {}
+        self._over: deque[tuple[str, str]] = deque()
         self._refreshed = False
 
     def expect(
@@ -253,17 +257,22 @@ class Metrics:
     def _count(self, transition: Transition) -> None:
         incident, tally = transition.incident, self._tally
         cluster, planned = incident.cluster, planned_label(incident.planned)
-        match transition.kind:
-            case TransitionKind.OPENED:
-                tally.add("hamon_incidents_opened_total", cluster, (incident.called, planned))
-            case TransitionKind.RESOLVED:
-                tally.add("hamon_incidents_resolved_total", cluster, (incident.called, incident.outcome))
-            case TransitionKind.EXPIRED:
-                tally.add("hamon_incidents_resolved_total", cluster, (incident.called, "expired"))
-            case TransitionKind.UPDATED:
-                pass
+        if transition.kind is TransitionKind.OPENED:
+            tally.add("hamon_incidents_opened_total", cluster, (incident.kind, planned))
+        is_over = incident.state is not IncidentState.OPEN
+        if not is_over and incident.kind not in _DEPARTURES:
+            return
+        key = cluster, incident.key
+        judged = self._judged.setdefault(key, set())
+        if is_over and "over" not in judged:
+            # Once: what is over may still become part of another one, and may have been opened as what was over already.
+            judged.add("over")
+            outcome = "expired" if incident.state is IncidentState.EXPIRED else incident.outcome
+            tally.add("hamon_incidents_resolved_total", cluster, (incident.kind, outcome))
+            self._over.append(key)
+            if len(self._over) > MOST_OVER:
+                self._judged.pop(self._over.popleft(), None)
         if incident.kind in _DEPARTURES:
-            judged = self._judged.setdefault((cluster, incident.key), set())
             for fact in sorted(_facts(incident) - judged):
                 judged.add(fact)
                 if fact == "outcome":
@@ -272,8 +281,6 @@ class Metrics:
                     tally.observe("hamon_service_down_seconds", cluster, (planned,), incident.service_down_seconds)
                     for service in incident.services:
                         tally.add("hamon_service_downtime_seconds_total", cluster, (service,), incident.service_down_seconds)
-        if transition.kind in (TransitionKind.RESOLVED, TransitionKind.EXPIRED):
-            self._judged.pop((incident.cluster, incident.key), None)
 
     def _moved(self, incident: Incident, planned: str) -> None:
         cause = incident.cause.kind if incident.cause is not None else "unknown"

@@ -200,8 +200,32 @@ def test_a_failover_that_brought_no_service_back_is_counted_as_failed_and_has_no
 
 def test_an_incident_that_expires_is_counted_as_expired() -> None:
     metrics, registry = fresh()
-    metrics.recorded([], [step(2, TransitionKind.EXPIRED, kind=IncidentKind.UNCLASSIFIED, outcome=Outcome.NONE)])
+    metrics.recorded([], [step(2, TransitionKind.EXPIRED, state=IncidentState.EXPIRED, kind=IncidentKind.UNCLASSIFIED, outcome=Outcome.NONE)])
     assert value(registry, "hamon_incidents_resolved_total", cluster="pg", kind="unclassified", outcome="expired") == 1
+
+
+def test_an_incident_that_is_over_and_becomes_part_of_another_one_is_counted_once() -> None:
+    metrics, registry = fresh()
+    over: dict[str, Any] = {"state": IncidentState.RESOLVED, "kind": IncidentKind.FENCING, "outcome": Outcome.SUCCEEDED}
+    metrics.recorded([], [step(1, TransitionKind.OPENED, kind=IncidentKind.FENCING), step(2, TransitionKind.RESOLVED, **over)])
+    metrics.recorded([], [step(3, TransitionKind.RESOLVED, **over, part_of="standby_fault-1")])
+    assert value(registry, "hamon_incidents_resolved_total", cluster="pg", kind="fencing", outcome="succeeded") == 1
+
+
+def test_an_incident_that_was_over_when_it_was_opened_is_counted_as_resolved() -> None:
+    metrics, registry = fresh()
+    metrics.recorded([], [step(1, TransitionKind.OPENED, kind=IncidentKind.FENCING, state=IncidentState.RESOLVED, outcome=Outcome.NONE)])
+    assert value(registry, "hamon_incidents_resolved_total", cluster="pg", kind="fencing", outcome="none") == 1
+
+
+def test_a_failover_of_which_more_is_learned_when_it_is_over_is_counted_once() -> None:
+    metrics, registry = fresh()
+    over: dict[str, Any] = {"outcome": Outcome.SUCCEEDED, "service_down_seconds": 12.5, "service_restored_at": AT}
+    over["state"] = IncidentState.RESOLVED
+    steps = [step(1, TransitionKind.OPENED), step(2, TransitionKind.RESOLVED, **over), step(3, TransitionKind.RESOLVED, **over)]
+    metrics.recorded([], steps)
+    assert value(registry, "hamon_failovers_total", cluster="pg", planned="false", outcome="succeeded") == 1
+    assert value(registry, "hamon_service_down_seconds_count", cluster="pg", planned="false") == 1
 
 
 def test_events_are_counted_by_kind() -> None:
