@@ -1,4 +1,4 @@
-"""hamon beside a cluster, as an operator would run it, and all whom it tells: a mail server, a webhook, an SNMP manager."""
+"""hamon beside a cluster, as an operator would run it, and all whom it tells: a mail server, a webhook, an SNMP manager, a Prometheus."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -11,7 +11,9 @@ from typing import Any, ParamSpec, TypeVar
 from tests.cluster.cluster import Cluster
 from tests.cluster.configuration import COMMUNITY, MONITOR, TRAP_PORT, address
 from tests.cluster.happenings import Expected
+from tests.cluster.numbers import Numbers
 from tests.gateway.harness import CLUSTER, Gateway, eventually, now
+from tests.gateway.test_peers import prometheus
 from tests.notify.http_server import HttpServer, Request, http_server
 from tests.notify.mail_server import MailServer, Taken
 from tests.snmp.nms import AUTH, PRIV, Arrived, Nms, running, users
@@ -69,8 +71,8 @@ class Told:
 class Watch:
     """One hamon and its targets. `hamon` may be stopped, killed and started again; the targets go on."""
 
-    def __init__(self, cluster: Cluster, hamon: Gateway, server: MailServer, hook: HttpServer, nms: Nms) -> None:
-        self.cluster, self.hamon, self.server, self.hook, self.nms = cluster, hamon, server, hook, nms
+    def __init__(self, cluster: Cluster, hamon: Gateway, server: MailServer, hook: HttpServer, nms: Nms, numbers: Numbers) -> None:
+        self.cluster, self.hamon, self.server, self.hook, self.nms, self.numbers = cluster, hamon, server, hook, nms, numbers
 
     async def do(self, function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         """Do something to the cluster that takes a while; the targets listen meanwhile."""
@@ -146,4 +148,6 @@ async def watched(folder: Path, cluster: Cluster, **options: Any) -> AsyncIterat
             "heartbeat_seconds": 0,
         }
         await stack.enter_async_context(hamon)
-        yield Watch(cluster, hamon, server, hook, nms)
+        numbers = Numbers(await stack.enter_async_context(prometheus(folder / "prometheus", hamon.port)))
+        await numbers.is_scraping()
+        yield Watch(cluster, hamon, server, hook, nms, numbers)

@@ -209,7 +209,7 @@ def switchover_by_stop(cluster: Cluster, at: Roles) -> None:
     cluster.start(at.active)
 
 
-@happening("maintenance mode", Expected(kind=None, planned=True, redundancy_lost=False))
+@happening("maintenance mode", Expected(kind=None, planned=True))
 def maintenance(cluster: Cluster, at: Roles) -> None:
     cluster.on(at.active, "crm_attribute", "-t", "crm_config", "-n", "maintenance-mode", "-v", "true")
     time.sleep(6)

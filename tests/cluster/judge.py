@@ -5,6 +5,7 @@ from datetime import datetime
 
 from tests.cluster.beside import Incident, Told, Watch
 from tests.cluster.happenings import Expected, Happening, Roles
+from tests.cluster.numbers import misnumbered
 from tests.truth import brief, is_alarm, mains
 
 
@@ -13,9 +14,16 @@ def _name(kind: str) -> str:
 
 
 async def faults(
-    watch: Watch, happening: Happening, roles: Roles, incidents: Sequence[Incident], *, repeats_allowed: bool = False
+    watch: Watch,
+    happening: Happening,
+    roles: Roles,
+    since: datetime,
+    incidents: Sequence[Incident],
+    *,
+    repeats_allowed: bool = False,
+    was_restarted: bool = False,
 ) -> list[str]:
-    """Everything in which hamon fell short; empty: all is as it must be."""
+    """Everything in which hamon fell short of what happened since then, now that it is over; empty: all is as it must be."""
     expected = happening.expected
     found = []
     allowed = {expected.kind, *expected.also}
@@ -32,6 +40,15 @@ async def faults(
             found += _wrong(happening, roles, matching[0], incidents)
     for one in incidents:
         found += [f"{brief(one)}: {fault}" for fault in _misheard(one, watch.told(one), expected, repeats_allowed=repeats_allowed)]
+    found += await misnumbered(
+        watch.numbers,
+        expected,
+        since,
+        service=roles.service,
+        services=watch.cluster.services,
+        incidents=watch.hamon.incidents,
+        counts=not was_restarted,
+    )
     return found
 
 
@@ -53,6 +70,9 @@ def _wrong(happening: Happening, roles: Roles, main: Incident, incidents: Sequen
         compare("cause", (main["cause"] or {}).get("kind"), expected.cause)
     if expected.fenced is not None:
         compare("fenced", main["fenced"], [roles.of(expected.fenced)])
+    if expected.redundancy_lost:
+        compare("redundancy", main["redundancy"], True)
+        compare("the debt paid", main["redundancy_restored_at"] is not None, True)
     parts = {one["kind"] for one in incidents if one["part_of"] == main["key"]}
     if missing := expected.parts - parts:
         found.append(f"{main['kind']}: without its parts {sorted(missing)}; it has {sorted(parts)}")

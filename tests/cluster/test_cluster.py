@@ -10,6 +10,7 @@ from tests.cluster.beside import Watch, watched
 from tests.cluster.cluster import Cluster
 from tests.cluster.happenings import HAPPENINGS, Happening
 from tests.cluster.judge import delay, faults, noticed
+from tests.cluster.pages import the_debt_is_open, the_debt_is_paid
 from tests.gateway.harness import now
 from tests.truth import mains
 
@@ -45,10 +46,12 @@ async def test_everybody_hears_once_what_happened_and_once_that_it_is_over(watch
     roles = await watch.do(happenings.roles, watch.cluster)
     injured = now()
     await watch.do(happening.injure, watch.cluster, roles)
+    await the_debt_is_open(watch, happening, roles)
     await watch.do(watch.cluster.repair)
     incidents = await watch.over(since, happening.expected)
-    found = await faults(watch, happening, roles, incidents)
+    found = await faults(watch, happening, roles, since, incidents)
     assert not found, "\n".join(found)
+    await the_debt_is_paid(watch, happening, roles, incidents)
     for main in mains(incidents):
         if main["kind"] == happening.expected.kind:
             print(f"{happening.name}: noticed after {noticed(main, injured):.1f} s, told {delay(watch, main):.3f} s after the last message")

@@ -39,6 +39,7 @@ async def goes_right(
     injure: Callable[[Roles], Awaitable[object]],
     meanwhile: Callable[[], Awaitable[object]] = nothing,
     repeats_allowed: bool = False,
+    was_restarted: bool = False,
 ) -> None:
     """`injure` hamon (or what it hears), let it happen, do something `meanwhile`, and judge what came of it."""
     since = await watch.is_whole()
@@ -49,7 +50,7 @@ async def goes_right(
         await meanwhile()
     await watch.do(watch.cluster.repair)
     incidents = await watch.over(since, happening.expected)
-    found = await faults(watch, happening, roles, incidents, repeats_allowed=repeats_allowed)
+    found = await faults(watch, happening, roles, since, incidents, repeats_allowed=repeats_allowed, was_restarted=was_restarted)
     assert not found, "\n".join(found)
 
 
@@ -65,7 +66,7 @@ async def test_kill_9_in_the_middle_of_a_failover_loses_nothing(cluster: Cluster
             await watch.hamon.kill()
             await watch.hamon.start()
 
-        await goes_right(watch, POWER_LOSS, injure=as_it_is, meanwhile=kill, repeats_allowed=True)
+        await goes_right(watch, POWER_LOSS, injure=as_it_is, meanwhile=kill, repeats_allowed=True, was_restarted=True)
 
 
 @pytest.mark.full
