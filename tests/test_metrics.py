@@ -200,7 +200,8 @@ def test_a_failover_that_brought_no_service_back_is_counted_as_failed_and_has_no
 
 def test_an_incident_that_expires_is_counted_as_expired() -> None:
     metrics, registry = fresh()
-    metrics.recorded([], [step(2, TransitionKind.EXPIRED, state=IncidentState.EXPIRED, kind=IncidentKind.UNCLASSIFIED, outcome=Outcome.NONE)])
+    expired: dict[str, Any] = {"state": IncidentState.EXPIRED, "kind": IncidentKind.UNCLASSIFIED, "outcome": Outcome.NONE}
+    metrics.recorded([], [step(2, TransitionKind.EXPIRED, **expired)])
     assert value(registry, "hamon_incidents_resolved_total", cluster="pg", kind="unclassified", outcome="expired") == 1
 
 
