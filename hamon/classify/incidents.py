@@ -12,6 +12,7 @@ from hamon.classify import topology
 from hamon.classify.amiss import amiss
 from hamon.classify.attributes import Attributes
 from hamon.classify.compare import Watch
+from hamon.classify.controller import Controller
 from hamon.classify.debts import ages_passed, next_reminder
 from hamon.classify.departures import Departures
 from hamon.classify.effects import Effects
@@ -108,13 +109,23 @@ class Engine:
         )
         self._attributes = Attributes(self.state, settings, self._book, self._effects, self._membership)
         self._sources = Sources(self.state, settings, self._book)
+        self._controller = Controller(self.state, settings, self._book)
         self._polls = Polls(self.state, settings, self._book, self._departures, self._effects, self._marks, self._operations, self._fencing)
         self._watch = Watch(settings, last)
         self._whole_seconds = 0
         self._woke_at: datetime | None = None
         self._own = OwnRules(self.state, settings, self._book)
         self._own.use(own or Own())
-        groups = (self._marks, self._operations, self._fencing, self._membership, self._attributes, self._sources, self._own)
+        groups = (
+            self._marks,
+            self._operations,
+            self._fencing,
+            self._membership,
+            self._attributes,
+            self._sources,
+            self._controller,
+            self._own,
+        )
         self._handlers = {kind: handler for group in groups for kind, handler in group.handlers().items()}
 
     def use(self, own: Own) -> None:
@@ -145,6 +156,10 @@ class Engine:
         self._polls.learn(self._watch)
         for event in given:
             transitions += self._take(event, events)
+        self._controller.polled(snapshot)
+        if self._book.has_changes:
+            self.state.nothing_before = None
+            transitions += self._book.transitions(self._now(snapshot.status.at))
         if self._watch.accepted is not None:
             self._polls.judge(self._watch)
             at = self._now(snapshot.status.at)
@@ -329,6 +344,8 @@ class Engine:
             self._departures.limit(story, now)
         elif story.kind is IncidentKind.DAEMON_FAILED and story.recovered_at is not None:
             self._book.close(story, now, "stable again")
+        elif story.kind is IncidentKind.DC_CHANGED:
+            self._book.close(story, now, "the DC stays where it is")
         else:
             self._book.close(story, now, "no sign of recovery within the time in which one is expected", expired=True)
 

@@ -56,7 +56,6 @@ class Membership:
             EventKind.NODE_LEFT: self.left,
             EventKind.NODE_JOINED: self.node_joined,
             EventKind.SERVICE_STACK_STARTED: self.stack_started,
-            EventKind.DC_CHANGED: self.dc_changed,
             EventKind.QUORUM_LOST: self.quorum_lost,
             EventKind.QUORUM_ACQUIRED: self.quorum_acquired,
             EventKind.LINK_DOWN: self.link_down,
@@ -234,13 +233,6 @@ class Membership:
     def stack_started(self, event: Event) -> None:
         if event.node is not None:
             topology.node(self.state, event.node).stack_started_at = event.at
-
-    def dc_changed(self, event: Event) -> None:
-        if event.node is not None:
-            self.state.dc = event.node
-            topology.node(self.state, event.node)
-        elif event.detail.get("old") == self.state.dc:
-            self.state.dc = None
 
     def quorum_lost(self, event: Event) -> None:
         self.state.has_quorum = False

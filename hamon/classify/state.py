@@ -223,6 +223,9 @@ class PollMemory:
     """`constraint node` that keeps a resource away -> whether it came by itself, as by a rule: neither at first nor with a change."""
     changed_at: datetime | None = None
     """Of the configuration, by the last poll."""
+    no_dc_at: datetime | None = None
+    """The first of the unbroken row of polls without a DC; `no_dc_seen_at`: the last."""
+    no_dc_seen_at: datetime | None = None
     parts: dict[str, list[str]] = field(default_factory=dict)
     """Group or clone -> the primitives in it."""
     named: dict[str, list[str]] = field(default_factory=dict)
@@ -285,6 +288,9 @@ class State:
     """Attribute -> highest number seen: what a ping attribute shows when all is well."""
     marks: list[Mark] = field(default_factory=list)
     dc: str | None = None
+    last_dc: str | None = None
+    """The last one that was told, also while there is none."""
+    dc_changes: list[datetime] = field(default_factory=list)
     has_quorum: bool | None = None
     maintenance_at: datetime | None = None
     draft: list[Action] = field(default_factory=list)

@@ -236,6 +236,8 @@ def _variant(incident: Incident) -> str:
             case Outcome.NONE:
                 return f"headline.{incident.kind}.{'ongoing' if incident.state is IncidentState.OPEN else 'succeeded'}"
     done = incident.state is not IncidentState.OPEN or incident.outcome is Outcome.SUCCEEDED
+    if incident.kind is IncidentKind.DC_CHANGED and not incident.nodes:
+        return f"headline.dc_changed.{'found' if done else 'none'}"
     if done and incident.kind is IncidentKind.FENCING and not incident.fenced and incident.outcome is not Outcome.SUCCEEDED:
         return "headline.fencing.vain"
     return f"headline.{incident.kind}.{'closed' if done else 'open'}"

@@ -112,7 +112,9 @@ _ATTRIBUTE_CAUSES = frozenset(
         EventKind.DISK_ERROR,
     )
 )
-_NO_PREFACE = frozenset({"information", "cluster_stopped", "other", "unclassified", "switchover", "resource_failure", "fencing"})
+_NO_PREFACE = frozenset(
+    {"information", "dc_restless", "cluster_stopped", "other", "unclassified", "switchover", "resource_failure", "fencing"}
+)
 """Procedures that begin the same way when all is over."""
 
 
@@ -135,6 +137,8 @@ def procedure(incident: Incident) -> str:
                 return "standby_planned"
             case _:
                 pass
+    if incident.kind is IncidentKind.DC_CHANGED:
+        return "dc_restless" if incident.nodes else "dc_missing"
     moves = incident.kind in (IncidentKind.FAILOVER, IncidentKind.SWITCHOVER)
     under_way = incident.kind is IncidentKind.FAILOVER and incident.outcome is not Outcome.SUCCEEDED
     if (moves and incident.outcome is Outcome.FAILED) or (under_way and incident.state is IncidentState.OPEN):

@@ -13,7 +13,7 @@ from hamon.model.event import Event, EventKind
 from hamon.model.incident import Incident, IncidentKind, IncidentState
 from hamon.model.observation import Snapshot, Source
 from hamon.parse.cibadmin import read_cib
-from hamon.tell import cause_text
+from hamon.tell import cause_text, what
 from tests import peers
 from tests.cib import (
     FENCE,
@@ -287,6 +287,44 @@ def test_what_stops_without_a_word_about_its_ticket_is_an_outage_also_at_a_site_
     outcome = with_cib(Scene(0, site(True, runs=True)), Scene(12, site(True, runs=False)), until=90)
     [story] = outcome.incidents
     assert (story.kind, story.severity, story.planned) == ("service_down", "critical", None)
+
+
+def undecided() -> Cib:
+    cib = one_plus_one()
+    cib.dc = None
+    return cib
+
+
+def test_a_cluster_without_a_dc_for_a_minute_is_told_until_it_has_one() -> None:
+    outcome = film(Scene(0, one_plus_one()), Scene(10, undecided()), Scene(100, one_plus_one()), until=120)
+    [story] = outcome.incidents
+    assert (story.kind, story.severity, seconds(story)) == ("dc_changed", "major", (10, None, 100))
+    assert len(outcome.told) == 1
+    assert "decides nothing" in what(replace(story, state=IncidentState.OPEN), "en")
+    assert "DC 不在" in what(replace(story, state=IncidentState.OPEN), "ja")
+    from_the_start = film(Scene(0, undecided()), until=90).incidents
+    assert [item.kind for item in from_the_start] == ["dc_changed"]
+
+
+def test_an_election_is_no_news_nor_is_a_node_that_is_asked_besides_and_has_no_dc() -> None:
+    assert film(Scene(0, one_plus_one()), Scene(10, undecided()), Scene(65, one_plus_one()), until=120).incidents == []
+    polls = snapshots([Scene(0, one_plus_one())], until=120)
+    others = [replace(poll, path="two", beside=True) for poll in snapshots([Scene(0, undecided())], until=120)]
+    assert judge([poll for both in zip(polls, others, strict=True) for poll in both]).incidents == []
+
+
+def test_two_polls_without_a_dc_that_are_far_apart_are_no_row() -> None:
+    polls = snapshots([Scene(0, one_plus_one()), Scene(10, undecided())], until=300)
+    assert judge([*polls[:12], *polls[290:]]).incidents == []
+
+
+def test_a_dc_that_changes_again_and_again_is_told_once_and_closed_when_it_stays() -> None:
+    changes = [logged(60.0 * number, EventKind.DC_CHANGED, ("n1", "n2")[number % 2], old=("n2", "n1")[number % 2]) for number in range(6)]
+    few = judge(changes[:4], after=3600).incidents
+    assert few == [], "three changes"
+    [story] = judge(changes, after=3600).incidents
+    assert (story.kind, story.severity, story.nodes, seconds(story)) == ("dc_changed", "warning", ("n1", "n2"), (60, None, 900))
+    assert "again and again" in what(replace(story, state=IncidentState.OPEN), "en")
 
 
 # -- beside logs, and from several nodes

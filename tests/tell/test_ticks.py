@@ -135,6 +135,8 @@ CASES: dict[str, tuple[Incident, str]] = {
     "daemon died": (plain(IncidentKind.DAEMON_FAILED), "?.?"),
     "daemon stable": (over(plain(IncidentKind.DAEMON_FAILED)), "??x?"),
     "DC changed": (plain(IncidentKind.DC_CHANGED), "?"),
+    "no DC": (plain(IncidentKind.DC_CHANGED, nodes=()), "???."),
+    "a DC again": (over(plain(IncidentKind.DC_CHANGED, nodes=())), "???x"),
     "cluster started": (plain(IncidentKind.CLUSTER_STARTED), "?"),
     "cluster stopped": (plain(IncidentKind.CLUSTER_STOPPED, "node_stopped pm02", planned=True), "?."),
     "cluster started there again": (over(plain(IncidentKind.CLUSTER_STOPPED)), "?x"),
