@@ -6,8 +6,11 @@ import random
 
 import httpx
 import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
 
 from hamon.expose.ha_cluster import RoleNames
+from hamon.metrics import Metrics, Scraper
 from hamon.store.store import SqlStore
 from hamon.web.exposition import takes_gzip
 from tests.web.conftest import StillMetrics, application, browse
@@ -52,6 +55,17 @@ async def test_what_arrives_is_what_was_given(count: int, encoding: str, empty_h
     assert answer.headers["content-type"] == "text/plain; version=1.0.0"
     assert answer.headers["vary"] == "Accept-Encoding"
     assert (answer.headers.get("content-encoding") == "gzip") == (encoding == "gzip" and count > 10)
+
+
+@pytest.mark.parametrize(
+    "accept", ["application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1", "application/vnd.google.protobuf"]
+)
+async def test_whoever_asks_for_another_format_has_the_text_format_and_is_told_so(accept: str, empty_history: SqlStore) -> None:
+    metrics = Scraper(Metrics(CollectorRegistry(), "0.1.0"), empty_history, asyncio.get_running_loop(), 5)
+    async with browse(application(empty_history, metrics=metrics)) as client:
+        answer = await client.get("/metrics", headers={"Accept": accept})
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert "hamon_build_info" in {family.name for family in text_string_to_metric_families(answer.text)}
 
 
 async def test_a_large_exposition_is_one_gzip_stream(empty_history: SqlStore) -> None:
