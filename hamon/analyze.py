@@ -23,7 +23,7 @@ from hamon.classify.state import State
 from hamon.classify.traps import TrapMatcher
 from hamon.errors import HamonError, ParseError
 from hamon.model.event import Event, EventKind
-from hamon.model.incident import Incident, TimelineEntry, Transition
+from hamon.model.incident import Evidence, Incident, TimelineEntry, Transition
 from hamon.model.observation import LogChunk, Snapshot, SnmpVersion, Source, Tick, Trap
 from hamon.parse.forms import rewritten
 from hamon.parse.lines import head as line_head
@@ -32,6 +32,7 @@ from hamon.parse.trap import TrapMessage, decode, decode_scoped_pdu, decode_v3_h
 from hamon.recorded_files import COMPRESSED, UNREADABLE, opened, size
 from hamon.rules.schema import RuleSet
 from hamon.tell import document
+from hamon.tell.evidence import verdict_text
 from hamon.tell.headline import headline
 from hamon.tell.headline import what as headline_what
 from hamon.tell.report import story as story_text
@@ -549,6 +550,15 @@ def _entry(entry: TimelineEntry, language: str) -> dict[str, Any]:
     }
 
 
+def _evidence(item: Evidence, language: str) -> dict[str, Any]:
+    return {
+        "verdict": item.verdict.value,
+        "text": verdict_text(item, language, UTC),
+        "by": [_entry(entry, language) for entry in item.by],
+        "polled_at": _time(item.polled_at),
+    }
+
+
 def incident_json(incident: Incident, language: str) -> dict[str, Any]:
     """An incident as the contract wants it."""
     cause = incident.cause
@@ -574,6 +584,7 @@ def incident_json(incident: Incident, language: str) -> dict[str, Any]:
         "cause": None
         if cause is None
         else {"kind": cause.kind, "node": cause.node, "resource": cause.resource, "at": _time(cause.at), "text": cause.text},
+        "evidence": [_evidence(item, language) for item in incident.evidence],
         "sources": [source.value for source in incident.sources],
         "timeline": [_entry(entry, language) for entry in incident.timeline],
         "next_steps": list(next_steps(incident, language)),

@@ -125,7 +125,9 @@ INCIDENT = {
     "sources",
     "timeline",
     "next_steps",
+    "evidence",  # beside what is agreed: why it is held so
 }
+VERDICT = {"verdict", "text", "by", "polled_at"}
 CAUSE = {"kind", "node", "resource", "at", "text"}
 ENTRY = {"at", "node", "source", "event", "text", "raw"}
 EVENT = {"at", "kind", "node", "resource", "detail", "sources", "reported_by"}
@@ -168,6 +170,29 @@ def test_an_answer_has_exactly_the_agreed_keys_and_words(name: str, witnesses: s
         # A trap names no sender; which node has an address, only those tell that are about its own operations.
         assert event["reported_by"] or event["sources"] == ["trap"]
         assert all(re.fullmatch(r"[a-z]+\d+", reporter) for reporter in event["reported_by"])
+
+
+@every_witness
+@every_recording
+def test_every_verdict_names_what_decided_it(name: str, witnesses: str) -> None:
+    for incident in answer_from(name, witnesses)["incidents"]:
+        found = {item["verdict"]: item for item in incident["evidence"]}
+        assert len(found) == len(incident["evidence"])
+        for verdict, item in found.items():
+            assert set(item) == VERDICT
+            assert all(set(entry) == ENTRY and entry["raw"] and entry["source"] in sources_of(witnesses) for entry in item["by"])
+            unseen = verdict in ("planned_unknown", "side_unknown", "under_way", "failed") or incident["started_at"] is None
+            assert unseen or item["by"] or item["polled_at"], (brief(incident), verdict)
+        if incident["kind"] in ("failover", "switchover", "service_down", "standby_fault"):
+            word = {True: "planned", False: "unplanned", None: "planned_unknown"}[incident["planned"]]
+            assert word in found, brief(incident)
+            assert found.keys() & {"on_active", "on_standby"}, brief(incident)
+        if incident["kind"] in ("failover", "switchover") and incident["outcome"] == "succeeded":
+            assert {entry["node"] for entry in found["moved"]["by"]} <= {incident["to_node"]}
+        if incident["kind"] == "local_recovery":
+            assert "recovered_in_place" in found
+        if incident["kind"] == "interconnect_degraded":
+            assert "link_down" in found
 
 
 @every_witness

@@ -9,10 +9,12 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from hamon.classify import topology
+from hamon.classify.evidence import first_entry
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import LEFT, Action, Mark, Move, State, Story
 from hamon.classify.stories import DEPARTURES, Book
-from hamon.model.incident import IncidentKind, IncidentState, Notice, Outcome, Severity
+from hamon.model.event import EventKind
+from hamon.model.incident import IncidentKind, IncidentState, Notice, Outcome, Severity, TimelineEntry
 from hamon.model.observation import Source
 
 # Stories that are faults of the node that they name.
@@ -543,6 +545,8 @@ class Departures:
         # An operation that fails on the way makes a fail-over of planned work.
         planned = False if faults or story.hinted or (marks and story.stumbled) else True if marks else None
         story.planned = planned
+        if (decided := self._decided_by(story, faults, marks)) or planned is None:
+            story.decided = decided
         for mark in marks if planned else ():
             if mark.entry is not None and mark.at >= begin - self.settings.story_window:
                 self.book.put(story, mark.entry)
@@ -550,6 +554,15 @@ class Departures:
         if planned is False and story.kind is IncidentKind.FAILOVER and story.settle_at is not None and story.to_node is not None:
             self.book.tell(story, Notice.OPENING)
         self.book.changed(story, "weighed")
+
+    def _decided_by(self, story: Story, faults: list[Story], marks: list[Mark]) -> list[TimelineEntry]:
+        """The events that speak for a fault, then those that speak for planned work."""
+        first = [first_entry(fault) for fault in sorted(faults, key=lambda fault: fault.started_at or fault.detected_at)]
+        if story.hinted and not faults:
+            first = [next((entry for entry in story.timeline if entry.event is EventKind.FAILOVER_STARTED), None)]
+        elif not faults and story.stumbled:
+            first = [next((entry for entry in story.timeline if entry.event is EventKind.OPERATION_FAILED), None)]
+        return [entry for entry in (*first[:2], *(mark.entry for mark in marks[:2])) if entry is not None]
 
     def _set_kind(self, story: Story) -> None:
         nowhere = bool(story.moves) and all(

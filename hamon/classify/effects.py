@@ -6,7 +6,7 @@ from hamon.classify import topology
 from hamon.classify.departures import Departures
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import State, Story
-from hamon.classify.stories import DEPARTURES, Book, explains, is_split
+from hamon.classify.stories import DEPARTURES, Book, entry_of, explains, is_split
 from hamon.model.event import Event
 from hamon.model.incident import Cause, IncidentKind, IncidentState, Notice, Severity
 
@@ -157,6 +157,7 @@ class Effects:
             settle=self.settings.settle,
             cause=Cause(kind=event.kind, node=name, at=event.at, text=event.raw),
         )
+        story.decided = [entry_of(event)]
         story.reasons = topology.hindrances(self.state, name)
 
     def protect_standby(self, at: datetime) -> None:

@@ -16,6 +16,7 @@ from hamon.classify.controller import Controller
 from hamon.classify.debts import ages_passed, next_reminder
 from hamon.classify.departures import Departures
 from hamon.classify.effects import Effects
+from hamon.classify.evidence import sided
 from hamon.classify.facts import Facts
 from hamon.classify.fencing import Fencing
 from hamon.classify.hearsay import completed, is_unchanged, node_of_host
@@ -28,7 +29,7 @@ from hamon.classify.polls import Polls
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.sources import Sources
 from hamon.classify.state import State, Story
-from hamon.classify.stories import DEPARTURES, Book, is_split
+from hamon.classify.stories import DEPARTURES, Book, entry_of, is_split
 from hamon.model.cluster import ClusterStatus, ClusterView
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Notice, Outcome, Severity, Transition
@@ -54,6 +55,18 @@ _PREPARING = frozenset(
     }
 )
 """Events that by themselves change nothing about who could take over."""
+
+_SHOWING = frozenset(
+    {
+        EventKind.RESOURCE_STARTED,
+        EventKind.RESOURCE_PROMOTED,
+        EventKind.RESOURCE_MIGRATED,
+        EventKind.OPERATION_SUCCEEDED,
+        EventKind.PLAN,
+        EventKind.FAILOVER_SUMMARY,
+    }
+)
+"""Events that tell where a resource is."""
 
 _STANDBY_REASONS = frozenset(
     {
@@ -202,6 +215,8 @@ class Engine:
         self._book.forced = forced
         if (handler := self._handlers.get(event.kind)) is not None:
             handler(event)
+        if event.resource is not None and event.kind in _SHOWING:
+            self._shown(event)
         if event.kind is EventKind.NODE_LOST:
             self._membership.judge_claims(event)
             self._operations.lost_late(event)
@@ -218,6 +233,17 @@ class Engine:
             self.state.nothing_before = min(self.state.nothing_before, event.at + self._soonest)
         self.state.last_event_at = max(event.at, self.state.last_event_at or event.at)
         return self._book.transitions(self._now(event.at))
+
+    def _shown(self, event: Event) -> None:
+        """Remember what told where a resource serves; the same again tells nothing."""
+        item = self.state.resources.get(event.resource or "")
+        if item is None:
+            return
+        serving = topology.active_nodes(item)
+        places = (event.detail.get("from"), event.detail.get("to")) if event.kind is EventKind.PLAN else (event.node,)
+        place = next((str(place) for place in places if place in serving), None)
+        if place is not None and (item.shown is None or item.shown.node != place):
+            item.shown = replace(entry_of(event), node=place)
 
     @property
     def polled(self) -> ClusterStatus | None:
@@ -354,6 +380,8 @@ class Engine:
         story.settle_at = None
         if story.part_of is not None:
             return
+        if story.side == "unknown":
+            sided(self.state, self.settings, story)  # what failed there has told meanwhile that it was there
         node = story.nodes[0] if story.nodes else None
         if story.kind in (IncidentKind.NODE_LOST, IncidentKind.DAEMON_FAILED) and node is not None:
             self._membership.daemon_or_node(node)

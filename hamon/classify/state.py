@@ -59,6 +59,8 @@ class Resource:
     """Its last start or promotion: traps of the stop before it may come late."""
     told_at: dict[str, datetime] = field(default_factory=dict)
     """Node -> the latest stamp of traps about it there: what is older came late, and is over."""
+    shown: TimelineEntry | None = None
+    """The event that told where it serves."""
     surveyed: bool = False
     """A poll told what kind it is: nothing need be guessed."""
 
@@ -160,6 +162,12 @@ class Story:
     """A start or promotion failed on the way."""
     reminded_at: datetime | None = None
     """Up to when people were reminded that redundancy is still missing; what it was old enough for before is not told again."""
+    decided: list[TimelineEntry] = field(default_factory=list)
+    """The events that decided whether it was planned."""
+    side: str = ""
+    """Of its node, when it opened: active, standby or unknown; empty: nobody asks."""
+    side_by: list[TimelineEntry] = field(default_factory=list)
+    side_polled_at: datetime | None = None
     sequence: int = 0
     recorded: bool = False
     pending_notice: Notice | None = None

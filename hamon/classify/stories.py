@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from hamon.classify.amiss import amiss, concerning
 from hamon.classify.debts import debt_since
+from hamon.classify.evidence import evidence, sided
 from hamon.classify.own_changes import is_suppressed, severity_of
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import State, Story
@@ -194,6 +195,7 @@ class Book:
         )
         if self.silent_before is not None and at < self.silent_before:
             story.reminded_at = self.silent_before  # history: only what it grows old enough for from now on is worth a word
+        sided(self.state, self.settings, story)
         self.state.stories.append(story)
         self._open.append(story)
         self.take_the_beginning(story)
@@ -480,6 +482,7 @@ class Book:
             reasons=tuple(story.reasons),
             debt_since=debt_since(story),
             cause=story.cause,
+            evidence=evidence(story),
             sources=tuple(sorted({*story.sources, *(entry.source for entry in timeline)})),
             timeline=timeline,
             told=story.told,

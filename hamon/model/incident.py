@@ -117,6 +117,36 @@ class TimelineEntry:
     reported_by: tuple[str, ...] = ()
 
 
+class Judgement(StrEnum):
+    """What was held of an incident where it could have been otherwise."""
+
+    PLANNED = "planned"
+    UNPLANNED = "unplanned"
+    PLANNED_UNKNOWN = "planned_unknown"
+    ON_ACTIVE = "on_active"
+    ON_STANDBY = "on_standby"
+    SIDE_UNKNOWN = "side_unknown"
+    NODE_LOST = "node_lost"
+    NODE_STOPPED = "node_stopped"
+    MOVED = "moved"
+    RECOVERED_IN_PLACE = "recovered_in_place"
+    FAILED = "failed"
+    UNDER_WAY = "under_way"
+    FENCED_BY_CLUSTER = "fenced_by_cluster"
+    FENCED_BY_PERSON = "fenced_by_person"
+    LINK_DOWN = "link_down"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """A verdict and the events that decided it, the first first. Without any: nothing speaks for another verdict, or only the poll at
+    `polled_at` showed it."""
+
+    verdict: Judgement
+    by: tuple[TimelineEntry, ...] = ()
+    polled_at: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnWords:
     """What an incident of the user's own says in one language, with its fields filled in."""
@@ -164,6 +194,7 @@ class Incident:
     reasons: tuple[str, ...] = ()
     debt_since: datetime | None = None
     cause: Cause | None = None
+    evidence: tuple[Evidence, ...] = ()
     sources: tuple[Source, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
     told: bool = False

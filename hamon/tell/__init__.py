@@ -3,6 +3,7 @@
 The law: any incident, with any field missing, gives words; every line of them is printable, and the first line is bounded.
 """
 
+from hamon.tell.evidence import decider_text, evidence_text, verdict_text
 from hamon.tell.headline import (
     cause_text,
     concerns_redundancy,
@@ -49,10 +50,12 @@ __all__ = [
     "clean",
     "concerns_redundancy",
     "debt_age",
+    "decider_text",
     "down_text",
     "duration",
     "entry_text",
     "event_name",
+    "evidence_text",
     "has",
     "headline",
     "incident_name",
@@ -80,6 +83,7 @@ __all__ = [
     "summary",
     "tagged",
     "timeline_text",
+    "verdict_text",
     "what",
     "without_repetition",
 ]

@@ -12,6 +12,7 @@ from importlib.resources import files
 
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome, TimelineEntry
 from hamon.tell.chain import BY_PEOPLE, CONSEQUENCES, DECISIONS, downtime, gap_text, merged, only_polls, phases
+from hamon.tell.evidence import RAW_LIMIT, decider_text, verdict_text
 from hamon.tell.headline import cause_text, concerns_redundancy, down_text, is_down, protection_text, redundancy_text, summary, what
 from hamon.tell.steps import next_steps
 from hamon.tell.timeline import entry_text, lines, most_telling, without_repetition
@@ -172,6 +173,9 @@ def _incident(number: int, incident: Incident, parts: Sequence[Incident], subjec
     yield Table((), _facts(incident, tell))
     yield Heading(3, tell.say("chain"))
     yield from _chain(incident, parts, entries, tell)
+    if incident.evidence:
+        yield Heading(3, phrase("evidence.title", tell.language))
+        yield from _verdicts(incident, tell)
     yield Heading(3, tell.say("downtime"))
     yield from _downtime(incident, entries, subject.polled_at, tell)
     if concerns_redundancy(incident):
@@ -227,6 +231,15 @@ def _chain(incident: Incident, parts: Sequence[Incident], entries: Sequence[Time
     if parts:
         yield Paragraph(tell.say("parts"))
         yield Items(_bounded([summary(part, tell.language) for part in parts if not _denied(part, parts)], CHAIN_LIMIT, tell))
+
+
+def _verdicts(incident: Incident, tell: _Teller) -> Iterator[Block]:
+    """Each verdict, and below it the events that decided it, with their original lines."""
+    for item in incident.evidence:
+        yield Paragraph(verdict_text(item, tell.language, tell.zone))
+        told = [(decider_text(entry, tell.language, tell.zone), clean(entry.raw, RAW_LIMIT)) for entry in item.by]
+        if told:
+            yield Items([f"{words} – {raw}" if raw else words for words, raw in told])
 
 
 def _denied(part: Incident, parts: Sequence[Incident]) -> bool:

@@ -3,6 +3,7 @@
 from datetime import tzinfo
 
 from hamon.model.incident import Incident, Notice, Transition, TransitionKind
+from hamon.tell.evidence import evidence_text
 from hamon.tell.headline import cause_text, concerns_redundancy, debt_age, headline, reasons_text, redundancy_text, tagged
 from hamon.tell.steps import next_steps
 from hamon.tell.timeline import entries_text, most_telling, without_repetition
@@ -63,6 +64,8 @@ def story(incident: Incident, language: str, zone: tzinfo, *, limit: int = TIMEL
     sections = [_section("report.cause", cause_text(incident, language), language)]
     if concerns_redundancy(incident):
         sections.append(_section("report.redundancy", redundancy_text(incident, language), language))
+    if told := evidence_text(incident, language, zone):
+        sections.append(_section("evidence.title", told, language))
     sections += [
         f"{phrase('report.title', language, label=title)}\n{timeline}",
         _section("report.next_steps", "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1)), language),

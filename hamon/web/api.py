@@ -20,6 +20,7 @@ from hamon.model.incident import (
     Incident,
     IncidentKind,
     IncidentState,
+    Judgement,
     Notice,
     Outcome,
     Severity,
@@ -184,6 +185,27 @@ class CauseAnswer(Answer):
     text: str
 
 
+class EntryAnswer(Answer):
+    at: datetime
+    node: str | None
+    resource: str | None
+    source: Source
+    event: EventKind
+    detail: dict[str, Scalar]
+    text: str
+    raw: str
+    reported_by: tuple[str, ...]
+
+
+class EvidenceAnswer(Answer):
+    """Why the incident is held to be what it is."""
+
+    verdict: Judgement
+    text: str
+    by: list[EntryAnswer] = Field(description="The events that decided it; empty: nothing spoke for another verdict.")
+    polled_at: datetime | None = Field(description="The poll that showed it, where no event told it.")
+
+
 class IncidentAnswer(Answer):
     key: str
     cluster: str
@@ -214,18 +236,6 @@ class IncidentAnswer(Answer):
     )
     cause: CauseAnswer | None
     sources: tuple[Source, ...]
-
-
-class EntryAnswer(Answer):
-    at: datetime
-    node: str | None
-    resource: str | None
-    source: Source
-    event: EventKind
-    detail: dict[str, Scalar]
-    text: str
-    raw: str
-    reported_by: tuple[str, ...]
 
 
 class TransitionAnswer(Answer):
@@ -259,6 +269,7 @@ class WholeIncidentAnswer(IncidentAnswer):
     redundancy_text: str
     next_steps: tuple[str, ...] = Field(description="The texts of `steps`; what is done has a tick in front.")
     steps: list[StepAnswer]
+    evidence: list[EvidenceAnswer]
     timeline: list[EntryAnswer]
     parts: list[IncidentAnswer]
     transitions: list[TransitionAnswer]
@@ -508,6 +519,15 @@ def routes(store: Store, views: Views, clock: Clock, settings: Mapping[str, Clus
             redundancy_text=tell.redundancy_text(found, language),
             next_steps=tell.next_steps(found, language, now),
             steps=[StepAnswer(text=step.text, done=step.done) for step in tell.steps(found, language, now)],
+            evidence=[
+                EvidenceAnswer(
+                    verdict=item.verdict,
+                    text=tell.verdict_text(item, language, UTC),
+                    by=[_entry(entry, language) for entry in item.by],
+                    polled_at=item.polled_at,
+                )
+                for item in found.evidence
+            ],
             timeline=[_entry(entry, language) for entry in found.timeline],
             parts=[_incident(part, language) for part in await store.parts(cluster, key)],
             transitions=[TransitionAnswer.model_validate(step) for step in await store.transitions(cluster, key)],

@@ -22,7 +22,7 @@ from hamon.expose.state import State, state
 from hamon.model.cluster import ClusterView, NodeState, ServiceView, SourceView
 from hamon.model.delivery import Delivery, DeliveryState
 from hamon.model.event import EventKind
-from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome, Severity, TimelineEntry
+from hamon.model.incident import Evidence, Incident, IncidentKind, IncidentState, Outcome, Severity, TimelineEntry
 from hamon.ports import EventFilter, IncidentFilter, Store, Views
 from hamon.web.api import amiss_now, debts_of, entry_of, known, older_than, polled_at
 from hamon.web.report import FORMS, file_name, subject_of, written
@@ -113,6 +113,9 @@ class Words:
 
     def listed(self, names: Sequence[str]) -> str:
         return tell.listed(names, self.language) or ""
+
+    def verdict(self, item: Evidence) -> str:
+        return tell.verdict_text(item, self.language, self.zone)
 
     def reasons(self, incident: Incident) -> str:
         return tell.reasons_text(incident, self.language)

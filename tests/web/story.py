@@ -10,9 +10,11 @@ from hamon.model.delivery import Delivery, DeliveryState
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import (
     Cause,
+    Evidence,
     Incident,
     IncidentKind,
     IncidentState,
+    Judgement,
     Notice,
     Outcome,
     Severity,
@@ -134,6 +136,10 @@ FAILOVER = Incident(
         resource="prmPg",
         at=START,
         text="Result of monitor operation for prmPg on pm01: error (stopped by hand)",
+    ),
+    evidence=(
+        Evidence(verdict=Judgement.UNPLANNED, by=TIMELINE[:1]),
+        Evidence(verdict=Judgement.ON_ACTIVE, polled_at=START),
     ),
     sources=(Source.LOG,),
     timeline=TIMELINE,

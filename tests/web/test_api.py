@@ -23,6 +23,10 @@ async def test_an_incident_is_given_whole(client: httpx.AsyncClient) -> None:
     assert [step["sequence"] for step in answer["transitions"]] == [1, 2]
     assert {delivery["state"] for delivery in answer["deliveries"]} == {"sent", "failed"}
     assert answer["next_steps"]
+    unplanned, active = answer["evidence"]
+    assert (unplanned["verdict"], unplanned["text"]) == ("unplanned", "計画外と判定: 先に故障が発生している")
+    assert [entry["raw"] for entry in unplanned["by"]] == [FAILOVER.timeline[0].raw]
+    assert (active["verdict"], active["by"], active["polled_at"]) == ("on_active", [], answer["started_at"])
 
 
 async def test_debts_are_given_with_age_and_reasons(client: httpx.AsyncClient) -> None:

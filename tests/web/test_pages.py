@@ -72,6 +72,16 @@ async def test_the_overview_tells_the_failover_at_once(client: httpx.AsyncClient
         assert words in text
 
 
+async def test_the_page_of_an_incident_says_why_it_is_held_so_with_the_lines(client: httpx.AsyncClient) -> None:
+    text = (await read(client, incident_path(FAILOVER))).text
+    for words in (
+        "Why it is held so",
+        "Unplanned: a fault came first 2026-11-22 11:10:21 pm01 log monitor of prmPg failed: error",
+        "It hit the active node: the service was there (as polls up to 2026-11-22 11:10:21 show)",
+    ):
+        assert words in text
+
+
 async def test_the_overview_speaks_japanese_when_asked(history: SqlStore) -> None:
     async with browse(application(history), language="ja,en;q=0.5") as client:
         text = (await read(client, "/")).text
