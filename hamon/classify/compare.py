@@ -209,6 +209,8 @@ class Watch:
         """Whether another node, which still answers, calls this one lost as this one does it."""
         for other in self._reporters.values():
             if other.contradicts is not None and other.contradicts == status.reporter and other.at is not None:
+                if other.status is not None and other.status.reporter is not None and _is_online(status, other.status.reporter):
+                    continue  # they are one cluster again; that one was only not asked since
                 interval = other.at - other.previous if other.previous is not None else _INTERVAL
                 if status.at - other.at <= interval * _SILENT_INTERVALS:
                     return True

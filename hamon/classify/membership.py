@@ -227,12 +227,17 @@ class Membership:
         for story in self._book.open_stories():
             # A node that was off has started its daemons anew; of one that was only cut off nothing is known of them.
             is_anew = was_fenced and story.kind is IncidentKind.DAEMON_FAILED
+            if is_split(story) and node.name in story.nodes and all(topology.node(self.state, end).member for end in story.nodes):
+                self._book.close(story, event.at, "they are one cluster again")
             if (story.kind in _FAILURES or is_anew) and node.name in story.nodes:
                 self._book.close(story, event.at, "the node joined again")
 
     def stack_started(self, event: Event) -> None:
-        if event.node is not None:
-            topology.node(self.state, event.node).stack_started_at = event.at
+        if event.node is None:
+            return
+        node = topology.node(self.state, event.node)
+        if event.source is not Source.POLL or node.member is not True:  # a poll tells of a start that is over by then
+            node.stack_started_at = event.at
 
     def quorum_lost(self, event: Event) -> None:
         self.state.has_quorum = False
@@ -243,7 +248,10 @@ class Membership:
             return  # a node that boots has no quorum yet
         # A trap of quorum tells a change, which a node that only begins does not have.
         is_known = self.state.dc is not None or event.source is Source.TRAP
-        if self._book.find(IncidentKind.QUORUM_LOST, "") is None and is_known:
+        if (known := self._book.find(IncidentKind.QUORUM_LOST, "")) is not None:
+            if event.node is not None and event.node not in known.nodes:
+                known.nodes.append(event.node)  # where nobody sees another one, each loses it
+        elif is_known:
             story = self._book.open(
                 IncidentKind.QUORUM_LOST,
                 "",
@@ -258,6 +266,8 @@ class Membership:
 
     def quorum_acquired(self, event: Event) -> None:
         self.state.has_quorum = True
+        if event.node is not None:
+            topology.node(self.state, event.node).stack_started_at = None  # its start is over: what it loses from now on, it had
         if (story := self._book.find(IncidentKind.QUORUM_LOST, "")) is not None:
             self._book.close(story, event.at, "quorum acquired")
 
@@ -330,6 +340,10 @@ class Membership:
         if event.detail.get("link") is None or (pair := self._pair(event)) is None:
             return
         link = str(event.detail["link"])
+        for story in self._book.open_stories():
+            if is_split(story) and event.source is not Source.POLL and _same_pair(_ends(story), pair):
+                self._book.add(story, event)
+                self._book.close(story, event.at, "a link between them is up again")
         for pending in list(self.state.links):
             if pending.link == link and _same_pair(pending.pair, pair):
                 if event.source is Source.POLL and event.at <= max(entry.at for entry in pending.entries):

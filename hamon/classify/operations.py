@@ -148,6 +148,8 @@ class Operations:
             self._effects.join_effect(story, node)
             if story.part_of is None and (failed := self._book.find(IncidentKind.STOP_FAILED, subject)) is not None:
                 self._book.make_part(story, failed)
+            if story.part_of is None and (quorum := self._book.find(IncidentKind.QUORUM_LOST, "")) is not None:
+                self._book.make_part(story, quorum)  # nothing may be started, and nobody be fenced
             if story.part_of is None and node:
                 self._effects.join_ended(story, node)
 

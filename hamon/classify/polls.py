@@ -18,7 +18,7 @@ from hamon.classify.operations import Operations
 from hamon.classify.services import Candidate, Hindrance, Reason, Service, Services, find
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import LEFT, Mark, Move, Node, PolledService, State, Story
-from hamon.classify.stories import DEPARTURES, Book
+from hamon.classify.stories import DEPARTURES, Book, is_split
 from hamon.model.cluster import ClusterStatus, NodeStatus, Role
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, IncidentKind, IncidentState, Outcome, Severity, TimelineEntry
@@ -725,6 +725,10 @@ class Polls:
         item = watch.surveyed.get((story.resources or [""])[0])
         return item is None or not (item.blocked if story.kind is IncidentKind.RESOURCE_BLOCKED else item.unmanaged)
 
+    def _is_one(self, story: Story, watch: Watch, status: ClusterStatus) -> bool:
+        """Whether nodes between which all links were cut see one another again; a poll shows single links by their own words."""
+        return is_split(story) and all(self._is_settled(f"member {name}", status.at) for name in story.nodes)
+
     def _has_quorum(self, story: Story, watch: Watch, status: ClusterStatus) -> bool:
         return status.has_quorum is True
 
@@ -752,6 +756,7 @@ class Polls:
         IncidentKind.FAILCOUNT_THRESHOLD: _is_below,
         IncidentKind.RESOURCE_BLOCKED: _is_free,
         IncidentKind.RESOURCE_UNMANAGED: _is_free,
+        IncidentKind.INTERCONNECT_DEGRADED: _is_one,
         IncidentKind.QUORUM_LOST: _has_quorum,
         IncidentKind.FENCE_DEVICE_FAILED: _is_running,
         IncidentKind.MOVE_CONSTRAINT_LEFT: _is_gone,

@@ -1,11 +1,12 @@
 """Snapshot to snapshot: events of the polls of a real cluster (Pacemaker 2.1.5)."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from hamon.classify.compare import Watch
 from hamon.classify.settings import ClusterSettings
+from hamon.model.cluster import ClusterStatus, NodeStatus
 from hamon.model.event import Event, EventKind
 from hamon.model.observation import Snapshot, Source
 from tests.snapshots import NAMES, snapshots
@@ -74,3 +75,26 @@ def test_a_watch_goes_on_from_the_last_status_of_an_earlier_run() -> None:
     second = Watch(ClusterSettings(name="c"), first.known)
     events += [event for snapshot in seen[half:] for event in second.see(snapshot)]
     assert [(event.kind, event.node, event.resource) for event in events] == [(event.kind, event.node, event.resource) for event in whole]
+
+
+def asked(node: str, seconds: float, *online: str, dc: str, beside: bool = False) -> Snapshot:
+    at = datetime(2026, 11, 25, 17, tzinfo=UTC) + timedelta(seconds=seconds)
+    nodes = tuple(NodeStatus(name=name, id=str(number), online=name in online) for number, name in enumerate(("pm01", "pm02"), 1))
+    status = ClusterStatus(at=at, reporter=node, dc=dc, has_quorum=True, nodes=nodes)
+    return Snapshot(cluster="c", collector="state", status=status, digest="", received_at=at, path=node, beside=beside)
+
+
+def test_a_node_that_called_the_other_lost_contradicts_no_more_when_that_one_sees_both() -> None:
+    """It is asked only while there is doubt: its last two answers may be far apart, and the last of them old."""
+    watch = Watch(ClusterSettings(name="c"))
+    for snapshot in (
+        asked("pm02", -600, "pm01", "pm02", dc="pm01", beside=True),
+        asked("pm01", 0, "pm01", "pm02", dc="pm01"),
+        asked("pm01", 10, "pm01", dc="pm01"),
+        asked("pm02", 10.1, "pm02", dc="pm02", beside=True),
+        asked("pm01", 12, "pm01", dc="pm01"),
+    ):
+        watch.see(snapshot)
+    assert watch.accepted is None  # of two that call each other lost either may be the one that goes on
+    watch.see(asked("pm01", 20, "pm01", "pm02", dc="pm01"))
+    assert watch.accepted is not None

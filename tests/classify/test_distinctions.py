@@ -295,6 +295,57 @@ def test_quorum_lost_while_serving_is_critical() -> None:
     assert [item.state for item in cluster.incidents] == [IncidentState.RESOLVED]
 
 
+def test_a_node_that_just_came_up_loses_a_quorum_that_it_had() -> None:
+    cluster = running().log("""
+    10:00:00 pm01 corosync: Corosync Cluster Engine 3.1.7 starting up
+    10:00:01 pm01 controld: No quorum
+    10:00:20 pm01 controld: Quorum acquired
+    10:01:00 pm01 controld: Quorum lost
+    """)
+    assert [item.kind for item in cluster.until("10:01:30").main] == [IncidentKind.QUORUM_LOST]
+
+
+NO_QUORUM = """
+10:00:00 pm01 controld: Quorum lost
+10:00:00 pm02 controld: Quorum lost
+10:00:01 pm01 schedulerd: Actions: Stop       prmEx             (                pm01 )  due to no quorum
+10:00:01 pm01 schedulerd: Actions: Stop       prmPg             (                pm01 )  due to no quorum
+10:00:01 pm01 schedulerd: Actions: Stop       fence1            (                pm02 )  due to no quorum (blocked)
+10:00:01 pm01 schedulerd: Calculated transition 9, saving inputs in /var/lib/pacemaker/pengine/pe-input-9.bz2
+10:00:01 pm01 controld: State transition S_POLICY_ENGINE -> S_TRANSITION_ENGINE
+10:00:02 pm01 controld: Result of stop operation for prmPg on pm01: ok
+10:00:03 pm01 controld: Result of stop operation for prmEx on pm01: ok
+10:00:03 pm01 controld: State transition S_TRANSITION_ENGINE -> S_IDLE
+"""
+
+
+def test_a_service_that_is_stopped_for_want_of_quorum_is_one_outage_that_nobody_planned() -> None:
+    cluster = running().log(NO_QUORUM).until("10:01:00")
+    (down,) = cluster.main
+    assert (down.kind, down.planned, down.outcome) == (IncidentKind.SERVICE_DOWN, False, Outcome.FAILED)
+    assert down.cause is not None
+    assert down.cause.kind == "quorum_lost"
+    assert sorted(cluster.parts_of(down)) == ["quorum_lost", "resource_blocked"]
+
+
+def test_two_nodes_that_were_cut_from_each_other_are_one_cluster_again_when_a_link_is_up() -> None:
+    cluster = (
+        running()
+        .log("""
+    10:00:00 pm01 corosync: link: host: 2 link: 0 is down
+    10:00:00 pm02 corosync: link: host: 1 link: 0 is down
+    10:00:03 pm01 controld: Node pm02 state is now lost
+    10:00:03 pm02 controld: Node pm01 state is now lost
+    """)
+        .until("10:01:00")
+    )
+    (split,) = [item for item in cluster.incidents if item.kind is IncidentKind.INTERCONNECT_DEGRADED]
+    assert split.state is IncidentState.OPEN
+    cluster.log("10:02:00 pm01 corosync: link: host: 2 link: 0 is up")
+    (split,) = [item for item in cluster.incidents if item.kind is IncidentKind.INTERCONNECT_DEGRADED]
+    assert split.state is IncidentState.RESOLVED
+
+
 # -- what was there before
 
 

@@ -123,7 +123,9 @@ class Gateway:
             sections.setdefault(name.replace("__", "."), {}).update(values)
         self.sections = sections
         self.process: Process | None = None
-        self._client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=10)
+        # The server closes a connection after 5 idle seconds; one that is used at that moment would break.
+        limits = httpx.Limits(keepalive_expiry=2)
+        self._client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=10, limits=limits)
 
     # -- the process
 
