@@ -39,6 +39,8 @@ _REMEMBERED = 500
 """Entries of the fencing history."""
 _LAG = timedelta(milliseconds=500)
 """How far the configuration and state of one node may be behind those of another."""
+_LOOKS_APART = timedelta(seconds=2)
+"""Two looks at a link that are closer together than this are one (taxonomy 8.9)."""
 _INTERVAL = timedelta(seconds=2)
 """Between two polls, where only one was seen."""
 _SILENT_INTERVALS = 1.5
@@ -89,8 +91,11 @@ class _Reporter:
     status: ClusterStatus | None = None
     at: datetime | None = None
     previous: datetime | None = None
-    links: Mapping[tuple[str, str], LinkStatus] | None = None
+    links: dict[tuple[str, str], bool] | None = None
+    """Whether each link is connected, by two looks in a row."""
     links_at: datetime | None = None
+    links_doubted: dict[tuple[str, str], tuple[datetime, datetime]] = field(default_factory=dict)
+    """Link that is otherwise than was known -> the first look that showed it, and the one before."""
     contradicts: str | None = None
     """Node that it calls lost while that node says the same of this one."""
 
@@ -143,11 +148,7 @@ class Watch:
         self.accepted = None
         name = snapshot.path or status.reporter or snapshot.collector
         reporter = self._reporters.setdefault(name, _Reporter())
-        changes = list(self._links(reporter, status))
-        since = reporter.links_at
-        if status.links is not None:
-            reporter.links_at = status.links_at or status.at
-        events = self._events(changes, snapshot, since or status.at)
+        events = self._links(reporter, snapshot)
         if not is_usable(status):
             self._note_start(status)
             if name == self._lead:
@@ -430,25 +431,29 @@ class Watch:
 
     # -- links
 
-    def _links(self, reporter: _Reporter, status: ClusterStatus) -> Iterator[Change]:
+    def _links(self, reporter: _Reporter, snapshot: Snapshot) -> list[Event]:
+        """Links that two looks in a row show otherwise than before: they went down or came up when the first one saw it."""
+        status = snapshot.status
         if status.links is None:
-            return
+            return []
+        at = status.links_at or status.at
+        before, reporter.links_at = reporter.links_at or at, at
         now = {(link.link, link.peer or link.peer_id or ""): link for link in status.links if not link.is_local}
-        then, reporter.links = reporter.links, now
-        if then is None:
-            return
+        known, doubted = reporter.links or {}, reporter.links_doubted
+        reporter.links = {key: known.get(key, link.connected) for key, link in now.items()}
+        events: list[Event] = []
+        for key in [key for key in doubted if key not in now]:
+            del doubted[key]
         for key, link in now.items():
-            old = then.get(key)
-            if old is not None and old.connected != link.connected:
-                yield Change(
-                    kind=EventKind.LINK_UP if link.connected else EventKind.LINK_DOWN,
-                    rule="poll-link",
-                    text=f"link {link.link} to {link.peer or link.peer_id or 'the others'}: {link.text or _link_words(link)}",
-                    rank=Rank.AFTER if link.connected else Rank.LOST,
-                    node=status.reporter,
-                    detail={"link": link.link, "peer": link.peer, "peer_id": link.peer_id, "address": link.address},
-                    stamp=status.links_at,
-                )
+            if reporter.links[key] == link.connected:
+                doubted.pop(key, None)
+                continue
+            first, last_known = doubted.setdefault(key, (at, before))
+            if at - first >= _LOOKS_APART:
+                del doubted[key]
+                reporter.links[key] = link.connected
+                events += [replace(event, at=first) for event in self._events([_link_change(link, status)], snapshot, last_known)]
+        return events
 
     # -- from changes to events
 
@@ -541,6 +546,17 @@ def _between(stamp: datetime | None, before: datetime, after: datetime) -> datet
 
 def _node_change(kind: EventKind, rule: str, node: NodeStatus, words: str, rank: int) -> Change:
     return Change(kind=kind, rule=rule, text=f"Node {node.name}: {words}", rank=rank, node=node.name)
+
+
+def _link_change(link: LinkStatus, status: ClusterStatus) -> Change:
+    return Change(
+        kind=EventKind.LINK_UP if link.connected else EventKind.LINK_DOWN,
+        rule="poll-link",
+        text=f"link {link.link} to {link.peer or link.peer_id or 'the others'}: {link.text or _link_words(link)}",
+        rank=Rank.AFTER if link.connected else Rank.LOST,
+        node=status.reporter,
+        detail={"link": link.link, "peer": link.peer, "peer_id": link.peer_id, "address": link.address},
+    )
 
 
 def _link_words(link: LinkStatus) -> str:

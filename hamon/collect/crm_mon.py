@@ -37,6 +37,8 @@ PROBE_SECONDS = 60.0
 """How often the nodes that need not be asked are asked nevertheless: whether they could be when it matters."""
 NUDGED_APART = 5.0
 """Companions are asked at once after an event too, but not more often than this."""
+LOOK_TWICE = 3.0
+"""A link counts as down by two looks: the second one does not wait for its turn."""
 FRESH = 3.0
 """A part that could not be asked again for so many intervals is no longer shown."""
 LOOK_AGAIN = 600.0
@@ -378,7 +380,10 @@ class CrmMon:
                 continue
             before = tool.part
             await self._ask_companion(node, companion, tool, names)
-            is_new = is_new or (before is None) != (tool.part is None) or (tool.part is not None and lasting(tool.part) != lasting(before))  # type: ignore[arg-type]
+            is_other = (before is None) != (tool.part is None) or (tool.part is not None and lasting(tool.part) != lasting(before))  # type: ignore[arg-type]
+            if is_other and companion is Companion.LINKS:
+                tool.due = min(tool.due, loop.time() + LOOK_TWICE)
+            is_new = is_new or is_other
         if is_new:
             content = repr([(companion, lasting(tool.part)) for companion, tool in node.tools.items() if tool.part is not None])
             node.parts_digest = blake2b(content.encode(), digest_size=16).hexdigest()

@@ -509,6 +509,30 @@ def test_a_link_that_polls_show_down_while_its_peer_is_a_member_is_an_interconne
     assert list(found.told) == [fault.key]
 
 
+def looked_at(seconds: float, every: float, *, until: float, down: range) -> list[Snapshot]:
+    """Links that are looked at every so many seconds from a time on; `down`: numbers of looks that show the second one down."""
+    found = []
+    for poll in snapshots((Scene(0, one_plus_one()),), until=until):
+        look = max(0, int(((poll.status.at - START).total_seconds() - seconds) // every))
+        [poll] = linked([poll], down=range(1 if look in down else 0))
+        found.append(replace(poll, status=replace(poll.status, links_at=START + timedelta(seconds=seconds + look * every))))
+    return found
+
+
+@pytest.mark.parametrize("every", [1.0, 30.0])
+def test_a_link_that_one_look_shows_down_is_no_fault(every: float) -> None:
+    assert with_events(looked_at(0, every, until=150, down=range(2, 3))).incidents == []
+
+
+def test_a_link_that_is_looked_at_every_30_s_is_down_by_the_second_look_since_the_first() -> None:
+    found = with_events(looked_at(0, 30, until=240, down=range(2, 5)))
+    (fault,) = found.mains
+    assert (fault.kind, seconds(fault)) == (IncidentKind.INTERCONNECT_DEGRADED, (60.0, None, 150.0))
+    [down, up] = [event for event in found.events if event.kind in (EventKind.LINK_DOWN, EventKind.LINK_UP)]
+    assert down.detail["after"] == (START + timedelta(seconds=30)).isoformat(timespec="milliseconds")
+    assert up.at == START + timedelta(seconds=150)
+
+
 def test_the_links_of_a_node_that_is_lost_are_no_fault_of_their_own() -> None:
     fenced = ("n2",)
     scenes = (Scene(0, one_plus_one()), Scene(11, one_plus_one().node("n2", "unclean")), Scene(15, stopped_node(), fenced))

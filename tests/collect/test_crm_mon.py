@@ -291,6 +291,27 @@ async def test_the_tools_beside_crm_mon_are_asked_on_the_same_node_and_what_chan
         assert [view.path for view in it.collector.views()] == ["pm01", "pm01: links"]
 
 
+async def test_a_link_that_is_otherwise_than_before_is_looked_at_again_before_its_turn(tmp_path: Path) -> None:
+    shows(tmp_path, GOOD)
+    cfgtool = tmp_path / "corosync-cfgtool"
+    looks = tmp_path / "looks"
+    # The first look finds it connected, each later one not.
+    cfgtool.write_text(f"#!/bin/sh\necho >> {looks}\n[ $(wc -l < {looks}) -gt 1 ] && exec cat {tmp_path}/down\nexec cat {tmp_path}/up\n")
+    cfgtool.chmod(0o755)
+    (tmp_path / "up").write_bytes(LINKS % b"connected")
+    (tmp_path / "down").write_bytes(LINKS % b"disconnected")
+    async with polling({"pm01": [str(tmp_path / "crm_mon")]}, **QUIET | {"links": {"interval_seconds": 600}}) as it:
+        await it.inbox.until(lambda: any(snapshot.status.links for snapshot in it.snapshots))
+        it.collector.nudge()
+        await it.inbox.until(
+            lambda: len({snapshot.status.links_at for snapshot in it.snapshots if snapshot.status.links}) >= 3, timeout_seconds=60
+        )
+    shown = {snapshot.status.links_at: snapshot.status.links for snapshot in it.snapshots if snapshot.status.links}
+    times = sorted(at for at in shown if at is not None)
+    assert [any(link.connected for link in shown[at] or () if not link.is_local) for at in times[:3]] == [True, False, False]
+    assert 2 <= (times[2] - times[1]).total_seconds() < 60
+
+
 async def test_a_tool_that_fails_is_shown_and_holds_nothing_up(tmp_path: Path) -> None:
     shows(tmp_path, GOOD)
     program(tmp_path, "sys.stderr.write('Cannot initialize CMAP service: permission denied\\n'); sys.exit(1)", "corosync-quorumtool")
