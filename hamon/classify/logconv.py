@@ -75,6 +75,7 @@ _PLAIN: Mapping[str, str] = {
     "daemon-forked-2": "10-1",
     "daemon-killed": "10-3",
     "daemon-killed-1": "10-3",
+    "daemon-killed-2": "10-3",
     "daemon-gave-up": "10-7",
     "daemon-gave-up-3": "10-7",
     "dc-set": "13-2",
@@ -86,6 +87,7 @@ _PLAIN: Mapping[str, str] = {
     "fencing-requested": "21-1",
     "fencing-requested-1": "21-1",
     "fencing-gave-up": "21-4",
+    "fencing-gave-up-1": "21-4",
 }
 _DONE = {"start": "started", "stop": "stopped", "promote": "promoted", "demote": "demoted"} | {
     name: name.replace("migrate", "migrated") for name in ("migrate_to", "migrate_from")
@@ -229,6 +231,7 @@ class Converter:
             "corosync-stopped": self._corosync_stops,
             "daemon-exited": self._exited,
             "daemon-exited-1": self._exited,
+            "daemon-exited-2": self._exited,
             "daemon-fatal": self._exited,
             "daemon-fatal-1": self._exited,
             "daemon-panic": self._exited,
@@ -236,6 +239,7 @@ class Converter:
             "node-state": self._node_state,
             "node-state-notice": self._node_state,
             "node-state-1": self._node_state,
+            "node-state-2": self._node_state,
             "node-vanished": self._node_vanished,
             "dc-unset": self._dc_unset,
             "controller-state": self._controller_state,
@@ -253,10 +257,13 @@ class Converter:
             "plan-action-1": self._planned,
             "plan-leave": self._planned,
             "fencing-result": self._fenced,
+            "fencing-result-1": self._fenced,
             "fence-device-asked": self._device_asked,
             "fence-device-asked-1": self._device_asked,
+            "fence-device-asked-2": self._device_asked,
             "fence-device-result": self._device_result,
             "fence-device-result-1": self._device_result,
+            "fence-device-result-2": self._device_result,
         }
         self._rules: dict[str, list[Rule]] = {}
         for rule in rules.rules:
@@ -305,6 +312,9 @@ class Converter:
     def _exited(self, line: LogLine, rule: Rule, found: re.Match[str]) -> Iterable[Message]:
         fields = found.groupdict()
         rc = {"daemon-fatal": "100", "daemon-fatal-1": "100", "daemon-panic": "255", "daemon-panic-1": "255"}.get(rule.id, fields.get("rc"))
+        if rc is None:  # the older of two wordings
+            fields |= {"pid": fields["pid2"]}
+            rc = fields["rc2"]
         yield _message(line, "10-6" if rc == "0" else "10-2", fields | {"rc": rc})
 
     def _node_state(self, line: LogLine, _rule: Rule, found: re.Match[str]) -> Iterable[Message]:

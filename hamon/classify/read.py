@@ -6,7 +6,7 @@ Rules name it with `read = "..."`.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hamon.model.event import EventKind
 from hamon.parse.results import OCF, RUNNING, Result, read_result
@@ -77,6 +77,10 @@ def operation_result(reading: Reading) -> Reading | None:
     if (found := re.search(r"\bnode=([^,)\s]+)", details)) and reading.node is None:
         reading.node = found[1]
     result = read_result(_text(rctext or text or text2 or text3), int(_text(number)) if number is not None else None)
+    if number is None and (found := re.search(r"\bstatus=(\d+)", details)) and result.status is None:
+        result = replace(result, rc=None, status=_EXECUTION.get(int(found[1]), "error"))
+    if operation == "monitor" and interval is not None and int(_text(interval)) == 0:  # a probe
+        return None
     if operation in _SILENT or result.status in ("cancelled", "pending"):
         return None
     good = RUNNING if operation == "monitor" else frozenset({0, 190, 191})
@@ -91,6 +95,10 @@ def operation_result(reading: Reading) -> Reading | None:
     return reading
 
 
+_WORDS = {rc: word for word, rc in reversed(OCF.items())}
+"""The oldest word for each return code."""
+
+
 def operation_unexpected(reading: Reading) -> Reading | None:
     detail = reading.detail
     operation, got, expected = _text(detail.get("operation")), _text(detail.pop("got", None)), detail.pop("expected", None)
@@ -98,6 +106,9 @@ def operation_unexpected(reading: Reading) -> Reading | None:
     if operation in _SILENT or (operation == "monitor" and interval == 0):  # interval 0: a probe
         return None
     result = read_result(got)
+    if (rc := _integer(detail.pop("rc", None))) is not None and result.status in (None, "error"):
+        result = read_result(_WORDS.get(rc, got), rc)
+        expected = _WORDS.get(_integer(expected) or 0, _text(expected))
     detail.update(_failed(operation, result) | {"interval": interval, "expected": expected})
     for key in ("transition", "action_id", "call"):
         detail.pop(key, None)
@@ -119,6 +130,7 @@ def attribute(reading: Reading) -> Reading | None:
     """A node attribute: most are just that; some are how Pacemaker counts failures, asks for a stop, or sets standby."""
     detail = reading.detail
     name = _text(detail.get("attribute"))
+    here: dict[str, Value] = {"here": detail["here"]} if "here" in detail else {}
     old, new = (None if _text(detail.get(key)) in ABSENT else _text(detail.get(key)) for key in ("old", "new"))
     detail["old"], detail["new"] = old, new
     detail.pop("settype", None)
@@ -128,13 +140,13 @@ def attribute(reading: Reading) -> Reading | None:
     if (count := _FAIL_COUNT.match(name)) is not None:
         reading.kind = EventKind.FAIL_COUNT_CHANGED
         reading.resource = without_instance(count["resource"])
-        reading.detail = {"value": new, "operation": count["operation"], "old": old}
+        reading.detail = {"value": new, "operation": count["operation"], "old": old} | here
         return reading
     if name == "shutdown":
         if new in (None, "0"):
             return None
         reading.kind = EventKind.SHUTDOWN_REQUESTED
-        reading.detail = {"requested_at": new}
+        reading.detail = {"requested_at": new, **here}
     elif name in ("standby", "maintenance"):
         on = is_true(new)
         reading.kind = {
@@ -143,7 +155,7 @@ def attribute(reading: Reading) -> Reading | None:
             ("maintenance", True): EventKind.MAINTENANCE_ON,
             ("maintenance", False): EventKind.MAINTENANCE_OFF,
         }[(name, on)]
-        reading.detail = {"lifetime": "reboot"}
+        reading.detail = {"lifetime": "reboot", **here}
     return reading
 
 
@@ -180,8 +192,11 @@ def fencing_result(reading: Reading) -> Reading | None:
 
 def daemon_exit(reading: Reading) -> Reading | None:
     detail = reading.detail
-    rc = int(_text(detail.get("rc")) or 0)
+    rc2, pid2 = detail.pop("rc2", None), detail.pop("pid2", None)  # of another wording in the same rule
+    rc = int(_text(detail.get("rc") or rc2) or 0)
     detail["rc"] = rc
+    if pid2 is not None:
+        detail["pid"] = int(_text(pid2))
     detail.pop("text", None)
     if rc == 0:
         reading.kind = EventKind.DAEMON_STOPPED
@@ -203,8 +218,8 @@ _ROLE = {
 def plan_action(reading: Reading) -> Reading | None:
     """`a -> b`, `Role a`, `Role1 -> Role2 node`, `Role1 a -> Role2 b`: nodes and roles before and after."""
     detail = reading.detail
-    details = _text(detail.pop("details", None))
-    blocked = detail.pop("blocked", None)
+    details, _, why = _text(detail.pop("details", None)).partition(" - ")
+    blocked = detail.pop("blocked", None) or "blocked" in why
     left, arrow, right = (part.strip() for part in details.partition("->"))
     from_role, from_node = _role_and_node(left)
     to_role, to_node = _role_and_node(right) if arrow else (from_role, from_node)

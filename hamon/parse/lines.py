@@ -96,7 +96,7 @@ def parse_line(line: str, stamps: Stamps, likely: int | None = None) -> LogLine:
         extended = ""
         if form <= _DETAIL_1:
             text, _, extended = text.partition(" |")
-        if daemon.startswith("pacemaker") and (function := _FUNCTION.match(text)) is not None:
+        if daemon.startswith("pacemaker") and (function := _FUNCTIONS.match(text)) is not None:
             text = text[function.end() :]
         return LogLine(
             at=stamps.read(fields["date"]),
@@ -153,8 +153,9 @@ class Head:
     """The daemon's name as the tag has it."""
 
 
-_FUNCTION = re.compile(r"[a-z]\w*_\w*: ")
-"""Older releases put the name of a function before the text."""
+_FUNCTION = re.compile(r"(?:[a-z]\w*_\w*|main|stage\d|Log(?:Node)?Actions): ")
+"""Older releases put the name of a function before the text, the oldest also that of the function that asked for it."""
+_FUNCTIONS = re.compile(rf"(?:{_FUNCTION.pattern}){{1,2}}")
 
 
 def without_level(place: Head, words: list[bytes]) -> Head:
@@ -162,9 +163,14 @@ def without_level(place: Head, words: list[bytes]) -> Head:
     at = place.level_word
     if place.form == SYSLOG and at < len(words) and words[at].decode("ascii", "replace") not in _LEVEL_WORDS:
         place = replace(place, level_word=-1, text_word=at)
-    text = words[place.text_word] if place.text_word < len(words) else b""
-    if place.daemon.startswith("pacemaker") and text.endswith(b":") and _FUNCTION.match(text.decode("ascii", "replace") + " "):
-        return replace(place, text_word=place.text_word + 1)
+    if place.daemon.startswith("pacemaker"):
+        functions = 0
+        for text in words[place.text_word : place.text_word + 2]:
+            if not (text.endswith(b":") and _FUNCTION.match(text.decode("ascii", "replace") + " ")):
+                break
+            functions += 1
+        if functions:
+            return replace(place, text_word=place.text_word + functions)
     return place
 
 

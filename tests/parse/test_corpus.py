@@ -61,7 +61,7 @@ PACEMAKER = [case for case in NATIVE if of_pacemaker(case)]
 def test_a_line_of_the_detail_log_tells_the_same(case: Case) -> None:
     syslog = parts(_SYSLOG, case)
     daemon, text = syslog["tag"].partition("[")[0], re.sub(r"^\s*notice: ", "", syslog["rest"]).replace("#011", "\t").rstrip()
-    if case.folder == "pacemaker-1.1":
+    if case.folder.startswith("pacemaker-1."):
         line = f"Nov 22 10:52:22 [105] {syslog['host']} {daemon:>10}:   notice: some_function:\t{text} | call=12 more=(x)"
     else:
         line = f"Nov 22 10:52:22.856 {syslog['host']} {daemon:<20}[105] (some_function) \tnotice: {text} | call=12 more=(x)"
