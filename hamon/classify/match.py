@@ -403,8 +403,8 @@ def _text_words(words: Sequence[bytes], place: Head) -> tuple[bytes, bytes]:
 def _event(chunk: LogChunk, at: datetime, host: str, instance: str | None, raw: str, offset: int, rule: str, reading: Reading) -> Event:
     reporter = chunk.node or (host if host != UNKNOWN_HOST else None)
     kind, node, detail = reading.kind, reading.node, reading.detail
-    here = detail.pop("here", False)  # a rule may say that its lines are about the node that writes them
-    if node is None and (here or kind in _LOCAL) and "node_ids" not in detail and "node_id" not in detail:
+    here = detail.pop("here", kind in _LOCAL)  # a rule may say whether its lines are about the node that writes them
+    if node is None and here and "node_ids" not in detail and "node_id" not in detail:
         node = reporter
     return Event(
         at=at,
