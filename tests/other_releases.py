@@ -78,27 +78,31 @@ def _oldest_plan(found: re.Match[str]) -> str:
     action, details = found["action"], _old_roles(" ".join(found["details"].split()))
     if action in ("Move", "Recover", "Restart", "Reload") and details.split()[0] not in ("Master", "Slave"):
         details = f"Started {details}"
-    elif action == "Stop":
-        details = details.split()[-1]
-    elif action == "Start":
+    elif action == "Stop" and details.startswith("Master "):
+        action, details = "Demote", f"Master -> Stopped {details.split()[-1]}"
+    elif action in ("Stop", "Start"):
         details = details.split()[-1]
     return f"LogActions: {action:<7} {found['resource']}\t({details})"
 
 
 def _unexpected(found: re.Match[str]) -> str:
-    got, expected = (_OLD_RESULTS.get(found[name], found[name]) for name in ("got", "expected"))
+    got = _OLD_RESULTS.get(found["got"], found["got"])
     if found["interval"] != "0":
         return f"process_graph_event: Detected action (3.17) {found['key']}.25={got}: failed"
-    rcs = (_RC.get(found["expected"], 0), _RC.get(found["got"], 1))
-    status = "Timed Out" if "imed out" in got or "Timed Out" in got else "Error"
-    return f"status_from_rc: Action 12 ({found['key']}) on {found['node']} failed (target: {rcs[0]} vs. rc: {rcs[1]}): {status} {expected[:0]}".rstrip()
+    expected, rc = _RC.get(found["expected"], 0), _RC.get(found["got"], 1)
+    status = "Timed Out" if "Timed Out" in got else "Error"
+    return f"status_from_rc: Action 12 ({found['key']}) on {found['node']} failed (target: {expected} vs. rc: {rc}): {status}"
 
 
 _RESULT = r"^Result of (?P<operation>[\w-]+) operation for (?P<resource>\S+) on (?P<node>\S+?): (?P<result>.+)$"
-_UNEXPECTED = r"^Transition -?\d+ action -?\d+ \((?P<key>\S+_(?P<interval>\d+)) on (?P<node>\S+)\): expected '(?P<expected>[^']*)' but got '(?P<got>[^']*)'"
+_UNEXPECTED = (
+    r"^Transition -?\d+ action -?\d+ \((?P<key>\S+_(?P<interval>\d+)) on (?P<node>\S+)\): "
+    r"expected '(?P<expected>[^']*)' but got '(?P<got>[^']*)'"
+)
 _PLAN = r"^Actions: (?P<action>[A-Z]\S+) +(?P<resource>\S+) +\( *(?P<details>.*?) *\)(?P<why>.*)$"
 _PEER = (
-    r"^Peer (?P<node>\S+) was(?P<negated> not)? terminated \((?P<action>\w+)\) by (?P<by>.+?) on behalf of (?P<client>[^@]+)@(?P<origin>\S+): (?P<result>.+)$"
+    r"^Peer (?P<node>\S+) was(?P<negated> not)? terminated \((?P<action>\w+)\) by (?P<by>.+?) "
+    r"on behalf of (?P<client>[^@]+)@(?P<origin>\S+): (?P<result>.+)$"
 )
 _FENCED = r"^Operation '(?P<action>\w+)' targeting (?P<node>\S+) by (?P<by>.+?) for (?P<client>[^@]+)@(?P<origin>\S+): (?P<result>.+)$"
 _ATTRIBUTE = r"^Setting (?P<attribute>.+?)\[(?P<node>[^\]]+)\](?: in \w+)?: (?P<old>.*?) -> (?P<new>.*)$"
@@ -142,102 +146,122 @@ _OLD_NODES: Sequence[tuple[str, Say | str | None]] = (
     (r"^Unexpected result \((.+?)\) was recorded for (\S+) of (\S+) on (\S+) at .*", r"Processing failed op \2 for \3 on \4: \1 (1)"),
     (r"^Requesting local execution of probe operation for (\S+) on \S+$", r"Performing key=12:3:0:6f0bb6a2 op=\1_monitor_0"),
     (r"^Requesting local execution of (\S+) operation for (\S+) on \S+$", r"Performing key=12:3:0:6f0bb6a2 op=\2_\1_0"),
-    (r"^Respawning (\S+) subdaemon after unexpected exit", lambda found: f"Respawning failed child process: {_OLD_NAMES.get(found[1], found[1])}"),
+    (
+        r"^Respawning (\S+) subdaemon after unexpected exit",
+        lambda found: f"Respawning failed child process: {_OLD_NAMES.get(found[1], found[1])}",
+    ),
     (r"^Initiating controller shutdown sequence", None),
 )
 
+_SENTENCES: Mapping[str, Sequence[tuple[str, Say | str | None]]] = {
+    "1.1.10": (
+        (_RESULT, _oldest_result),
+        (_UNEXPECTED, _unexpected),
+        (r"^Actions: Fence .*", None),
+        (_PLAN, _oldest_plan),
+        (r"^\* Shutdown (\S+)", r"stage6: Scheduling Node \1 for shutdown"),
+        (r"^Leave +(.*)$", lambda found: f"LogActions: Leave   {_old_roles(found[1])}"),
+        (r"^Calculated transition (\d+).*saving inputs in (\S+)", r"process_pe_message: Calculated Transition \1: \2"),
+        (r"^State transition (\S+) -> (\S+).*", r"do_state_transition: State transition \1 -> \2 [ input=I_X cause=C_Y origin=z ]"),
+        (
+            r"^Node (\S+) state is now (lost|member)",
+            r"crm_update_peer_state: pcmk_quorum_notification: Node \1[7] - state is now \2 (was x)",
+        ),
+        (r"^Cluster node (\S+) is now (.*)", r"peer_update_callback: \1 is now \2"),
+        (
+            r"^Cluster node (\S+) will be fenced: .*",
+            r"pe_fence_node: Node \1 will be fenced because the node is no longer part of the cluster",
+        ),
+        (r"^Quorum (acquired|lost)", r"pcmk_quorum_notification: Membership 1234: quorum \1 (1)"),
+        (r"^Requesting fencing \((\w+)\) of node (\S+)", r"te_fence_node: Executing \1 fencing operation (31) on \2 (timeout=60000)"),
+        (
+            _PEER,
+            lambda found: (
+                f"tengine_stonith_notify: Peer {found['node']} was{found['negated'] or ''} terminated ({found['action']}) by "
+                f"{_nobody(found, '<anyone>')} for {found['origin']}: {_errno(found)} (ref=0a1b2c3d-109b) by client {found['client']}"
+            ),
+        ),
+        (
+            _FENCED,
+            lambda found: (
+                f"remote_op_done: Operation {found['action']} of {found['node']} by {_nobody(found, '<no-one>')} for "
+                f"{found['client']}@{found['origin']}.0a1b2c3d: {_errno(found)}"
+            ),
+        ),
+        (
+            r"^Requesting that (\S+) perform '(\w+)' action targeting (\S+).*",
+            r"call_remote_stonith: Requesting that \1 perform op \2 \3 for crmd.1 (60s)",
+        ),
+        (r"^Initiating (\S+) operation (\S+)( locally)? on (\S+)", r"te_rsc_command: Initiating action 12: \1 \2 on \4"),
+        (_ATTRIBUTE, _sent_update),
+        (r"^Removing all \S+ attributes", None),
+        (r"^Transition -?\d+ aborted", None),
+        (r"^(?:\+\+|--|\+) ", None),
+        (
+            r"^(?P<process>\S+)\[(\d+)\] terminated with signal (\d+).*",
+            lambda found: f"pcmk_child_exit: Child process {_process(found)} terminated with signal {found[3]} (pid={found[2]}, core=0)",
+        ),
+        (
+            r"^(?P<process>\S+)\[(\d+)\] exited with status (\d+) \((.*)\)$",
+            lambda found: f"pcmk_child_exit: Child process {_process(found)} ({found[2]}) exited: {found[4]} ({found[3]})",
+        ),
+        *_OLD_NODES,
+    ),
+    "1.1.18": (
+        (_RESULT, _numbered_result),
+        (_UNEXPECTED, _unexpected),
+        (r"^Actions: (Fence .*)", r" * \1"),
+        (
+            _PLAN,
+            lambda found: (
+                f" * {found['action']:<10} {found['resource']}     ( {_old_roles(' '.join(found['details'].split()))} ) {found['why']}"
+            ),
+        ),
+        (r"^Leave +(.*)$", lambda found: f"Leave   {_old_roles(found[1])}"),
+        (_ATTRIBUTE, _atomic),
+        (
+            _PEER,
+            lambda found: (
+                f"Peer {found['node']} was{found['negated'] or ''} terminated ({found['action']}) by {_nobody(found, '<anyone>')} "
+                f"on behalf of {found['client']}: {_errno(found)}"
+            ),
+        ),
+        (
+            _FENCED,
+            lambda found: (
+                f"Operation {found['action']} of {found['node']} by {_nobody(found, '<no-one>')} for "
+                f"{found['client']}@{found['origin']}.0a1b2c3d: {_errno(found)}"
+            ),
+        ),
+        (
+            r"^Requesting that (\S+) perform '(\w+)' action targeting (\S+).*",
+            r"Requesting that '\1' perform op '\3 \2' for crmd.1 (60s)",
+        ),
+        (
+            r"^(?P<process>\S+)\[(\d+)\] terminated with signal (\d+).*",
+            lambda found: f"The {_process(found)} process ({found[2]}) terminated with signal {found[3]} (core=0)",
+        ),
+        (
+            r"^(?P<process>\S+)\[(\d+)\] exited with status (\d+) \((.*)\)$",
+            lambda found: f"The {_process(found)} process ({found[2]}) exited: {found[4]} ({found[3]})",
+        ),
+        *_OLD_NODES,
+    ),
+    "3.0": (
+        (_RESULT, _newest_result),
+        (
+            _UNEXPECTED,
+            lambda found: found[0].replace(f"got '{found['got']}'", f"got '{_NEW_RESULTS.get(found['got'], found['got'])}'"),
+        ),
+        (r"^Requesting fencing \((\w+)\) of node (\S+)", r"Requesting fencing (\1) targeting node \2"),
+        (r"^Stonith/shutdown of", "Fencing/shutdown of"),
+        (r"^Setting (\S+?)\[([^\]]+)\]: ", r"Setting \1[\2] in instance_attributes: "),
+        (r"^Respawning (\S+) subdaemon after unexpected exit", r"Respawning subdaemon \1 after unexpected exit"),
+        (r"^Operation ('\w+' targeting .*): OK \(complete\)", r"Operation \1: OK (Done)"),
+    ),
+}
 RELEASES: Mapping[str, Sequence[tuple[re.Pattern[str], Say | str | None]]] = {
-    release: [(re.compile(pattern), say) for pattern, say in sentences]
-    for release, sentences in {
-        "1.1.10": (
-            (_RESULT, _oldest_result),
-            (_UNEXPECTED, _unexpected),
-            (r"^Actions: Fence .*", None),
-            (_PLAN, _oldest_plan),
-            (r"^\* Shutdown (\S+)", r"stage6: Scheduling Node \1 for shutdown"),
-            (r"^Leave +(.*)$", lambda found: f"LogActions: Leave   {_old_roles(found[1])}"),
-            (r"^Calculated transition (\d+).*saving inputs in (\S+)", r"process_pe_message: Calculated Transition \1: \2"),
-            (r"^State transition (\S+) -> (\S+).*", r"do_state_transition: State transition \1 -> \2 [ input=I_X cause=C_Y origin=z ]"),
-            (r"^Node (\S+) state is now (lost|member)", r"crm_update_peer_state: pcmk_quorum_notification: Node \1[7] - state is now \2 (was x)"),
-            (r"^Cluster node (\S+) is now (.*)", r"peer_update_callback: \1 is now \2"),
-            (r"^Cluster node (\S+) will be fenced: .*", r"pe_fence_node: Node \1 will be fenced because the node is no longer part of the cluster"),
-            (r"^Quorum (acquired|lost)", r"pcmk_quorum_notification: Membership 1234: quorum \1 (1)"),
-            (r"^Requesting fencing \((\w+)\) of node (\S+)", r"te_fence_node: Executing \1 fencing operation (31) on \2 (timeout=60000)"),
-            (
-                _PEER,
-                lambda found: (
-                    f"tengine_stonith_notify: Peer {found['node']} was{found['negated'] or ''} terminated ({found['action']}) by "
-                    f"{_nobody(found, '<anyone>')} for {found['origin']}: {_errno(found)} (ref=0a1b2c3d-109b) by client {found['client']}"
-                ),
-            ),
-            (
-                _FENCED,
-                lambda found: (
-                    f"remote_op_done: Operation {found['action']} of {found['node']} by {_nobody(found, '<no-one>')} for "
-                    f"{found['client']}@{found['origin']}.0a1b2c3d: {_errno(found)}"
-                ),
-            ),
-            (r"^Requesting that (\S+) perform '(\w+)' action targeting (\S+).*", r"call_remote_stonith: Requesting that \1 perform op \2 \3 for crmd.1 (60s)"),
-            (r"^Initiating (\S+) operation (\S+)( locally)? on (\S+)", r"te_rsc_command: Initiating action 12: \1 \2 on \4"),
-            (_ATTRIBUTE, _sent_update),
-            (r"^Removing all \S+ attributes", None),
-            (r"^Transition -?\d+ aborted", None),
-            (r"^(?:\+\+|--|\+) ", None),
-            (
-                r"^(?P<process>\S+)\[(\d+)\] terminated with signal (\d+).*",
-                lambda found: f"pcmk_child_exit: Child process {_process(found)} terminated with signal {found[3]} (pid={found[2]}, core=0)",
-            ),
-            (
-                r"^(?P<process>\S+)\[(\d+)\] exited with status (\d+) \((.*)\)$",
-                lambda found: f"pcmk_child_exit: Child process {_process(found)} ({found[2]}) exited: {found[4]} ({found[3]})",
-            ),
-            *_OLD_NODES,
-        ),
-        "1.1.18": (
-            (_RESULT, _numbered_result),
-            (_UNEXPECTED, _unexpected),
-            (r"^Actions: (Fence .*)", r" * \1"),
-            (_PLAN, lambda found: f" * {found['action']:<10} {found['resource']}     ( {_old_roles(' '.join(found['details'].split()))} ) {found['why']}"),
-            (r"^Leave +(.*)$", lambda found: f"Leave   {_old_roles(found[1])}"),
-            (_ATTRIBUTE, _atomic),
-            (
-                _PEER,
-                lambda found: (
-                    f"Peer {found['node']} was{found['negated'] or ''} terminated ({found['action']}) by {_nobody(found, '<anyone>')} "
-                    f"on behalf of {found['client']}: {_errno(found)}"
-                ),
-            ),
-            (
-                _FENCED,
-                lambda found: (
-                    f"Operation {found['action']} of {found['node']} by {_nobody(found, '<no-one>')} for "
-                    f"{found['client']}@{found['origin']}.0a1b2c3d: {_errno(found)}"
-                ),
-            ),
-            (r"^Requesting that (\S+) perform '(\w+)' action targeting (\S+).*", r"Requesting that '\1' perform op '\3 \2' for crmd.1 (60s)"),
-            (
-                r"^(?P<process>\S+)\[(\d+)\] terminated with signal (\d+).*",
-                lambda found: f"The {_process(found)} process ({found[2]}) terminated with signal {found[3]} (core=0)",
-            ),
-            (
-                r"^(?P<process>\S+)\[(\d+)\] exited with status (\d+) \((.*)\)$",
-                lambda found: f"The {_process(found)} process ({found[2]}) exited: {found[4]} ({found[3]})",
-            ),
-            *_OLD_NODES,
-        ),
-        "3.0": (
-            (_RESULT, _newest_result),
-            (
-                _UNEXPECTED,
-                lambda found: found[0].replace(f"got '{found['got']}'", f"got '{_NEW_RESULTS.get(found['got'], found['got'])}'"),
-            ),
-            (r"^Requesting fencing \((\w+)\) of node (\S+)", r"Requesting fencing (\1) targeting node \2"),
-            (r"^Stonith/shutdown of", "Fencing/shutdown of"),
-            (r"^Setting (\S+?)\[([^\]]+)\]: ", r"Setting \1[\2] in instance_attributes: "),
-            (r"^Respawning (\S+) subdaemon after unexpected exit", r"Respawning subdaemon \1 after unexpected exit"),
-            (r"^Operation ('\w+' targeting .*): OK \(complete\)", r"Operation \1: OK (Done)"),
-        ),
-    }.items()
+    release: [(re.compile(pattern), say) for pattern, say in sentences] for release, sentences in _SENTENCES.items()
 }
 
 

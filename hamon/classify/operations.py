@@ -22,6 +22,10 @@ _SAME_TIME = timedelta(milliseconds=500)
 _FAILURES = frozenset({IncidentKind.RESOURCE_FAILURE, IncidentKind.STOP_FAILED, IncidentKind.FENCE_DEVICE_FAILED})
 
 
+STANDBY_ENDS = timedelta(seconds=2)
+"""Standby that was asked for while a plan is written is not over because of this plan."""
+
+
 class Operations:
     """Plans and operations of resources: what runs where, what failed, what recovered, and what may no longer run."""
 
@@ -161,7 +165,19 @@ class Operations:
         actions, state.draft, state.draft_closed = state.draft, [], False
         state.is_idle = False
         state.plan = actions
+        for name in {action.to_node for action in actions if action.to_node not in (None, action.from_node)}:
+            self._out_of_standby(str(name), at)
         self._departures.plan_is_carried_out(actions, at)
+
+    def _out_of_standby(self, name: str, at: datetime) -> None:
+        """The scheduler puts nothing on a node in standby: that it does says that standby ended, where no line did."""
+        node = self.state.nodes.get(name)
+        if node is None or node.standby_at is None or at - node.standby_at < STANDBY_ENDS:
+            return
+        node.standby_at, node.since = None, at
+        for mark in self.state.marks:
+            if mark.kind == "standby" and mark.ended_at is None and mark.node == name:
+                mark.ended_at = at
 
     def state_changed(self, event: Event) -> None:
         if event.detail.get("from") == "S_IDLE":
