@@ -19,6 +19,7 @@ from hamon.classify.effects import Effects
 from hamon.classify.evidence import sided
 from hamon.classify.facts import Facts
 from hamon.classify.fencing import Fencing
+from hamon.classify.flapping import next_quiet
 from hamon.classify.hearsay import completed, is_unchanged, node_of_host
 from hamon.classify.marks import Marks
 from hamon.classify.membership import Membership
@@ -293,6 +294,7 @@ class Engine:
         state = self.state
         times = [time for story in state.stories for time in (story.settle_at, story.limit_at) if time is not None]
         times += [pending.decide_at for pending in state.links]
+        times += next_quiet(state)
         if (own := self._own.next_due()) is not None:
             times.append(own)
         times += [at + OVERTAKING for at in state.doubles.values()]
@@ -311,7 +313,8 @@ class Engine:
         return replace(topology.view(self.state, self.settings), amiss=amiss(self.state))
 
     def open_incidents(self) -> list[Incident]:
-        return [self._book.record(story) for story in self._book.open_stories()]
+        flapping = (story for story in self.state.flapping.values() if story.state is IncidentState.OPEN)
+        return [self._book.record(story) for story in (*self._book.open_stories(), *flapping)]
 
     def _now(self, at: datetime) -> datetime:
         return max(at, self.state.now or at)
@@ -349,6 +352,7 @@ class Engine:
         self._operations.decide_doubles(now)
         self._departures.overdue(now)
         self._own.due(now)
+        self._book.end_flapping(now)
         for story in list(state.stories):
             if story.settle_at is not None and story.settle_at <= now:
                 self._settle(story, now)

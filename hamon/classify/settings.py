@@ -17,6 +17,8 @@ class ClusterSettings:
     service that stopped without a plan counts as down; `failover_limit` before a fail-over without an end counts as failed;
     `story_window` within which a cause is part of an effect; `constraint_age` after which a move constraint counts as forgotten;
     `stable` after which a respawned daemon counts as well; `expire` for what has no recovery signal.
+    `flapping`: how many incidents of one key are told each by itself within `flapping_window` (0: all); what is more is one story, until
+    nothing happened for `flapping_quiet`.
     `remind`: the ages of missing redundancy that some target wants to be reminded at; `remind_planned`: the same of planned work.
     """
 
@@ -35,5 +37,8 @@ class ClusterSettings:
     constraint_age: timedelta = timedelta(minutes=10)
     stable: timedelta = timedelta(minutes=5)
     expire: timedelta = timedelta(hours=24)
+    flapping: int = 5
+    flapping_window: timedelta = timedelta(hours=1)
+    flapping_quiet: timedelta = timedelta(minutes=10)
     remind: tuple[timedelta, ...] = ()
     remind_planned: tuple[timedelta, ...] = ()

@@ -162,6 +162,8 @@ class Story:
     """A start or promotion failed on the way."""
     reminded_at: datetime | None = None
     """Up to when people were reminded that redundancy is still missing; what it was old enough for before is not told again."""
+    flaps: int = 0
+    """How often it happened, of a story that stands for many of the same key."""
     decided: list[TimelineEntry] = field(default_factory=list)
     """The events that decided whether it was planned."""
     side: str = ""
@@ -310,6 +312,10 @@ class State:
     """The controller said that nothing more is to be done, and nothing was begun since."""
     stories: list[Story] = field(default_factory=list)
     """Open ones, and those closed in the last minutes (a cause may still join an effect)."""
+    told_at: dict[str, list[datetime]] = field(default_factory=dict)
+    """`kind subject` of an incident -> when people were told of one, the latest ones."""
+    flapping: dict[str, Story] = field(default_factory=dict)
+    """The same -> the story that tells of all, since there were too many."""
     recent: list[TimelineEntry] = field(default_factory=list)
     """The last notable events, from which a story that opens takes its beginning."""
     polls: PollMemory = field(default_factory=PollMemory)

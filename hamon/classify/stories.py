@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from hamon.classify import flapping
 from hamon.classify.amiss import amiss, concerning
 from hamon.classify.debts import debt_since
 from hamon.classify.evidence import evidence, sided
@@ -144,7 +145,10 @@ class Book:
         return None
 
     def by_key(self, key: str | None) -> Story | None:
-        return next((story for story in self.state.stories if story.key == key), None)
+        found = next((story for story in self.state.stories if story.key == key), None)
+        if found is None and self.state.flapping:
+            found = next((story for story in self.state.flapping.values() if story.key == key), None)
+        return found
 
     # -- opening and closing
 
@@ -234,6 +238,7 @@ class Book:
         story.state = IncidentState.EXPIRED if expired else IncidentState.RESOLVED
         story.resolved_at = at
         story.limit_at = None
+        flapping.lasted(self.state, self.settings, story, at)
         self._open = [other for other in self._open if other is not story]
         self.changed(story, reason)
 
@@ -292,7 +297,7 @@ class Book:
         names = set(nodes)
         begin = (parent.started_at or parent.detected_at) - self.settings.story_window
         for story in self.state.stories:
-            if story is parent or story.part_of is not None or not (explains(parent.kind, story.kind) or is_split(story)):
+            if story is parent or not self._may_join(story) or not (explains(parent.kind, story.kind) or is_split(story)):
                 continue
             if story.started_at is None and story.state is not IncidentState.OPEN:
                 continue
@@ -303,6 +308,10 @@ class Book:
                 continue  # over before the effect began: no cause of it
             if any_node or names & set(story.nodes):
                 self.make_part(story, parent)
+
+    def _may_join(self, story: Story) -> bool:
+        """Whether it stands alone, or is only one of many of its kind: what it led to explains it better than they do."""
+        return story.part_of is None or any(found.key == story.part_of for found in self.state.flapping.values())
 
     def make_part(self, child: Story, parent: Story) -> None:
         parent = self.by_key(parent.part_of) or parent  # a part has no parts of its own
@@ -350,6 +359,8 @@ class Book:
         if self.changes and is_suppressed(self.changes, self.record(story)):
             story.settle_at = None
             return
+        if notice is Notice.OPENING and not story.told and self._flaps(story):
+            return
         if notice is Notice.OPENING:
             story.told = True
             story.settle_at = None
@@ -360,6 +371,26 @@ class Book:
             notice = Notice.OPENING
         story.pending_notice = notice
         self.changed(story, notice.value)
+
+    def _flaps(self, story: Story) -> bool:
+        """Whether this happened so often that it is told within one story of them all."""
+        found = flapping.umbrella(self.state, self.settings, story)
+        if found is None:
+            return False
+        worse = found.told and story.severity.rank > found.severity.rank
+        flapping.count(self.state, self.settings, found, story)
+        self.make_part(story, found)
+        if not found.told:
+            self.tell(found, Notice.OPENING)
+        elif worse:
+            self.tell(found, Notice.UPDATE)
+        return True
+
+    def end_flapping(self, now: datetime) -> None:
+        """What flapped and was quiet for long enough is over."""
+        for found in flapping.quiet(self.state, self.settings, now):
+            found.outcome = Outcome.NONE
+            self.close(found, now, f"quiet again, after {found.flaps} times")
 
     def remind(self, story: Story, at: datetime, ages: Sequence[timedelta]) -> Transition:
         """A step that changes nothing: people are told again that redundancy is missing. They are told the end of it too, then."""
@@ -490,6 +521,7 @@ class Book:
             words=story.words,
             amiss=tuple(story.amiss),
             tools=self.settings.tools,
+            flaps=story.flaps,
         )
         return replace(incident, severity=severity_of(self.changes, incident)) if self.changes else incident
 
@@ -502,6 +534,7 @@ class Book:
 
     def forget(self, now: datetime) -> None:
         """Drop stories that ended so long ago that nothing can join them any more."""
+        flapping.forget(self.state, self.settings, now)
         limit = now - self.settings.story_window - timedelta(seconds=30)
         keep = {story.part_of for story in self.state.stories if story.state is IncidentState.OPEN}
         self.state.stories = [
@@ -580,6 +613,7 @@ def _fingerprint(story: Story) -> str:
     return (
         f"{story.kind}|{story.severity}|{story.state}|{story.planned}|{story.outcome}|{story.part_of}|{story.from_node}|"
         f"{story.to_node}|{story.fenced}|{story.resources}|{story.service_restored_at}|{story.redundancy}|{story.reasons}|{story.started_at}|"
+        f"{story.flaps}|"
         f"{story.amiss}|"
         f"{(str(cause.kind), cause.node, cause.resource) if cause is not None else None}"
     )

@@ -69,6 +69,12 @@ class ClusterConfig(Section):
     """A daemon that was started again counts as well after this time."""
     expire_seconds: Seconds = 86400.0
     """What nothing can end in the evidence at hand expires after this time."""
+    flapping_count: int = Field(default=5, ge=0, le=1000)
+    """Incidents of one key that are told each by itself within flapping_window_seconds; more are told as one that flaps; 0 for never."""
+    flapping_window_seconds: Seconds = 3600.0
+    """The time within which incidents of one key are counted for that."""
+    flapping_quiet_seconds: Seconds = 600.0
+    """What flaps is over when nothing happened for this time."""
     pattern: Literal["", "single", "1+1", "1+1 cross", "N+1", "N+M", "symmetric"] = ""
     """How the nodes share the services; empty: as polls show it, learned while all is well."""
     tools: Literal["", "pcs", "crmsh", "pacemaker"] = ""
@@ -94,6 +100,9 @@ class ClusterConfig(Section):
             constraint_age=timedelta(seconds=self.constraint_age_seconds),
             stable=timedelta(seconds=self.stable_seconds),
             expire=timedelta(seconds=self.expire_seconds),
+            flapping=self.flapping_count,
+            flapping_window=timedelta(seconds=self.flapping_window_seconds),
+            flapping_quiet=timedelta(seconds=self.flapping_quiet_seconds),
         )
 
 

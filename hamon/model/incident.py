@@ -167,7 +167,7 @@ class Incident:
     not protected, or redundancy is switched off by planned work; None when nothing is owed or nobody knows. Of an incident of the user's
     own `name` is the id in the rule file, and `words` are its own, by language; else both are empty. `amiss`: what concerned the
     incident and was not as it should be in the cluster after this step, in stable words `what node [subject]`. `tools`: what its
-    operators work with, None: not said.
+    operators work with, None: not said. `flaps`: how often it happened, of one that stands for many of its key; else 0.
     """
 
     key: str
@@ -200,6 +200,7 @@ class Incident:
     told: bool = False
     name: str = ""
     words: Mapping[str, OwnWords] = field(default_factory=dict)
+    flaps: int = 0
     amiss: tuple[str, ...] = ()
     tools: Tools | None = None
 

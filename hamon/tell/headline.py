@@ -64,8 +64,12 @@ def summary(incident: Incident, language: str) -> str:
 def what(incident: Incident, language: str) -> str:
     """What happened, from where to where, and whether it was planned; no more than that."""
     if (own := own_words(incident, language)) is not None:
-        return clean(own.title, HEADLINE_LIMIT)
-    return clean(phrase(_variant(incident), language, **_values(incident, language)) + planned_text(incident, language), HEADLINE_LIMIT)
+        text = own.title
+    else:
+        text = phrase(_variant(incident), language, **_values(incident, language)) + planned_text(incident, language)
+    if incident.flaps:
+        text = phrase("headline.flapping", language, what=text, count=str(incident.flaps))
+    return clean(text, HEADLINE_LIMIT)
 
 
 def planned_text(incident: Incident, language: str) -> str:

@@ -231,6 +231,7 @@ class IncidentAnswer(Answer):
     service_down_seconds: float | None
     redundancy: bool | None
     reasons: tuple[str, ...]
+    flaps: int = Field(description="How often it happened, of one that stands for many of its key; else 0.")
     debt_since: datetime | None = Field(
         description="Since when a service is recovered and not protected, or planned work keeps redundancy off; null: nothing is owed."
     )
