@@ -4,7 +4,7 @@ import json
 import re
 import tempfile
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,19 +15,20 @@ from hamon import recorded_files, recorded_polls
 from hamon.classify.clocks import ahead, by_one_clock
 from hamon.classify.facts import Key, fact_key
 from hamon.classify.incidents import Engine
-from hamon.classify.match import Matcher
 from hamon.classify.names import one_name, spoken
 from hamon.classify.order import causal_order, with_snapshots
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import State
+from hamon.classify.texts import LogMatcher
 from hamon.classify.traps import TrapMatcher
 from hamon.errors import HamonError, ParseError
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Evidence, Incident, TimelineEntry, Transition
-from hamon.model.observation import LogChunk, Snapshot, SnmpVersion, Source, Tick, Trap
+from hamon.model.observation import LogChunk, Snapshot, SnmpVersion, Source, TextForm, Tick, Trap
 from hamon.parse.forms import rewritten
 from hamon.parse.lines import head as line_head
 from hamon.parse.pcap import MAGICS, datagrams
+from hamon.parse.text import last_start
 from hamon.parse.trap import TrapMessage, decode, decode_scoped_pdu, decode_v3_header, version
 from hamon.recorded_files import COMPRESSED, UNREADABLE, opened, size
 from hamon.rules.schema import RuleSet
@@ -76,6 +77,18 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadAs:
+    """How the configured collector of this name reads a file; `path` is what its events say. `form` None: a log of the cluster."""
+
+    collector: str
+    path: str
+    form: TextForm | None = None
+    node: str | None = None
+    timezone: str = "UTC"
+    encodings: tuple[str, ...] = ("utf-8",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     sources: frozenset[Source] = frozenset(Source)
     cluster: str | None = None
@@ -83,6 +96,10 @@ class Options:
     year: int | None = None
     language: str = "en"
     settings: ClusterSettings | None = None
+    read_as: Mapping[Path, ReadAs] = field(default_factory=dict)
+    """Files that are read as a collector reads them, by their resolved path; the others are recognised."""
+    until: datetime | None = None
+    """Time that passes after the evidence; without it hardly any, since nobody knows what came then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +122,7 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
         inputs = [Input(found.path, found.name, problem=found.problem) for found in recorded_files.find(paths, Path(unpacked))]
         collections = recorded_files.collections(item.name for item in inputs)
         reference = _reference(inputs)
-        matcher, trap_matcher = Matcher(rules, options.year), TrapMatcher(rules)
+        matcher, trap_matcher = LogMatcher(rules, options.year), TrapMatcher(rules)
         total, done = sum(size(item.path) for item in inputs), 0
         kept: list[Input] = []
         for item in inputs:
@@ -135,7 +152,8 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
     if end is not None:
         # Logs say that nothing more is to be done, polls what is; of traps alone only silence tells how it ended.
         hearsay = bool(ordered) and not polls and all(event.source is Source.TRAP for event in ordered)
-        steps.append(Tick(now=end + (settings.grace + settings.settle if hearsay else settings.membership)))
+        over = end + (settings.grace + settings.settle if hearsay else settings.membership)
+        steps.append(Tick(now=max(over, options.until or over)))
     advance = engine.advance(steps)
     events = list(advance.events)
     for transition in advance.transitions:
@@ -174,13 +192,19 @@ def _reference(inputs: Iterable[Input]) -> datetime:
     return datetime.fromtimestamp(max(times, default=0.0), UTC)
 
 
-def _read(item: Input, matcher: Matcher, traps: TrapMatcher, options: Options, reference: datetime) -> None:
+def _read(item: Input, matcher: LogMatcher, traps: TrapMatcher, options: Options, reference: datetime) -> None:
     if item.problem is not None:
         item.errors.append(item.problem)
         return
+    as_collector = options.read_as.get(item.path.resolve())
     try:
         with opened(item.path) as stream:
             head = stream.read(4096)
+            if as_collector is not None and as_collector.form is not None:
+                item.form = as_collector.form.program if head else "empty"
+                if item.source in options.sources:
+                    _scan(item, _whole_records(_blocks(head, stream), as_collector.form), matcher, options, reference, as_collector)
+                return
             item.source, item.form = _recognise(head, item.path)
             if item.form is None:
                 item.errors.append(_NO_FORM)
@@ -193,7 +217,7 @@ def _read(item: Input, matcher: Matcher, traps: TrapMatcher, options: Options, r
             if item.source is not Source.LOG:
                 return
             data: Iterator[bytes] = _syslog_jsonl(head, stream) if item.form == "syslog.jsonl" else _blocks(head, stream)
-            _scan(item, data, matcher, options, reference)
+            _scan(item, data, matcher, options, reference, as_collector)
     except FileNotFoundError:
         item.errors.append("no such file")
     except UNREADABLE as err:
@@ -295,19 +319,41 @@ def _syslog_jsonl(head: bytes, stream: IO[bytes]) -> Iterator[bytes]:
         yield b"\n".join(lines) + b"\n"
 
 
-def _scan(item: Input, blocks: Iterator[bytes], matcher: Matcher, options: Options, reference: datetime) -> None:
+def _whole_records(blocks: Iterator[bytes], form: TextForm) -> Iterator[bytes]:
+    """Blocks that end where a record does."""
+    held = b""
+    for block in blocks:
+        held += block
+        cut = last_start(form, held)
+        if cut and cut < len(held):
+            yield held[:cut]
+            held = held[cut:]
+        elif len(held) > 4 * CHUNK_BYTES:
+            yield held
+            held = b""
+    if held:
+        yield held
+
+
+def _scan(
+    item: Input, blocks: Iterator[bytes], matcher: LogMatcher, options: Options, reference: datetime, read_as: ReadAs | None = None
+) -> None:
     offset = 0
+    as_found = ReadAs(collector="analyze", path=item.name, timezone=options.timezone, encodings=("utf-8", "euc_jp", "shift_jis"))
+    how = read_as or as_found
     for block in blocks:
         scan = matcher.scan(
             LogChunk(
                 cluster=options.cluster or "cluster",
-                collector="analyze",
-                path=item.name,
+                collector=how.collector,
+                path=how.path,
                 data=block,
                 offset=offset,
                 received_at=reference,
-                timezone=options.timezone,
-                encodings=("utf-8", "euc_jp", "shift_jis"),
+                node=how.node,
+                timezone=how.timezone,
+                encodings=how.encodings,
+                form=how.form,
             )
         )
         offset += len(block)

@@ -8,19 +8,22 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from hamon import __version__, config, data, glance
 from hamon import log as logs
 from hamon.app import Gateway, bind, outlets_of, rules_of
-from hamon.classify.match import Matcher, answer
+from hamon.classify.match import answer
+from hamon.classify.texts import LogMatcher
 from hamon.classify.traps import TrapMatcher
 from hamon.clock import SystemClock
-from hamon.collect.log_tail_config import StartAt
+from hamon.collect.log_tail_config import LogTailConfig, StartAt
 from hamon.errors import ConfigError, DeliveryError, HamonError
 from hamon.expose.state import as_text, state
 from hamon.model.delivery import Notification
@@ -40,6 +43,9 @@ from hamon.tell.document import Subject
 from hamon.web.api import state_answer
 from hamon.web.report import subject_of, written
 from hamon.web.settings import parse_listen
+
+if TYPE_CHECKING:
+    from hamon import analyze
 
 OK, WRONG, REFUSED = 0, 2, 1
 MISSING = 6
@@ -102,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Read recorded evidence and say what happened. Paths may be logs (also .gz .bz2 .xz), captures of traps, answers of"
         " crm_mon, folders or tarballs.",
     )
-    analysis.add_argument("paths", nargs="+", type=Path, metavar="PATH")
+    analysis.add_argument("paths", nargs="*", type=Path, metavar="PATH")
     analysis.add_argument("--sources", default="log,trap,poll", metavar="KINDS", help="kinds of evidence to use (default log,trap,poll)")
     analysis.add_argument("--cluster", metavar="NAME", help="name of the cluster in the answer")
     analysis.add_argument("--timezone", default="UTC", type=_zone, metavar="ZONE", help="zone of stamps that have none (default UTC)")
@@ -111,6 +117,13 @@ def _parser() -> argparse.ArgumentParser:
     analysis.add_argument("--format", choices=("text", "json"), default="text", help="form of the answer (default text)")
     analysis.add_argument("--report", type=_report_file, metavar="FILE", help="also write an incident report: .md (Markdown) or .html")
     analysis.add_argument("--config", type=Path, metavar="FILE", help="configuration whose services and rules are used (with --cluster)")
+    analysis.add_argument(
+        "--collector",
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="read PATH as [collect.log_tail.NAME] of the configuration does",
+    )
     analysis.set_defaults(command=_analyze)
 
     conversion = commands.add_parser(
@@ -198,6 +211,7 @@ def _parser() -> argparse.ArgumentParser:
     explaining.add_argument("lines", nargs="*", metavar="LINE", help="a line of a log, or a trap; - reads them from standard input")
     explaining.add_argument("--file", type=Path, action="append", default=[], metavar="FILE", help="a file of them, plain or compressed")
     explaining.add_argument("--daemon", metavar="NAME", help="LINE is the text alone, and this daemon or agent wrote it")
+    explaining.add_argument("--collector", metavar="NAME", help="LINE is read as [collect.log_tail.NAME] of the configuration reads it")
     explaining.add_argument("--rule", action="append", default=[], metavar="ID", help="also say why this rule does not take it")
     explaining.add_argument("--all", action="store_true", help="name every rule that was tried")
     _rule_options(explaining)
@@ -343,6 +357,33 @@ def _demo(options: argparse.Namespace) -> int:
     return OK
 
 
+def _tails(loaded: config.Config) -> Mapping[str, LogTailConfig]:
+    return {name: section for _, name, section in loaded.collectors() if isinstance(section, LogTailConfig)}
+
+
+def _read_as(tails: Mapping[str, LogTailConfig], named: Sequence[Sequence[str]], paths: Sequence[Path]) -> dict[Path, "analyze.ReadAs"]:
+    """The files that a collector of the configuration reads, by its paths, or because it is said so."""
+    from hamon import analyze
+
+    chosen = {Path(path).resolve(): name for name, path in named}
+    for path in paths:
+        whole = path.resolve()
+        for name, section in tails.items():
+            if whole not in chosen and any(fnmatchcase(str(whole), glob) for glob in section.paths):
+                chosen[whole] = name
+    return {
+        path: analyze.ReadAs(
+            collector=name,
+            path=str(path),
+            form=tails[name].form,
+            node=tails[name].node,
+            timezone=tails[name].timezone,
+            encodings=tails[name].encodings,
+        )
+        for path, name in chosen.items()
+    }
+
+
 def _analyze(options: argparse.Namespace) -> int:
     from hamon import analyze
 
@@ -352,12 +393,25 @@ def _analyze(options: argparse.Namespace) -> int:
         _complain(f"--sources takes log, trap and poll, not {options.sources}")
         return WRONG
     settings = None
+    read_as: dict[Path, analyze.ReadAs] = {}
+    if not options.paths and not options.collector:
+        _complain("nothing to analyze; give a PATH")
+        return WRONG
+    named = [tuple(text.partition("=")[::2]) for text in options.collector]
     if options.config is not None:
         loaded = config.load(options.config, os.environ)
         rules = rules_of(loaded)
+        tails = _tails(loaded)
+        if unknown := [name for name, path in named if name not in tails or not path]:
+            _complain(f"--collector takes NAME=PATH, with NAME of a table [collect.log_tail.NAME] of the configuration, not {unknown[0]}")
+            return WRONG
+        read_as = _read_as(tails, named, options.paths)
         if options.cluster in loaded.cluster:
             settings = loaded.cluster[options.cluster].settings(options.cluster)
     else:
+        if named:
+            _complain("--collector needs --config: the collector stands there")
+            return WRONG
         rules = load([data.folder("rules")])
     wanted = analyze.Options(
         sources=sources,
@@ -366,9 +420,12 @@ def _analyze(options: argparse.Namespace) -> int:
         year=options.year,
         language=options.lang,
         settings=settings,
+        read_as=read_as,
     )
     try:
-        found = analyze.analyze(options.paths, rules, wanted, _progress if sys.stderr.isatty() else None)
+        found = analyze.analyze(
+            [*options.paths, *(Path(path) for _, path in named)], rules, wanted, _progress if sys.stderr.isatty() else None
+        )
     except analyze.NothingReadable as err:
         _complain(str(err))
         return WRONG
@@ -517,10 +574,12 @@ def _config_sample(_options: argparse.Namespace) -> int:
 
 def _rules_check(options: argparse.Namespace) -> int:
     rules = load([*options.folders, data.folder("rules")])
-    matcher = Matcher(rules)
+    matcher = LogMatcher(rules)
     traps = TrapMatcher(rules)
     findings = [
-        *check(rules, lambda rule, line: answer(matcher, rule, line), lambda rule, line: rule.pattern.search(line) is not None),
+        *check(
+            rules, lambda rule, line: answer(matcher.of_rule(rule), rule, line), lambda rule, line: rule.pattern.search(line) is not None
+        ),
         *check_traps(rules, traps.answer, traps.alone),
     ]
     for finding in findings:
@@ -549,14 +608,26 @@ def _rules_explain(options: argparse.Namespace) -> int:
     if unknown := [rule for rule in options.rule if rule not in known]:
         _complain(f"no rule has the id {unknown[0]}")
         return WRONG
+    read_as = None
+    if options.collector is not None:
+        loaded = config.load(options.config, os.environ) if options.config is not None else None
+        tails = _tails(loaded) if loaded is not None else {}
+        if options.collector not in tails:
+            _complain(f"--collector takes the name of a table [collect.log_tail.NAME] of --config FILE, not {options.collector}")
+            return WRONG
+        (read_as,) = _read_as(tails, [(options.collector, tails[options.collector].paths[0])], []).values()
     wanted = explain.Wanted(
-        now=SystemClock().now(), timezone=options.timezone, year=options.year, daemon=options.daemon, closely=frozenset(options.rule)
+        now=SystemClock().now(),
+        timezone=options.timezone,
+        year=options.year,
+        daemon=options.daemon,
+        closely=frozenset(options.rule),
+        read_as=read_as,
     )
     explainer = explain.Explainer(rules, wanted)
     all_taken = True
     try:
-        for number, line in enumerate(explain.inputs(options.lines, options.file, sys.stdin.buffer)):
-            found = explainer.explain(line)
+        for number, found in enumerate(explainer.explain_all(explain.inputs(options.lines, options.file, sys.stdin.buffer))):
             all_taken &= found.winner is not None
             if options.format == "json":
                 print(json.dumps(explain.to_json(found, every=options.all, closely=wanted.closely), ensure_ascii=False))

@@ -6,17 +6,20 @@ import lzma
 import os
 import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, cast
 
-from hamon.analyze import recorded_trap
-from hamon.classify.explain import ENCODINGS, Explanation, Tried, Verdict, explain_line, explain_trap
-from hamon.classify.match import Matcher, decode, example_line
+from hamon.analyze import ReadAs, recorded_trap
+from hamon.classify.explain import ENCODINGS, Explanation, Tried, Verdict, explain_line, explain_record, explain_trap
+from hamon.classify.match import decode, example_line
+from hamon.classify.texts import LogMatcher
 from hamon.classify.traps import TrapMatcher
 from hamon.errors import ParseError
+from hamon.model.observation import LogChunk
+from hamon.parse.text import records
 from hamon.rules.schema import Rule, RuleSet
 
 MAX_LINE_BYTES = 1024 * 1024
@@ -34,12 +37,37 @@ class Wanted:
     year: int | None = None
     daemon: str | None = None
     closely: frozenset[str] = frozenset()
+    read_as: ReadAs | None = None
+    """The lines are those of a collector; None: of any log of the cluster."""
 
 
 class Explainer:
     def __init__(self, rules: RuleSet, wanted: Wanted) -> None:
         """Raises RuleError for a rule that names a reading that does not exist."""
-        self._matcher, self._traps, self._wanted = Matcher(rules, wanted.year), TrapMatcher(rules), wanted
+        self._logs, self._traps, self._wanted = LogMatcher(rules, wanted.year), TrapMatcher(rules), wanted
+        how = wanted.read_as
+        self._matcher = self._logs.matcher_of(how.collector, how.path) if how is not None else self._logs.matcher_of("explain", "line")
+
+    def explain_all(self, lines: Iterable[str]) -> Iterator[Explanation]:
+        """Explain lines one by one; those of a program's log record by record."""
+        how = self._wanted.read_as
+        if how is None or how.form is None:
+            yield from map(self.explain, lines)
+            return
+        data = "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
+        for record in records(how.form, data):
+            chunk = LogChunk(
+                cluster="explain",
+                collector=how.collector,
+                path=how.path,
+                data=record.data + b"\n",
+                offset=0,
+                received_at=self._wanted.now,
+                node=how.node,
+                timezone=how.timezone,
+                form=how.form,
+            )
+            yield explain_record(self._logs, chunk, how.form, closely=self._wanted.closely)
 
     def explain(self, line: str) -> Explanation:
         """Explain a line of a log, or a trap in hexadecimal digits or JSON."""

@@ -4,6 +4,7 @@ A case is a TOML file, or a folder with `case.toml` and files of evidence beside
 """
 
 import os
+import re
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,16 +14,17 @@ from pathlib import Path
 from typing import Annotated, Any
 from xml.etree import ElementTree as ET
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from hamon import config
-from hamon.analyze import Options, analyze, incident_json
+from hamon.analyze import Options, ReadAs, analyze, incident_json
 from hamon.classify.settings import ClusterSettings
 from hamon.errors import HamonError
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome, Severity
-from hamon.model.observation import Source
+from hamon.model.observation import Source, TextForm
+from hamon.parse.text import StampForm
 from hamon.rules.load import load
 from hamon.rules.schema import RuleSet, Scalar
 from hamon.tell.headline import what
@@ -73,6 +75,37 @@ class WantedIncident(BaseModel):
     """Whether it is part of another incident."""
 
 
+class ProgramLog(BaseModel):
+    """A log that is none of the cluster's, as a collector of this name reads it (keys of `[collect.log_tail]`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lines: str
+    program: str = ""
+    """The name of the table, if left out."""
+    stamp: str = ""
+    record_start: str = ""
+    node: str | None = None
+    path: str = ""
+    """What the collector would call it; the name of the table, if left out."""
+
+    @field_validator("stamp")
+    @classmethod
+    def _can_be_read(cls, stamp: str) -> str:
+        if stamp:
+            StampForm(stamp)
+        return stamp
+
+    @field_validator("record_start")
+    @classmethod
+    def _compiles(cls, start: str) -> str:
+        try:
+            re.compile(start.encode())
+        except re.error as err:
+            raise ValueError(f"not a regular expression: {err}") from err
+        return start
+
+
 class Case(BaseModel):
     """One case file."""
 
@@ -90,6 +123,10 @@ class Case(BaseModel):
     """Logs, traps and answers of crm_mon, as `hamon analyze` takes them; in a folder by default all that is beside the case."""
     log: Mapping[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+$")], str] = Field(default_factory=dict)
     """Name of a log -> its lines."""
+    text: Mapping[Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$")], ProgramLog] = Field(default_factory=dict)
+    """Name of a collector -> the log of a program."""
+    until: AwareDatetime | None = None
+    """Time that passes after the evidence, for what is awaited, or expires."""
     trap: tuple[str, ...] = ()
     """Lines of traps.jsonl."""
     poll: tuple[str, ...] = ()
@@ -159,7 +196,14 @@ class Runner:
                 settings = loaded.cluster[case.cluster].settings(case.cluster)
         rules = self._rules((*folders, self._shipped))
         with tempfile.TemporaryDirectory(prefix="hamon-rules-test-") as inline:
-            options = Options(cluster=case.cluster, timezone=case.timezone, year=case.year, settings=settings)
+            options = Options(
+                cluster=case.cluster,
+                timezone=case.timezone,
+                year=case.year,
+                settings=settings,
+                read_as=_read_as(case, Path(inline)),
+                until=case.until,
+            )
             found = analyze([*_beside(case, path), *_inline(case, Path(inline))], rules, options)
         for item in found.inputs:
             for error in item.errors:
@@ -189,8 +233,8 @@ def read(path: Path) -> Case:
         raise HamonError("; ".join(_problem(error) for error in err.errors(include_url=False))) from err
     if case.incident is None and not case.event and not case.no_event:
         raise HamonError("it expects nothing; give [[incident]] (incident = [] for none), [[event]] or [[no_event]]")
-    if not (case.log or case.trap or case.poll or case.files or (case.files is None and path.name == FOLDER_CASE)):
-        raise HamonError("it has no evidence; give [log], trap, poll or files")
+    if not (case.log or case.text or case.trap or case.poll or case.files or (case.files is None and path.name == FOLDER_CASE)):
+        raise HamonError("it has no evidence; give [log], [text.NAME], trap, poll or files")
     return case
 
 
@@ -207,9 +251,24 @@ def _beside(case: Case, path: Path) -> list[Path]:
     return [found for found in sorted(path.parent.iterdir()) if found.name not in own and not found.name.startswith((".", "README"))]
 
 
+def _read_as(case: Case, folder: Path) -> dict[Path, ReadAs]:
+    return {
+        (folder / "text" / name).resolve(): ReadAs(
+            collector=name,
+            path=one.path or name,
+            form=TextForm(program=one.program or name, stamp=one.stamp, start=one.record_start),
+            node=one.node,
+            timezone=case.timezone,
+        )
+        for name, one in case.text.items()
+    }
+
+
 def _inline(case: Case, folder: Path) -> Iterator[Path]:
     for name, text in case.log.items():
         yield _written(folder / "log" / name, text)
+    for name, program in case.text.items():
+        yield _written(folder / "text" / name, program.lines.lstrip("\n"))
     if case.trap:
         yield _written(folder / "traps.jsonl", "\n".join(row.strip() for row in case.trap) + "\n")
     for number, text in enumerate(case.poll):

@@ -11,15 +11,17 @@ from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 
-from hamon.classify.match import Matcher
+from hamon.classify.match import Matcher, decode
+from hamon.classify.texts import LogMatcher, read_record
 from hamon.classify.traps import TrapMatcher
 from hamon.errors import ParseError
 from hamon.model.event import Event
 from hamon.model.mib import notification_name
-from hamon.model.observation import LogChunk, Trap
+from hamon.model.observation import LogChunk, TextForm, Trap
 from hamon.parse.forms import rewritten
 from hamon.parse.lines import Head, LogLine, head, parse_line, without_level
 from hamon.parse.stamp import Stamps
+from hamon.parse.text import StampForm, level_of, records, stamp_form
 from hamon.rules.schema import Rule, TrapRule, has_choice
 
 ENCODINGS = ("utf-8", "euc_jp", "shift_jis")
@@ -135,6 +137,50 @@ def explain_line(
     )
 
 
+def explain_record(matcher: LogMatcher, chunk: LogChunk, form: TextForm, *, closely: frozenset[str] = frozenset()) -> Explanation:
+    """The same for one record of a program's log: `chunk` holds nothing else."""
+    record = next(records(form, chunk.data))
+    decoded = decode(record.data, chunk.encodings)[0]
+    read = read_record(record, form, decoded)
+    event = next(iter(matcher.scan(chunk).events), None)
+    rules = matcher.text_rules(form.program, chunk.collector, chunk.path)
+    tried: list[Tried] = []
+    won = False
+    for rule in matcher.rules.rules:
+        match = rule.pattern.search(read.text)
+        if rule not in rules:
+            if rule.id in closely or (match is not None and rule.daemon in (form.program, "*")):
+                reason = f'it is for other lines; these are of "{form.program}", of the collector {chunk.collector}, in {chunk.path}'
+                tried.append(Tried(rule=rule, verdict=Verdict.NO, reason=reason, tried=False))
+        elif rule.levels and read.level not in rule.levels:
+            reason = f"it is for lines of level {', '.join(sorted(rule.levels))}; this one has {read.level or 'none'}"
+            tried.append(Tried(rule=rule, verdict=Verdict.NO, reason=reason, nearness=0.5 if match is not None else 0.0))
+        elif match is not None:
+            verdict = Verdict.LATER if won else Verdict.WON
+            reason = "it fits too, but comes later" if won else "it fits, and is the first"
+            tried.append(Tried(rule=rule, verdict=verdict, reason=reason, fields=_fields(match)))
+            won = True
+        else:
+            reason, nearness = _why_not(rule, read.text, decoded, matched=False)
+            tried.append(Tried(rule=rule, verdict=Verdict.NO, reason=reason, nearness=nearness))
+    stamped = stamp_form(form.stamp).find(record.data) if form.stamp else None
+    at = StampForm.time(stamped, chunk.timezone, chunk.received_at) if stamped is not None else None
+    return Explanation(
+        shown=decoded,
+        parts=(
+            ("at", at.isoformat() if at is not None else ""),
+            ("host", chunk.node or ""),
+            ("daemon", form.program),
+            ("level", read.level or ""),
+            ("text", read.text),
+        ),
+        event=event,
+        winner=next((one.rule for one in tried if one.verdict is Verdict.WON), None),
+        tried=tuple(tried),
+        others=len(matcher.rules.rules) - len(tried),
+    )
+
+
 def _by_id(matcher: Matcher, rule_id: str) -> Rule | None:
     return next((rule for rule in matcher.rules.rules if rule.id == rule_id), None)
 
@@ -165,6 +211,10 @@ def _tried(matcher: Matcher, line: str, parts: LogLine, place: Head, closely: fr
                 found.append(Tried(rule=rule, verdict=Verdict.NO, reason=reason, tried=False))
             continue
         is_candidate = rule.id in candidates
+        if match is not None and rule.levels and (level := parts.level or level_of(parts.text)) not in rule.levels:
+            reason = f"it is for lines of level {', '.join(sorted(rule.levels))}; this one has {level or 'none'}"
+            found.append(Tried(rule=rule, verdict=Verdict.NO, reason=reason, tried=is_candidate, nearness=0.99))
+            continue
         if match is not None and is_candidate:
             verdict = Verdict.LATER if won else Verdict.WON
             found.append(

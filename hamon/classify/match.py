@@ -30,6 +30,7 @@ from hamon.parse.lines import (
     without_level,
 )
 from hamon.parse.stamp import Stamps
+from hamon.parse.text import level_of
 from hamon.rules.check import Answer
 from hamon.rules.schema import Rule, RuleSet, TrapRule
 
@@ -90,12 +91,13 @@ MAX_MEANINGS = 8192
 class _Try:
     """A rule with all that can be known before a line is there."""
 
-    __slots__ = ("id", "kind", "needle", "numbers", "presets", "read", "search")
+    __slots__ = ("id", "kind", "levels", "needle", "numbers", "presets", "read", "search")
 
     def __init__(self, rule: Rule) -> None:
         self.id, self.kind, self.needle, self.search = rule.id, rule.event, rule.needle, rule.pattern.search
         self.numbers = tuple(sorted(_INTEGERS.intersection(rule.pattern.groupindex)))
         self.presets = tuple(rule.set.items())
+        self.levels = rule.levels
         self.read = READINGS[rule.read] if rule.read else None
 
     def reading(self, found: re.Match[str]) -> Reading | None:
@@ -369,6 +371,8 @@ class Matcher:
             return
         for tried in meaning.tries:
             if (tried.needle is None or tried.needle in line) and (found := tried.search(text)) is not None:
+                if tried.levels and (level or level_of(text)) not in tried.levels:
+                    continue
                 scan.matched[place.daemon] = scan.matched.get(place.daemon, 0) + 1
                 if (reading := tried.reading(found)) is not None:
                     scan.events.append(_event(chunk, at, host, instance, raw, offset, tried.id, reading))

@@ -7,14 +7,15 @@ position travels with each chunk and is committed with what the chunk gave; read
 import asyncio
 import contextlib
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from hamon.clock import Clock
 from hamon.collect.log_tail_config import LogTailConfig
 from hamon.collect.reader import LogReader, Step
+from hamon.collect.records import Records
 from hamon.collect.watch import Watch
 from hamon.model.cluster import SourceView
-from hamon.model.observation import LogChunk, ReadPosition
+from hamon.model.observation import LogChunk, Observation, ReadPosition
 from hamon.ports import Inbox
 
 _BURST_SECONDS = 0.002
@@ -57,8 +58,14 @@ class LogTail:
         directories: frozenset[str] | None = None
         loop = asyncio.get_running_loop()
         read_at = 0.0
+        form = self._config.form
+        records = Records(form) if form is not None else None
         while step := await asyncio.to_thread(worker.step, look, insist):
-            for observation in step.observations:
+            given: Iterable[Observation] = step.observations
+            if records is not None:
+                now = loop.time()
+                given = [*records.feed(step.observations, now), *records.due(now)]
+            for observation in given:
                 await inbox.put(observation)
                 if isinstance(observation, LogChunk) and observation.position:
                     self._delivered(observation.position)
@@ -72,6 +79,8 @@ class LogTail:
                 look, insist = wakes.take() if wakes.event.is_set() else (False, False)
                 continue
             wait = step.wait_seconds if all_watched else min(step.wait_seconds, self._config.poll_interval_seconds)
+            if records is not None and (held := records.wait_seconds(loop.time())) is not None:
+                wait = min(wait, held + 0.01)
             try:
                 async with asyncio.timeout(wait):
                     await wakes.event.wait()

@@ -73,6 +73,7 @@ class LogReader:
     def __init__(self, name: str, config: LogTailConfig, clock: Clock, positions: Iterable[ReadPosition]) -> None:
         self._name = name
         self._config = config
+        self._form = config.form
         self._clock = clock
         self._memory = Memory(position for position in positions if position.collector == name)
         now = clock.now()
@@ -209,6 +210,7 @@ class LogReader:
             encodings=config.encodings,
             position=piece.position,
             truncated=piece.cut.truncated,
+            form=self._form,
         )
 
     # Telling

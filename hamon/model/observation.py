@@ -38,6 +38,21 @@ class ReadPosition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TextForm:
+    """How a log that is none of the cluster's is laid out. `program` is the name by which rules know it (their `daemon`).
+
+    `stamp` is the form of its time stamps, in the directives of strftime; empty: the time of arrival counts. A record begins with a line
+    that has a stamp, or in which the regular expression `start` is found; without both, with every line that does not begin with white
+    space. Of the lines that continue it (a stack trace) at most `most_lines` are taken.
+    """
+
+    program: str
+    stamp: str = ""
+    start: str = ""
+    most_lines: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogChunk:
     r"""Complete lines of one log file, as bytes, each ended by `\n` (the last of a dead file may lack it).
 
@@ -58,6 +73,8 @@ class LogChunk:
     position: ReadPosition | None = None
     truncated: int = 0
     """Lines in this chunk that were longer than the limit and are cut."""
+    form: TextForm | None = None
+    """None: a log of the cluster, in one of the forms that hamon knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

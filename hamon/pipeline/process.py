@@ -16,11 +16,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from hamon.classify.amiss import amiss
 from hamon.classify.incidents import Advance, Engine
-from hamon.classify.match import Matcher, Scan
+from hamon.classify.match import Scan
 from hamon.classify.order import causal_order, with_snapshots
 from hamon.classify.routes import Target, plan
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import VERSION, State
+from hamon.classify.texts import LogMatcher
 from hamon.classify.traps import TrapMatcher, TrapScan
 from hamon.clock import Clock
 from hamon.errors import StoreError
@@ -162,7 +163,7 @@ class Processor:
         self._recorded, self._behind, self._happened = recorded, behind, happened
         self._relay = relay
         self._starting_until = 0.0
-        self._matcher, self._traps, self._own = Matcher(rules), TrapMatcher(rules), rules.own
+        self._matcher, self._traps, self._own = LogMatcher(rules), TrapMatcher(rules), rules.own
         self._inbox: asyncio.Queue[Observation] = asyncio.Queue(INBOX_SIZE)
         self._receipts: dict[int, Callable[[], None]] = {}
         self._engines: dict[str, Engine] = {}
@@ -185,7 +186,7 @@ class Processor:
 
     def use(self, rules: RuleSet) -> None:
         """Match with other rules from the next batch on."""
-        self._matcher, self._traps, self._own = Matcher(rules), TrapMatcher(rules), rules.own
+        self._matcher, self._traps, self._own = LogMatcher(rules), TrapMatcher(rules), rules.own
         for engine in self._engines.values():
             engine.use(rules.own)
 
@@ -615,6 +616,7 @@ def _part(chunk: LogChunk, line: bytes, offset: int) -> LogChunk:
         node=chunk.node,
         timezone=chunk.timezone,
         encodings=chunk.encodings,
+        form=chunk.form,
     )
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
@@ -17,6 +17,10 @@ Scalar = str | int | float | bool | None
 
 _NOTIFICATION = r"^(?:[A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+(?:\.\*)?)$"
 _OBJECT = r"^(?:[A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)$"
+
+
+Level = Literal["emerg", "alert", "crit", "error", "warning", "notice", "info", "debug", "trace"]
+Globs = Annotated[tuple[Annotated[str, StringConstraints(min_length=1, max_length=500)], ...], Field(max_length=100)]
 
 
 class Example(BaseModel):
@@ -66,6 +70,12 @@ class RuleEntry(BaseModel):
     """The versions of the software that write the line, for people: the rule is tried whatever the version is."""
     level: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
     """The level at which they write it, for people: where it is only `info` the syslog does not have it."""
+    levels: tuple[Level, ...] = Field(default=(), max_length=9)
+    """Only lines of these levels."""
+    collectors: Globs = ()
+    """Only lines that collectors of these names read."""
+    files: Globs = ()
+    """Only lines of these files."""
     example: tuple[Example, ...] = Field(min_length=1)
     counter_example: tuple[CounterExample, ...] = Field(min_length=1)
 
@@ -277,6 +287,14 @@ class Rule:
     versions: str | None = None
     level: str | None = None
     severity: Severity | None = None
+    levels: frozenset[str] = frozenset()
+    collectors: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether it is for some files only."""
+        return bool(self.collectors or self.files)
 
     @property
     def fields(self) -> frozenset[str] | None:
@@ -305,6 +323,9 @@ def compile_rule(entry: RuleEntry, file: str) -> Rule:
         versions=entry.versions,
         level=entry.level,
         severity=entry.severity,
+        levels=frozenset(entry.levels),
+        collectors=entry.collectors,
+        files=entry.files,
     )
 
 
