@@ -124,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=PATH",
         help="read PATH as [collect.log_tail.NAME] of the configuration does",
     )
-    analysis.set_defaults(command=_analyze)
+    analysis.set_defaults(command=_analyze, wrong_use=analysis.error)
 
     conversion = commands.add_parser(
         "logconv",
@@ -395,8 +395,7 @@ def _analyze(options: argparse.Namespace) -> int:
     settings = None
     read_as: dict[Path, analyze.ReadAs] = {}
     if not options.paths and not options.collector:
-        _complain("nothing to analyze; give a PATH")
-        return WRONG
+        options.wrong_use("the following arguments are required: PATH")
     named = [tuple(text.partition("=")[::2]) for text in options.collector]
     if options.config is not None:
         loaded = config.load(options.config, os.environ)

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from hamon import cli, config, data
-from hamon.classify.match import Matcher, answer
+from hamon.classify.match import answer
 from hamon.classify.read import READINGS
+from hamon.classify.texts import LogMatcher
 from hamon.model.event import EventKind
 from hamon.rules.check import check
 from hamon.rules.load import load
@@ -134,10 +135,11 @@ RULE_FILES = [text for text in fenced(RULES, "toml") if re.search(r"^\[\[(rule|i
 def test_the_rules_that_the_rules_readme_shows_are_good_ones(tmp_path: Path, shown: str) -> None:
     (tmp_path / "own.toml").write_text(shown, encoding="utf-8")
     rules = load([tmp_path, data.folder("rules")])
-    matcher = Matcher(rules)
-    assert (
-        list(check(rules, lambda rule, line: answer(matcher, rule, line), lambda rule, line: rule.pattern.search(line) is not None)) == []
+    matcher = LogMatcher(rules)
+    found = check(
+        rules, lambda rule, line: answer(matcher.of_rule(rule), rule, line), lambda rule, line: rule.pattern.search(line) is not None
     )
+    assert list(found) == []
     given = [item["id"] for table in tomllib.loads(shown).values() for item in table]
     mine = [(item.id, item.file) for group in (rules.rules, rules.own.incidents, rules.own.changes) for item in group]
     assert given == [name for name, file in mine if file == str(tmp_path / "own.toml")]

@@ -36,11 +36,11 @@ title = "An application reports an error"
 daemon = "*"
 levels = ["crit", "error"]
 files = ["/srv/app/*.log", "/var/log/messages"]
-match = '^(?P<text>[^\\n]*)'
+match = '^(?P<text>\\S[^\\n]*)'
 [[rule.example]]
 line = 'ERROR a.b.C - boom'
 [[rule.counter_example]]
-line = "\\n"
+line = ""
 
 [[incident]]
 id = "app-errors"
