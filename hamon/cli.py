@@ -58,16 +58,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.command(options))
     except ConfigError as err:
+        if options.command is _run and config.log_form(options.config, os.environ) == "json":
+            _refuse(err)
+            return WRONG
         _complain(f"the configuration has {len(err.problems)} problem(s):", *[str(problem) for problem in err.problems])
         return WRONG
     except HamonError as err:
-        _complain(str(err))
+        if logs.is_json():
+            logging.getLogger(__name__).error("refused", extra={"reason": str(err)})
+        else:
+            _complain(str(err))
         return REFUSED
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         sys.stderr.close()
         return 141
+
+
+def _refuse(err: ConfigError) -> None:
+    """As records of the log, where a machine reads it."""
+    logs.start("info", "json")
+    for problem in err.problems:
+        facts = {"problem": problem.id, "key": problem.key, "reason": problem.message, "hint": problem.hint}
+        logging.getLogger(__name__).error("configuration", extra=facts)
 
 
 def _complain(*lines: str) -> None:

@@ -37,6 +37,11 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(fields, ensure_ascii=False, default=str)
 
 
+def is_json() -> bool:
+    """Whether the log was started, and in the form "json"."""
+    return any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers)
+
+
 def start(level: str, form: str, stream: TextIO | None = None) -> None:
     """Send all log records of level `level` and above to `stream` (standard error), in the form "text" or "json"."""
     import time

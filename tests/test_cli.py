@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import socket
 import subprocess
 import sys
 import tomllib
@@ -232,6 +233,34 @@ def test_wrong_rules_are_refused_with_file_rule_and_reason(tmp_path: Path, chang
     assert done.returncode == status
     for word in words:
         assert word in done.stdout + done.stderr
+
+
+# -- what cannot start says so in the form of its log
+
+
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_a_refused_configuration_is_told_as_json_where_the_log_is_json(tmp_path: Path, by_variable: bool) -> None:
+    form = "" if by_variable else 'form = "json"\n'
+    file = written(tmp_path / "hamon.toml", f'[log]\n{form}levl = "info"\n[web]\nlisten = 3\n')
+    done = hamon("run", "--config", file, **({"HAMON_LOG__FORM": "json"} if by_variable else {}))
+    records = [json.loads(line) for line in done.stderr.splitlines()]
+    assert (done.returncode, done.stdout) == (2, "")
+    assert [(record["level"], record["problem"], record["key"]) for record in records] == [
+        ("error", "unknown-key", "log.levl"),
+        ("error", "wrong-type", "web.listen"),
+    ]
+    assert "did you mean log.level" in records[0]["hint"]
+    assert "problem(s)" in hamon("config", "check", "--config", file).stderr, "people are told in words"
+
+
+def test_what_cannot_be_opened_is_told_as_json_where_the_log_is_json(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        file = written(tmp_path / "hamon.toml", f'[log]\nform = "json"\n[web]\nlisten = "127.0.0.1:{port}"\n')
+        done = hamon("run", "--config", file, STATE_DIRECTORY=str(tmp_path))
+    assert done.returncode != 0
+    records = [json.loads(line) for line in done.stderr.splitlines()]
+    assert str(port) in records[-1]["reason"], records
 
 
 # -- database

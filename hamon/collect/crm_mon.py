@@ -22,6 +22,7 @@ from hamon.collect.rhythm import Rhythm
 from hamon.model.cluster import ClusterStatus, NodeType, SourceView
 from hamon.model.observation import Asked, ReadPosition, Snapshot, Source, SourceBack, SourceLost
 from hamon.ports import Inbox
+from hamon.tell import phrase
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ FRESH = 3.0
 LOOK_AGAIN = 600.0
 """A tool that is not there is looked for again after this time."""
 
-_DEFECT = f"{Fault.UNREADABLE}: reading its answer met a defect of hamon; its log tells more"
+_DEFECT = f"{Fault.UNREADABLE}: {phrase('seen.defect', 'en')}"
 
 _lanes: Lanes | None = None
 
@@ -254,7 +255,7 @@ class CrmMon:
                 task.add_done_callback(self._ending.discard)
                 node.is_slow = True
                 node.probe_at = 0.0  # late once is not down: it is asked again at once
-                self._note(node, None, f"{Fault.TIMEOUT}: `{node.asked.name}` was late, another node answered meanwhile")
+                self._note(node, None, f"{Fault.TIMEOUT}: {phrase('seen.late', 'en', name=node.asked.name)}")
 
     async def _ask(self, node: _Node) -> Seen | None:
         """Ask one node, and note how it went."""

@@ -83,7 +83,10 @@ def refused(fault: Fault, command: Sequence[str], said: str) -> Refused:
 
 
 def of_child(err: ChildError, command: Sequence[str], timeout_seconds: float, max_bytes: int) -> Refused:
-    said = {End.TIMEOUT: f"no answer within {timeout_seconds:g} s", End.TOO_LARGE: f"more than {max_bytes} bytes"}.get(err.end, str(err))
+    said = {
+        End.TIMEOUT: phrase("seen.no_answer_within", "en", seconds=f"{timeout_seconds:g}"),
+        End.TOO_LARGE: phrase("seen.too_much", "en", bytes=str(max_bytes)),
+    }.get(err.end, str(err))
     return refused(_ENDS[err.end], command, "" if said == err.end else said)
 
 

@@ -124,9 +124,7 @@ class LogReader:
                 self._is_well(source, now, out, unless=_ENDED_BY_DATA)
             else:
                 root = _fixed_part(pattern)
-                self._is_missing(
-                    source, now, out, f"no file matches {pattern}; check the pattern, and that {root} exists and can be searched"
-                )
+                self._is_missing(source, now, out, phrase("seen.no_match", "en", pattern=pattern, folder=str(root)))
         for path, pattern in found.items():
             if path not in self._logs:
                 stream = LogStream(self._name, path, self._memory, self._config.max_line_bytes, follow_rotation=self._config.rotated)
@@ -147,7 +145,7 @@ class LogReader:
         try:
             mark = log.stream.look(now, lambda path: _fits(path, log.pattern), from_end=from_end)
         except (FileNotFoundError, NotADirectoryError):
-            words = f"{source.path} does not exist; {phrase('remedy.log_missing', 'en')}"
+            words = f"{phrase('seen.absent', 'en', path=source.path)}; {phrase('remedy.log_missing', 'en')}"
             self._is_missing(source, now, out, words)
         except OSError as err:
             self._is_unreadable(source, now, out, err)
@@ -244,7 +242,7 @@ class LogReader:
 
     def _tell_damage(self, log: _Log, now: datetime, out: list[Observation]) -> None:
         for path in log.stream.damaged:
-            words = f"{path} could not be read to its end, lines are missing; {phrase('remedy.log_damaged', 'en')}"
+            words = f"{phrase('seen.cut_short', 'en', path=path)}; {phrase('remedy.log_damaged', 'en')}"
             self._lose(log.source, "damaged", words, now, out)
         log.stream.damaged.clear()
 
@@ -254,7 +252,7 @@ class LogReader:
             return
         for source in self._patterns.values():
             if not source.problem and (now - (source.last_data_at or self._started_at)).total_seconds() >= limit:
-                words = f"{source.path} gave no line for {limit:g} s; {phrase('remedy.log_silent', 'en')}"
+                words = f"{phrase('seen.no_line_in', 'en', path=source.path, seconds=f'{limit:g}')}; {phrase('remedy.log_silent', 'en')}"
                 self._lose(source, "silent", words, now, out)
 
     def views(self) -> Sequence[SourceView]:

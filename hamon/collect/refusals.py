@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from hamon.clock import Clock
 from hamon.model.observation import LOSSES, Refusal, Source, SourceBack, SourceLost
+from hamon.tell import phrase
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,9 @@ class Refusals:
         where = {"collector": self._source, "path": path}
         if not self._is_told:
             self._is_told = True
-            reason = ", ".join(f"{reason} {self.counts[reason]}" for reason in sorted(LOSSES) if self.counts[reason])
+            reason = ", ".join(
+                phrase(f"seen.lost_{reason}", "en", count=str(self.counts[reason])) for reason in sorted(LOSSES) if self.counts[reason]
+            )
             for cluster in clusters:
                 yield SourceLost(**where, cluster=cluster, source=self._evidence, reason=reason, at=now, dropped=self._dropped)
         elif now >= self._lost_at + CALM:

@@ -34,6 +34,7 @@ from hamon.parse.trap import MOST_OCTETS, RESPONSE, SNMP_TRAP_ADDRESS, TrapMessa
 from hamon.ports import Inbox
 from hamon.snmp import Identity, IdentityError, current
 from hamon.snmp.answer import Answerer
+from hamon.tell import phrase
 
 log = logging.getLogger(__name__)
 
@@ -194,7 +195,7 @@ class SnmpTrap:
                     cluster=cluster,
                     path=node or self._path,
                     up=up,
-                    reason="" if up else lost or (_NEVER if self._is_running else "does not listen"),
+                    reason="" if up else lost or (_NEVER if self._is_running else phrase("seen.not_listening", "en")),
                     since=seen.first if seen is not None else None,
                     last_data_at=seen.last if seen is not None else None,
                     bytes_read=0 if node else self._bytes,
@@ -490,7 +491,7 @@ class SnmpTrap:
             # What was silent while hamon was down is not held against it.
             since = max(seen.last, self._began) if seen is not None else self._began
             if now >= since + timedelta(seconds=limit):
-                reason = _NEVER if seen is None else f"no trap for {limit:.0f} s"
+                reason = _NEVER if seen is None else phrase("seen.no_trap_for", "en", seconds=f"{limit:.0f}")
                 self._lost[cluster, node] = reason
                 path = node or self._path
                 lost = SourceLost(
@@ -507,7 +508,7 @@ class SnmpTrap:
                 path=node or datagram.origin.host,
                 at=datagram.received_at,
                 node=node,
-                reason="sender restarted",
+                reason=phrase("seen.restarted", "en"),
                 source=Source.TRAP,
             )
         )
@@ -534,7 +535,7 @@ class SnmpTrap:
             )
 
 
-_NEVER = "no trap was ever received from it"
+_NEVER = phrase("seen.no_trap_ever", "en")
 
 
 def _is_v3(data: bytes) -> bool:

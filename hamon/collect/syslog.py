@@ -28,6 +28,7 @@ from hamon.model.cluster import ReceiverView, SourceView
 from hamon.model.observation import LogChunk, ReadPosition, Refusal, Source, SourceBack, SourceLost
 from hamon.parse.syslog import Frames, as_line
 from hamon.ports import Inbox
+from hamon.tell import phrase
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ MOST_HOSTS = 4096
 MOST_LINES = 100_000
 """Lines that are remembered, to know them when they come again."""
 _MOST_DATAGRAM = 65536
-_NEVER = "no line was ever received from it"
+_NEVER = phrase("seen.no_line_ever", "en")
 
 
 class _Datagram(NamedTuple):
@@ -155,7 +156,7 @@ class Syslog:
                     cluster=cluster,
                     path=host or self._path,
                     up=up,
-                    reason="" if up else lost or (_NEVER if self._is_running else "does not listen"),
+                    reason="" if up else lost or (_NEVER if self._is_running else phrase("seen.not_listening", "en")),
                     since=seen.first if seen is not None else None,
                     last_data_at=seen.last if seen is not None else None,
                     bytes_read=seen.octets if seen is not None else 0,
@@ -395,7 +396,7 @@ class Syslog:
         if limit is None:
             return
         for cluster, host in self._silent(now - timedelta(seconds=limit)):
-            reason = f"no line for {limit:.0f} s" if (cluster, host) in self._hosts else _NEVER
+            reason = phrase("seen.no_line_for", "en", seconds=f"{limit:.0f}") if (cluster, host) in self._hosts else _NEVER
             self._lost[cluster, host] = reason
             self._told.append(
                 SourceLost(cluster=cluster, collector=self._name, path=host or self._path, reason=reason, at=now, node=host or None)

@@ -6,7 +6,7 @@ here: its section is taken from the registry, and may carry `examples=[...]` for
 
 from hamon.config.environment import PREFIX
 from hamon.config.option_table import Option, options, options_table
-from hamon.config.reading import MOST_BYTES, load, state_directory
+from hamon.config.reading import MOST_BYTES, load, log_form, state_directory
 from hamon.config.samples import sample
 from hamon.config.sections import ClusterConfig, Config, LogConfig, RulesConfig, Seconds, ServiceConfig, ServiceName
 from hamon.config.toml import as_toml
@@ -25,6 +25,7 @@ __all__ = [
     "ServiceName",
     "as_toml",
     "load",
+    "log_form",
     "options",
     "options_table",
     "sample",

@@ -35,6 +35,17 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     return config
 
 
+def log_form(path: Path | None, environ: Mapping[str, str]) -> str:
+    """The form of the log as far as it can be told from a configuration that is refused; "text" where it cannot."""
+    try:
+        raw = _read(path) if path is not None else {}
+    except ConfigError:
+        raw = {}
+    override(raw, environ)
+    log = raw.get("log")
+    return "json" if isinstance(log, dict) and log.get("form") == "json" else "text"
+
+
 def state_directory(environ: Mapping[str, str]) -> Path:
     """Where hamon keeps what must survive: the folder that systemd gives (the first, if several), else that of the user."""
     given = environ.get("STATE_DIRECTORY", "").split(":")[0]

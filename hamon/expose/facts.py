@@ -8,6 +8,7 @@ from hamon.classify.settings import ClusterSettings
 from hamon.expose.cluster import Facts
 from hamon.model.cluster import ClusterView, SourceView
 from hamon.model.observation import Polled
+from hamon.tell import phrase
 
 POLLING = "crm_mon"
 """The kind of the sources that are asked."""
@@ -39,7 +40,7 @@ def seen(
 
 def unanswered(cluster: str) -> Polled:
     """A cluster that is asked and has not answered yet."""
-    return Polled(cluster=cluster, unknown_since=_NEVER, reason="no answer yet")
+    return Polled(cluster=cluster, unknown_since=_NEVER, reason=phrase("seen.no_answer_yet", "en"))
 
 
 def services_of(polled: Polled | None, settings: ClusterSettings | None) -> Services | None:

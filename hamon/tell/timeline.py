@@ -7,6 +7,7 @@ from datetime import datetime, tzinfo
 
 from hamon.model.event import EventKind
 from hamon.model.incident import Incident, TimelineEntry
+from hamon.tell.sources import source_reason
 from hamon.tell.words import clean, duration, fill, has, phrase, raw, route
 
 GAP_SECONDS = 3.0
@@ -87,6 +88,8 @@ def entry_text(entry: TimelineEntry, language: str, *, with_node: bool = True) -
     # What is set for the whole cluster is not about the node whose log tells of it.
     values["node"] = clean(entry.node, 60) if entry.node and entry.detail.get("name") != "maintenance-mode" else None
     values["resource"] = clean(entry.resource, 60) if entry.resource else None
+    if entry.event in (EventKind.SOURCE_LOST, EventKind.SOURCE_BACK) and values.get("reason"):
+        values["reason"] = clean(source_reason(str(entry.detail["reason"]), language), 160)
     values["node_also"] = values["node"] if with_node else None
     if entry.event is EventKind.REPORTED and not values.get("text"):
         values["text"] = clean(STAMP.sub("", entry.raw, count=1), ENTRY_LIMIT)
