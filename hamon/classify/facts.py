@@ -9,7 +9,7 @@ same stamp (the event's own time), the same fencing, or when nothing else was to
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hamon.model.event import Event, EventKind
@@ -96,9 +96,9 @@ class _Fact:
     """The event that told it, who told it, and of traps when it was by them, and the references of a fencing."""
 
     event: Event
-    witnesses: set[Witness]
-    stamps: set[datetime] = field(default_factory=set)
-    refs: set[str] = field(default_factory=set)
+    witnesses: tuple[Witness, ...]
+    stamps: frozenset[datetime] = frozenset()
+    refs: frozenset[str] = frozenset()
 
 
 class Facts:
@@ -119,16 +119,17 @@ class Facts:
                 self._facts.popitem(last=False)
         else:
             self._facts.move_to_end(key)
-            del told[:-32]
+            if len(told) > 32:
+                del told[:-32]
             while told and abs(event.at - told[0].event.at) > WINDOW and not _is_near(event, told[0].event):
                 del told[0]
         if event.source is Source.TRAP:
             return self._first_trap(event, key, told, witness)
         for fact in told:
             if witness not in fact.witnesses and _is_near(event, fact.event):
-                fact.witnesses.add(witness)
+                fact.witnesses += (witness,)
                 return fact.event
-        told.append(_Fact(event, {witness}))
+        told.append(_Fact(event, (witness,)))
         return None
 
     def _first_trap(self, event: Event, key: Key, told: list[_Fact], witness: Witness) -> Event | None:
@@ -149,13 +150,12 @@ class Facts:
         if found is None and goes_on and same:
             found = same[-1]
         if found is None:
-            told.append(fact := _Fact(event, {witness}))
-        else:
-            fact = found
-            fact.witnesses.add(witness)
-        fact.stamps.add(event.at)
+            told.append(fact := _Fact(event, (witness,)))
+        elif witness not in (fact := found).witnesses:
+            fact.witnesses += (witness,)
+        fact.stamps |= {event.at}
         if isinstance(ref, str):
-            fact.refs.add(ref)
+            fact.refs |= {ref}
         return None if found is None else found.event
 
 
@@ -166,18 +166,21 @@ def earliest(event: Event) -> datetime:
 
 
 def _is_near(one: Event, other: Event) -> bool:
+    if one.source is not Source.POLL and other.source is not Source.POLL:
+        return -WINDOW <= one.at - other.at <= WINDOW
     return earliest(one) - WINDOW <= other.at and earliest(other) - WINDOW <= one.at
 
 
 def fact_key(event: Event) -> Key:
-    detail = event.detail
-    if event.kind is EventKind.REPORTED:  # what a rule of the user's own tells: all its fields make it
-        return (event.cluster, event.kind, event.rule, event.node, event.resource, *sorted(map(str, detail.items())))
+    kind, detail = event.kind, event.detail
+    if kind is EventKind.REPORTED:  # what a rule of the user's own tells: all its fields make it
+        return (event.cluster, kind, event.rule, event.node, event.resource, *sorted(map(str, detail.items())))
+    fields = _CONTENT.get(kind)
     return (
         event.cluster,
-        event.kind,
+        kind,
         event.node,
         event.resource,
-        event.reporter if event.kind in _PER_REPORTER else None,
-        *map(detail.get, _CONTENT.get(event.kind, ())),
+        event.reporter if kind in _PER_REPORTER else None,
+        tuple([detail.get(name) for name in fields]) if fields is not None else (),
     )
