@@ -52,7 +52,9 @@ from hamon.rules.schema import RuleSet
 log = logging.getLogger(__name__)
 
 INBOX_SIZE = 16
-BATCH_BYTES = 2 * 1024 * 1024
+MIN_BATCH_BYTES, MAX_BATCH_BYTES = 1024 * 1024, 6 * 1024 * 1024
+BATCH_EVENTS = 4000
+"""So many events a batch should have while a file is being caught up with: more hold much memory, fewer often write the whole state."""
 CATCHING_UP_BYTES = 128 * 1024
 """A chunk as large as this means that a file is being caught up with: its lines tell what time it is, not the clock."""
 QUIET_SECONDS = 0.25
@@ -173,6 +175,7 @@ class Processor:
         self._polls = Polls()
         self._polled: dict[str, Polled] = {}
         self._catching_up_until = 0.0
+        self._batch_bytes = MIN_BATCH_BYTES
         self.store_is_away = False
 
     async def put(self, observation: Observation, recorded: Callable[[], None] | None = None) -> None:
@@ -237,6 +240,7 @@ class Processor:
             batch = await self._next_batch()
             began = asyncio.get_running_loop().time()
             result = await asyncio.to_thread(self._digest, batch)
+            self._batch_bytes = _batch_bytes(batch, len(result.recording.events))
             task = asyncio.create_task(self._record(result))
             try:
                 await asyncio.shield(task)
@@ -269,7 +273,7 @@ class Processor:
         loop = asyncio.get_running_loop()
         end = loop.time() + QUIET_SECONDS
         gather = _is_catching_up(batch[0]) or loop.time() < self._catching_up_until
-        while size < BATCH_BYTES:
+        while size < self._batch_bytes:
             starting = self._is_starting()
             item = await self._take(wait=starting or (gather and loop.time() < end))
             if item is not None:
@@ -503,8 +507,8 @@ class Processor:
         self._counts.recorded(recording.events, recording.transitions)
         if recording.deliveries or recording.relays:
             self._recorded()
-        now = self._clock.now()
-        for cluster in {event.cluster for event in recording.events if _is_news(event, now)}:
+        since = self._clock.now() - NEWS
+        for cluster in {event.cluster for event in recording.events if event.at >= since and _is_news(event)}:
             self._happened(cluster)
 
     def _is_away(self) -> None:
@@ -534,6 +538,12 @@ def _size(observation: Observation) -> int:
             return 1024 * len(observation.traps)
         case _:
             return 1024
+
+
+def _batch_bytes(batch: Sequence[Observation], events: int) -> int:
+    """How large the next batch may be, if it is like this one."""
+    wanted = sum(map(_size, batch)) * BATCH_EVENTS // max(1, events)
+    return min(max(MIN_BATCH_BYTES, wanted), MAX_BATCH_BYTES)
 
 
 def _is_catching_up(observation: Observation) -> bool:
@@ -593,9 +603,9 @@ def _source_event(observation: SourceLost | SourceBack) -> Event:
     )
 
 
-def _is_news(event: Event, now: datetime) -> bool:
-    """Whether a log or a trap says that something happened just now: then it is worth asking how the cluster is."""
-    return event.source is not Source.POLL and event.kind not in _NO_NEWS and now - event.at <= NEWS
+def _is_news(event: Event) -> bool:
+    """Whether a log or a trap says that something happened: then, if that was just now, it is worth asking how the cluster is."""
+    return event.source is not Source.POLL and event.kind not in _NO_NEWS
 
 
 def _single_lines(chunk: LogChunk) -> Iterable[tuple[bytes, int]]:

@@ -11,6 +11,7 @@ from hashlib import blake2b
 from types import UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
+from pydantic import ConfigDict, TypeAdapter
 from pydantic_core import PydanticSerializationError
 from pydantic_core import to_json as pydantic_to_json
 from sqlalchemy import Row
@@ -257,15 +258,41 @@ def event(row: Row[Any]) -> Event:
 
 
 _INCIDENT = tuple(field.name for field in fields(Incident) if field.name != "timeline")
+_NAMED_FLOATS = ConfigDict(ser_json_inf_nan="constants")
 _STEP = tuple(field.name for field in fields(Transition) if field.name != "incident")
 
 
-def _without_timeline(incident: Incident) -> dict[str, object]:
-    return {name: getattr(incident, name) for name in _INCIDENT}
+# Serializers of known types are several times as fast as `to_json`, which finds out the type of each value. They are built when first used,
+# and of tuples, because those of a record take no configuration.
 
 
-def incident_row(transition: Transition) -> dict[str, object]:
-    """The row of the incident as it is after this transition."""
+@cache
+def _incidents() -> Any:
+    return TypeAdapter(tuple[Incident, ...], config=_NAMED_FLOATS).serializer
+
+
+@cache
+def _entries() -> Any:
+    return TypeAdapter(Timeline, config=_NAMED_FLOATS).serializer
+
+
+def _timeline_json(timeline: Timeline) -> str:
+    try:
+        return text(_entries().to_json(timeline, warnings=False).decode())
+    except PydanticSerializationError:
+        return text(_encode(timeline))
+
+
+def incident_json(incident: Incident) -> str:
+    """An incident without its timeline: what both the row of the incident and that of the step hold."""
+    try:
+        return text(_incidents().to_json((incident,), exclude={0: {"timeline"}}, warnings=False).decode()[1:-1])
+    except PydanticSerializationError:
+        return text(_encode({name: getattr(incident, name) for name in _INCIDENT}))
+
+
+def incident_row(transition: Transition, record: str) -> dict[str, object]:
+    """The row of the incident as it is after this transition; `record` is its `incident_json`."""
     incident = transition.incident
     return {
         "cluster": text(incident.cluster),
@@ -283,7 +310,7 @@ def incident_row(transition: Transition) -> dict[str, object]:
         "resolved_at": _micros_or_none(incident.resolved_at),
         "from_node": _text_or_none(incident.from_node),
         "to_node": _text_or_none(incident.to_node),
-        "record": to_json(_without_timeline(incident)),
+        "record": record,
     }
 
 
@@ -292,24 +319,29 @@ def incident(row: Row[Any]) -> Incident:
     return from_json(Incident, row.record, f"incident {row.key} of cluster {row.cluster}")
 
 
-def transition_row(transition: Transition, before: Timeline) -> dict[str, object]:
-    """The row of a transition; `before` is the timeline of the step before it, as stored (empty when there is none)."""
+TRANSITION_COLUMNS = ("cluster", "key", "sequence", "record", "timeline_kept", "timeline")
+
+
+def transition_row(transition: Transition, before: Timeline, record: str) -> tuple[str, str, int, str, int, str]:
+    """The row of a transition, in the order of TRANSITION_COLUMNS.
+
+    `before` is the timeline of the step before it, as stored (empty when there is none); `record` the `incident_json` of the incident.
+    """
     timeline = transition.incident.timeline
     kept = 0
     for old, new in zip(before, timeline, strict=False):
         if old is not new and old != new:
             break
         kept += 1
-    record = {name: getattr(transition, name) for name in _STEP}
-    record["incident"] = _without_timeline(transition.incident)
-    return {
-        "cluster": text(transition.incident.cluster),
-        "key": name(transition.incident.key),
-        "sequence": transition.sequence,
-        "record": to_json(record),
-        "timeline_kept": kept,
-        "timeline": to_json(timeline[kept:]),
-    }
+    step = to_json({name: getattr(transition, name) for name in _STEP})
+    return (
+        text(transition.incident.cluster),
+        name(transition.incident.key),
+        transition.sequence,
+        f'{step[:-1]},"incident":{record}}}',
+        kept,
+        _timeline_json(timeline[kept:]) if kept < len(timeline) else "[]",
+    )
 
 
 def timelines(rows: Sequence[Row[Any]]) -> dict[int, Timeline]:

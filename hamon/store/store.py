@@ -139,7 +139,8 @@ class SqlStore:
         self._snapshots = polls.Encoder()
         self._in_doubt: _InDoubt | None = None
         self._upsert = _insert_of(self._write_engine.dialect)
-        self._insert_events = _positional_insert(self._write_engine)
+        self._insert_events = _positional_insert(self._write_engine, events, records.EVENT_COLUMNS)
+        self._insert_transitions = _positional_insert(self._write_engine, transitions, records.TRANSITION_COLUMNS)
 
     # --- Threads --------------------------------------------------------------------------------------------------
 
@@ -243,22 +244,23 @@ class SqlStore:
         connection.execute(statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=columns), list(rows))
 
     def _write_transitions(self, connection: Connection, steps: Sequence[Transition]) -> None:
-        latest: dict[tuple[str, str], Transition] = {}
-        for step in steps:
+        latest: dict[tuple[str, str], tuple[Transition, str]] = {}
+        said = [(step, records.incident_json(step.incident)) for step in steps]
+        for step, record in said:
             key = (step.incident.cluster, step.incident.key)
-            if key not in latest or latest[key].sequence <= step.sequence:
-                latest[key] = step
+            if key not in latest or latest[key][0].sequence <= step.sequence:
+                latest[key] = step, record
         statement = self._upsert(incidents)
         columns = {column.name: statement.excluded[column.name] for column in incidents.columns if not column.primary_key}
         connection.execute(
             statement.on_conflict_do_update(
                 index_elements=list(incidents.primary_key), set_=columns, where=incidents.c.sequence < statement.excluded.sequence
             ),
-            [records.incident_row(step) for step in latest.values()],
+            [records.incident_row(step, record) for step, record in latest.values()],
         )
         rows = []
         written: dict[tuple[str, str, int], records.Timeline] = {}
-        for step in steps:
+        for step, record in said:
             incident = step.incident
             before = written.get((incident.cluster, incident.key, step.sequence - 1))
             if before is None:
@@ -266,10 +268,10 @@ class SqlStore:
             if before is None and step.sequence > 1:
                 found = _timelines(connection, incident.cluster, records.name(incident.key), step.sequence - 1)
                 before = found.get(step.sequence - 1)
-            rows.append(records.transition_row(step, before or ()))
+            rows.append(records.transition_row(step, before or (), record))
             written[incident.cluster, incident.key, step.sequence] = incident.timeline
             self._timelines.remember(step)
-        connection.execute(insert(transitions), rows)
+        self._insert_transitions(connection, rows)
 
     def _check_transitions(self, connection: Connection, recording: Recording) -> None:
         """A delivery refers to the stored transition, so it must be the very same; else raise StoreError."""
@@ -554,18 +556,18 @@ def _insert_of(dialect: Dialect) -> Any:
     return for_postgresql
 
 
-def _positional_insert(engine: Engine) -> Callable[[Connection, list[records.EventRow]], object]:
-    """A function that inserts event rows: the hot path.
+def _positional_insert(engine: Engine, table: Table, columns: Sequence[str]) -> Callable[[Connection, Sequence[tuple[Any, ...]]], object]:
+    """A function that inserts rows whose values are in the order of the columns: the hot path.
 
     SQLAlchemy compiles the statement once; the rows go to the driver as plain tuples. Passing them through SQLAlchemy, one dict each,
     costs as much again as SQLite itself.
     """
     build: Callable[..., Dialect] = type(engine.dialect)
     dialect = build(paramstyle="qmark" if engine.dialect.name == "sqlite" else "format")
-    statement = insert(events).inline().compile(dialect=dialect, column_keys=list(records.EVENT_COLUMNS))
-    assert tuple(statement.positiontup or ()) == records.EVENT_COLUMNS
+    statement = insert(table).inline().compile(dialect=dialect, column_keys=list(columns))
+    assert tuple(statement.positiontup or ()) == tuple(columns)
     sql = str(statement)
-    return lambda connection, rows: connection.exec_driver_sql(sql, rows)
+    return lambda connection, rows: connection.exec_driver_sql(sql, list(rows))
 
 
 def _window(connection: Connection, since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:
