@@ -258,6 +258,7 @@ def event(row: Row[Any]) -> Event:
 
 
 _INCIDENT = tuple(field.name for field in fields(Incident) if field.name != "timeline")
+_REPLACED = "\ufffd".encode()
 _NAMED_FLOATS = ConfigDict(ser_json_inf_nan="constants")
 _STEP = tuple(field.name for field in fields(Transition) if field.name != "incident")
 
@@ -276,19 +277,23 @@ def _entries() -> Any:
     return TypeAdapter(Timeline, config=_NAMED_FLOATS).serializer
 
 
-def _timeline_json(timeline: Timeline) -> str:
+def _typed_json(serializer: Any, records: object, without: Mapping[int, set[str]] | None = None) -> str | None:
+    """What `to_json` gives; None where it has to say it: lone surrogates are refused in values, and in keys replaced."""
     try:
-        return text(_entries().to_json(timeline, warnings=False).decode())
+        said: bytes = serializer.to_json(records, exclude=without, warnings=False)
     except PydanticSerializationError:
-        return text(_encode(timeline))
+        return None
+    return None if _REPLACED in said else text(said.decode())
+
+
+def _timeline_json(timeline: Timeline) -> str:
+    return _typed_json(_entries(), timeline) or to_json(timeline)
 
 
 def incident_json(incident: Incident) -> str:
     """An incident without its timeline: what both the row of the incident and that of the step hold."""
-    try:
-        return text(_incidents().to_json((incident,), exclude={0: {"timeline"}}, warnings=False).decode()[1:-1])
-    except PydanticSerializationError:
-        return text(_encode({name: getattr(incident, name) for name in _INCIDENT}))
+    said = _typed_json(_incidents(), (incident,), {0: {"timeline"}})
+    return said[1:-1] if said is not None else to_json({name: getattr(incident, name) for name in _INCIDENT})
 
 
 def incident_row(transition: Transition, record: str) -> dict[str, object]:
