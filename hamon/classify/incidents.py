@@ -40,6 +40,8 @@ from hamon.rules.own import Own
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _COARSE = 5
 """As many events of logs without fractions of a second in a row mean that these have none."""
+_REVIEW_EVERY = timedelta(seconds=5)
+"""How often, by the time of the evidence, open incidents are held against the state within a batch of logs and traps; also at its end."""
 _FORGET_EVERY = timedelta(seconds=30)
 _WAKING = timedelta(minutes=1)
 """After a start sources have so long to say that a debt was paid meanwhile, before people are reminded of it."""
@@ -127,6 +129,7 @@ class Engine:
         self._polls = Polls(self.state, settings, self._book, self._departures, self._effects, self._marks, self._operations, self._fencing)
         self._watch = Watch(settings, last)
         self._whole_seconds = 0
+        self._reviewed_at: datetime | None = None
         self._woke_at: datetime | None = None
         self._own = OwnRules(self.state, settings, self._book)
         self._own.use(own or Own())
@@ -152,16 +155,25 @@ class Engine:
         transitions: list[Transition] = []
         for item in items:
             match item:
+                case Event():  # first, being the hot path
+                    if self._reviewed_at is None or item.at - self._reviewed_at >= _REVIEW_EVERY:
+                        self._reviewed_at = item.at
+                        transitions += self._review()
+                    transitions += self._time(item.at)
+                    transitions += self._take(item, events)
                 case Tick():
                     transitions += self._time(item.now)
                     transitions += self._remind(item.now)
-                case Event():
-                    transitions += self._time(item.at)
-                    transitions += self._take(item, events)
                 case Snapshot():
                     transitions += self._see(item, events)
+        transitions += self._review()
         transitions += self._book.longer_timelines(self.state.now)
         return Advance(events=events, transitions=transitions)
+
+    def _review(self) -> list[Transition]:
+        self._book.review()
+        now = self.state.now
+        return self._book.transitions(now) if now is not None else []
 
     def _see(self, snapshot: Snapshot, events: list[Event]) -> list[Transition]:
         """Compare a poll with the one before, take what changed as events, and hold the stories against the state that it shows."""
@@ -229,11 +241,12 @@ class Engine:
         if not polled and event.kind not in _PREPARING and self._book.has_open:
             self._departures.protect(event.at)
             self._effects.protect_standby(event.at)
-            self._book.review()
-        if self.state.nothing_before is not None:
-            self.state.nothing_before = min(self.state.nothing_before, event.at + self._soonest)
-        self.state.last_event_at = max(event.at, self.state.last_event_at or event.at)
-        return self._book.transitions(self._now(event.at))
+        state = self.state
+        if state.nothing_before is not None and (soonest := event.at + self._soonest) < state.nothing_before:
+            state.nothing_before = soonest
+        if state.last_event_at is None or state.last_event_at < event.at:
+            state.last_event_at = event.at
+        return self._book.transitions(self._now(event.at)) if self._book.has_changes else []
 
     def _shown(self, event: Event) -> None:
         """Remember what told where a resource serves; the same again tells nothing."""
@@ -317,7 +330,8 @@ class Engine:
         return [self._book.record(story) for story in (*self._book.open_stories(), *flapping)]
 
     def _now(self, at: datetime) -> datetime:
-        return max(at, self.state.now or at)
+        now = self.state.now
+        return at if now is None or now < at else now
 
     def _time(self, now: datetime) -> list[Transition]:
         """Let time pass up to `now`, one due moment after the other."""
@@ -335,7 +349,7 @@ class Engine:
                 self._due(due)
                 given += self._book.transitions(state.now)
             state.nothing_before = due or _NEVER
-        state.now = max(now, state.now or now)
+        state.now = now if state.now is None or state.now < now else state.now
         self._forget_recent(now)
         if state.forgot_at is None or now - state.forgot_at >= _FORGET_EVERY:
             state.forgot_at = now

@@ -247,8 +247,10 @@ class Book:
         if not is_telling(event):
             return
         entry = entry_of(event)
-        self.state.recent.append(entry)
-        del self.state.recent[:-MAX_RECENT]
+        recent = self.state.recent
+        recent.append(entry)
+        if len(recent) > MAX_RECENT:
+            del recent[:-MAX_RECENT]
         for story in self._open:
             if self._goes_on(story, event.at) and concerns(story, entry):
                 self._put(story, entry)
@@ -409,10 +411,9 @@ class Book:
 
     def review(self) -> None:
         """Hold open stories against the state: a step that is done since, or to be done again, is a change."""
-        words = amiss(self.state)
+        words = amiss(self.state) if self._open else ()
         for story in self._open:
-            if story.amiss != (found := concerning(words, story)):
-                story.amiss = found
+            if story.amiss != concerning(words, story):
                 self.changed(story, "the state changed")
 
     def transitions(self, at: datetime) -> list[Transition]:
@@ -583,10 +584,15 @@ def _append(story: Story, entry: TimelineEntry) -> bool:
     """Add an entry; what was just said in other words (a log by name, another by number) is not said again."""
     if len(story.timeline) >= MAX_TIMELINE:
         return False
+    kind, node, resource, at = entry.event, entry.node, entry.resource, entry.at
     for known in story.timeline[-12:]:
-        same = known.event is entry.event and known.node == entry.node and known.resource == entry.resource
-        own = entry.event is EventKind.REPORTED  # its fields are those of the user's rule: only all of them tell it
-        if same and abs(entry.at - known.at) <= _AGAIN and (known.detail == entry.detail or (not own and _saying(known) == _saying(entry))):
+        same = known.event is kind and known.node == node and known.resource == resource
+        # The fields of a rule of the user's own are its own: only all of them tell it.
+        if (
+            same
+            and abs(at - known.at) <= _AGAIN
+            and (known.detail == entry.detail or (kind is not EventKind.REPORTED and _saying(known) == _saying(entry)))
+        ):
             return False
     story.timeline.append(entry)
     return True
