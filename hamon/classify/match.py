@@ -107,21 +107,19 @@ class _Try:
 class _Places:
     """When and on which node, by what stands before the heads of lines: those of one second share it."""
 
-    __slots__ = ("_known", "stamps")
+    __slots__ = ("known", "stamps")
 
     def __init__(self, stamps: Stamps) -> None:
         self.stamps = stamps
-        self._known: dict[str, tuple[datetime, str] | None] = {}
+        self.known: dict[str, tuple[datetime, str] | None] = {}
+        """What was read before; looked at first."""
 
     def read(self, before: str) -> tuple[datetime, str] | None:
         """Raises ParseError for a time stamp that is none."""
-        try:
-            return self._known[before]
-        except KeyError:
-            if len(self._known) > 256:
-                self._known.clear()
-            place = self._known[before] = date_and_host(before, self.stamps)
-            return place
+        if len(self.known) > 256:
+            self.known.clear()
+        place = self.known[before] = date_and_host(before, self.stamps)
+        return place
 
 
 @dataclass(slots=True)
@@ -265,8 +263,9 @@ class Matcher:
         if len(self._meanings) > MAX_MEANINGS:
             self._meanings.clear()
         meanings: dict[bytes, _Meaning | None] = {}
+        known = self._meanings
         for found, count in Counter(heads).items():
-            meaning = self._meaning(found)
+            meaning = known[found] if found in known else self._meaning(found)
             if meaning is None:  # the head does not say it all
                 meanings[found] = None
             else:
@@ -312,16 +311,13 @@ class Matcher:
         return places
 
     def _meaning(self, found: bytes) -> _Meaning | None:
-        """What a head means; None where that shows only in each line."""
-        try:
-            return self._meanings[found]
-        except KeyError:
-            words = head_words(found) if found else []
-            meaning: _Meaning | None = None
-            if words and (place := (seen := self._look_closer(words)).place) is not None and place.text_word + 1 < len(words):
-                meaning = replace(seen, layout=simple_layout(found, place, words))
-            self._meanings[found] = meaning
-            return meaning
+        """Find out what a head means; None where that shows only in each line."""
+        words = head_words(found) if found else []
+        meaning: _Meaning | None = None
+        if words and (place := (seen := self._look_closer(words)).place) is not None and place.text_word + 1 < len(words):
+            meaning = replace(seen, layout=simple_layout(found, place, words))
+        self._meanings[found] = meaning
+        return meaning
 
     def _look_closer(self, words: list[bytes]) -> _Meaning:
         """What the first words of a line mean."""
@@ -352,7 +348,8 @@ class Matcher:
         try:
             known = None
             if (layout := meaning.layout) is not None and (begin := line_text.find(layout.head)) >= 0:
-                known = places.read(line_text[:begin])
+                prefix = line_text[:begin]
+                known = places.known.get(prefix) or places.read(prefix)
             if layout is not None and known is not None:
                 at, host = known
                 level: str | None = layout.level
