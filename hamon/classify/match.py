@@ -25,8 +25,8 @@ from hamon.parse.lines import (
     date_and_host,
     head,
     head_words,
+    layout_of,
     parse_line,
-    simple_layout,
     without_level,
 )
 from hamon.parse.stamp import Stamps
@@ -315,7 +315,7 @@ class Matcher:
         words = head_words(found) if found else []
         meaning: _Meaning | None = None
         if words and (place := (seen := self._look_closer(words)).place) is not None and place.text_word + 1 < len(words):
-            meaning = replace(seen, layout=simple_layout(found, place, words))
+            meaning = replace(seen, layout=layout_of(found, place))
         self._meanings[found] = meaning
         return meaning
 
@@ -352,10 +352,13 @@ class Matcher:
                 known = places.known.get(prefix) or places.read(prefix)
             if layout is not None and known is not None:
                 at, host = known
-                level: str | None = layout.level
-                text = line_text[begin + layout.text_at :].rstrip()
+                level, instance = layout.level, layout.instance
+                text = line_text[begin + layout.text_at :]
                 if "#011" in text:
-                    text = text.replace("#011", "\t").rstrip()
+                    text = text.replace("#011", "\t")
+                if layout.has_extended:
+                    text = text.partition(" |")[0]
+                text = text.rstrip()
             else:
                 parts = parse_line(line_text, places.stamps, place.form)
                 at, host, level, text, instance = parts.at, parts.host, parts.level, parts.text, parts.instance

@@ -15,7 +15,7 @@ nobody asks for cost almost nothing.
 
 import re
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from hamon.errors import ParseError
 from hamon.model.record import quickly_made
@@ -113,12 +113,13 @@ def parse_line(line: str, stamps: Stamps, likely: int | None = None) -> LogLine:
 _LEVEL_WORDS = {f"{form}:": name for level, name in _LEVEL_NAMES.items() for form in (level, level.upper(), level.capitalize())}
 
 
+_BEFORE = re.compile(rf"^{_DATE}\s+(?P<host>\S+)\s*$")
+
+
 def date_and_host(before: str, stamps: Stamps) -> tuple[datetime, str] | None:
     """What stands before the head of a line, as `parse_line` reads it; None where it takes more. Raises ParseError."""
-    words = before.split()
-    if not before.isascii() or len(words) not in (2, 4):
-        return None
-    return stamps.read(" ".join(words[:-1])), words[-1]
+    match = _BEFORE.match(before) if before.isascii() else None
+    return (stamps.read(match["date"]), match["host"]) if match is not None else None
 
 
 HEADS = re.compile(
@@ -176,27 +177,38 @@ def without_level(place: Head, words: list[bytes]) -> Head:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a line goes on behind date and host, where it is simply `head`: a tag that is only a name, the level, and the text, which
-    begins with the character number `text_at` of the head.
+    """How lines with one head go on behind date and host: the text begins with the character number `text_at` of the head.
+
+    In lines of the detail forms it ends where EXTENDED begins (`has_extended`).
     """
 
     head: str
     text_at: int
-    level: str
+    level: str | None
+    instance: str | None
+    has_extended: bool
 
 
-def simple_layout(found: bytes, place: Head, words: list[bytes]) -> Layout | None:
-    """The layout of lines with this head, which has these words; None where it takes `parse_line` to read them."""
-    if place.form < _SYSLOG_LOGCONV or place.level_word < 0 or not found.isascii():
+_REST, _EXTENDED = " \x7frest", " | more"
+_ANY_DAY = Stamps("UTC", datetime(2026, 1, 2, tzinfo=UTC))
+
+
+def layout_of(found: bytes, place: Head) -> Layout | None:
+    """The layout of lines with this head, as `parse_line` shows it on an example; None where it takes `parse_line` to read each of them."""
+    if not found.isascii():
         return None
-    level = _LEVEL_WORDS.get(words[place.level_word].decode())
-    if level is None:
+    shown = found.decode()
+    before = "2026-01-01T00:00:00 host" if shown.startswith(" ") else "Jan  1 00:00:00 host "
+    try:
+        parts = parse_line(f"{before}{shown}{_REST}{_EXTENDED}", _ANY_DAY, place.form)
+    except ParseError:
         return None
-    if place.form != _LOGCONV and words[place.level_word - 1].partition(b"[")[0].rstrip(b":").decode() != place.tag:
+    has_extended = parts.extended != ""
+    behind = shown + _REST if has_extended else shown + _REST + _EXTENDED
+    text_at = len(behind) - len(parts.text)
+    if parts.host != "host" or parts.daemon != place.daemon or not behind.endswith(parts.text) or not 0 < text_at < len(shown):
         return None
-    before = len(words) - len(found.split())
-    begins = [word.start() for word in re.finditer(rb"\S+", found)]
-    return Layout(found.decode(), begins[place.text_word - before], level)
+    return Layout(shown, text_at, parts.level, parts.instance, has_extended)
 
 
 def _is_usual(words: list[bytes], shift: int) -> bool:
