@@ -52,7 +52,9 @@ class Fencing:
         self._operations.carry_out(event.at)
         if event.node is None or str(event.detail.get("action")) == "on":
             return
-        topology.node(self.state, event.node)
+        node = topology.node(self.state, event.node)
+        if node.fenced_at is not None and event.at - node.fenced_at <= self.settings.membership:
+            return  # the one that is done: others tell of it later
         if self._book.find(IncidentKind.FENCING, event.node) is None:
             story = self._book.open(
                 IncidentKind.FENCING,

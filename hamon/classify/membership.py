@@ -17,6 +17,9 @@ from hamon.model.observation import Source
 
 _SPLIT = "split"
 
+_LINKS_ASKED = timedelta(seconds=35)
+"""Within this time a poll shows the links again, which are asked for every 30 s unless configured otherwise."""
+
 _NUMBERED = "node "
 """How a node is called whose name is not known."""
 
@@ -333,8 +336,16 @@ class Membership:
             if pending.link == link and _same_pair(pending.pair, pair):
                 pending.pair = _better(pending.pair, pair)
                 pending.entries.append(entry_of(event))
+                if event.source is not Source.POLL:
+                    pending.may_come = False
                 return
-        self.state.links.append(PendingLink(link, pair, event.at, event.at + self.settings.membership, [entry_of(event)]))
+        may_come = event.source is Source.POLL and any(self._came_just_before(name, event.at) for name in self._by_name(pair))
+        wait = max(self.settings.membership, _LINKS_ASKED) if may_come else self.settings.membership
+        self.state.links.append(PendingLink(link, pair, event.at, event.at + wait, [entry_of(event)], may_come))
+
+    def _came_just_before(self, name: str, at: datetime) -> bool:
+        known = self.state.nodes.get(name)
+        return known is not None and known.since is not None and at - known.since <= self.settings.story_window
 
     def link_up(self, event: Event) -> None:
         if event.detail.get("link") is None or (pair := self._pair(event)) is None:
@@ -349,7 +360,8 @@ class Membership:
                 if event.source is Source.POLL and event.at <= max(entry.at for entry in pending.entries):
                     return  # asked before it went down
                 self.state.links.remove(pending)
-                self.link_fault(pending)
+                if not pending.may_come:
+                    self.link_fault(pending)
         for story in self._book.open_stories():
             if story is self._link_story(link, pair):
                 seen_down = [entry.at for entry in story.timeline if entry.event == EventKind.LINK_DOWN]
@@ -417,7 +429,7 @@ class Membership:
                 started_at=event.at,
                 nodes=[node.name],
                 resources=[str(event.detail.get("daemon"))],
-                settle=self.settings.settle,
+                settle=self.settings.membership,  # its node may be lost for it, unless it is started again
                 cause=Cause(kind="daemon_failed", node=node.name, resource=str(event.detail.get("daemon")), at=event.at, text=event.raw),
             )
             self._effects.join_effect(story, node.name)
@@ -433,6 +445,8 @@ class Membership:
         if event.node is not None and (story := self._book.find(IncidentKind.DAEMON_FAILED, event.node)) is not None:
             story.recovered_at = event.at
             story.limit_at = event.at + self.settings.stable
+            if story.settle_at is not None:
+                story.settle_at = min(story.settle_at, event.at + self.settings.settle)
 
     def daemon_or_node(self, name: str) -> None:
         """A daemon died and its node was lost for it: a moment's loss is part of the daemon's failure, a lasting one explains it."""

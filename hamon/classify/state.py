@@ -193,6 +193,8 @@ class PendingLink:
     down_at: datetime
     decide_at: datetime
     entries: list[TimelineEntry] = field(default_factory=list)
+    may_come: bool = False
+    """Only a poll shows it, of a node that came just before: its links come one after the other."""
 
 
 @dataclass(slots=True)

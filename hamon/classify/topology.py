@@ -9,6 +9,8 @@ from hamon.classify.state import Node, PolledService, Resource, State
 from hamon.model.cluster import ClusterView, NodeState, NodeView, ServiceView
 
 PROMOTED = "Promoted"
+_UNSEEN = timedelta(seconds=2)
+"""How long a change takes, on a busy machine, from the log of it to the answers of `crm_mon`."""
 POLLS_COUNT_FOR = timedelta(minutes=5)
 """How long after the last poll the state that it showed still counts."""
 _DEVICE_NAME = re.compile(r"fenc|stonith|^st\d|ipmi|idrac|drac\d|\bilo\d?\b|(?<![a-z])(?:apc|pdu|sbd)(?![a-z])", re.IGNORECASE)
@@ -154,9 +156,9 @@ def hindrances(state: State, name: str) -> list[str]:
 
 
 def hindrances_since_polled(state: State, name: str) -> list[str]:
-    """What logs and traps told after the last poll."""
+    """What logs and traps told after the last poll, or so shortly before that it may not show it yet."""
     last = state.polls.last_at
-    return [] if last is None else hindrances_since(state, name, last)
+    return [] if last is None else hindrances_since(state, name, last - _UNSEEN)
 
 
 def hindrances_since(state: State, name: str, moment: datetime) -> list[str]:

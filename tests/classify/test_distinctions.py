@@ -239,6 +239,24 @@ def test_a_daemon_killed_on_the_standby_is_told_as_that() -> None:
     assert cluster.until("10:10:00").main[0].state is IncidentState.RESOLVED
 
 
+def test_a_daemon_that_takes_its_node_with_it_is_told_as_what_comes_of_it() -> None:
+    cluster = running().log("10:00:00 pm02 pacemakerd: pacemaker-execd[105] terminated with signal 9 (Killed)").until("10:00:05")
+    assert cluster.told() == []
+    cluster.log("10:00:06 pm01 controld: Node pm02 state is now lost").until("10:01:00")
+    (fault,) = cluster.main
+    assert fault.kind is IncidentKind.STANDBY_FAULT
+    assert sorted(cluster.parts_of(fault)) == ["daemon_failed", "node_lost"]
+    assert cluster.told() == ["standby_fault opening"]
+
+
+def test_a_daemon_that_is_started_again_is_told_without_waiting_for_its_node() -> None:
+    cluster = running().log("""
+    10:00:00 pm02 pacemakerd: pacemaker-execd[105] terminated with signal 9 (Killed)
+    10:00:01 pm02 pacemakerd: Respawning pacemaker-execd subdaemon after unexpected exit
+    """)
+    assert cluster.until("10:00:04").told() == ["daemon_failed opening"]
+
+
 def test_a_link_that_flaps_is_told_although_its_peer_stayed() -> None:
     cluster = running().log("10:00:00 pm01 corosync: link: host: 2 link: 0 is down")
     assert cluster.main == []
@@ -519,6 +537,33 @@ def test_what_leaves_a_node_that_is_fenced_was_planned_only_where_an_operator_or
 
 
 # -- names and settings
+
+
+def test_a_fencing_that_others_tell_of_when_it_is_done_is_no_second_one() -> None:
+    cluster = (
+        running()
+        .log("""
+    10:00:00 pm01 controld: Node pm02 state is now lost
+    10:00:01 pm01 controld: Requesting fencing (reboot) targeting node pm02
+    10:00:02 pm01 fenced: Operation 'reboot' targeting pm02 by pm01 for pacemaker-controld.80@pm01.1: OK
+    10:00:03 pm01 controld: Requesting fencing (reboot) targeting node pm02
+    """)
+        .until("10:01:00")
+    )
+    fencings = [item for item in cluster.incidents if item.kind is IncidentKind.FENCING]
+    assert [(item.outcome, item.state) for item in fencings] == [(Outcome.SUCCEEDED, IncidentState.RESOLVED)]
+
+
+def test_a_fencing_that_came_to_nothing_is_not_under_way_for_ever() -> None:
+    cluster = running().log("""
+    10:00:00 pm02 controld: Node pm01 state is now lost
+    10:00:01 pm02 controld: Requesting fencing (reboot) targeting node pm01
+    10:00:01 pm01 controld: Node pm02 state is now lost
+    10:00:01 pm01 controld: Requesting fencing (reboot) targeting node pm02
+    10:00:02 pm01 fenced: Operation 'reboot' targeting pm02 by pm01 for pacemaker-controld.80@pm01.1: OK
+    """)
+    by_node = {item.nodes: item.outcome for item in cluster.incidents if item.kind is IncidentKind.FENCING}
+    assert by_node == {("pm01",): Outcome.NONE, ("pm02",): Outcome.SUCCEEDED}
 
 
 def test_a_node_that_corosync_knows_by_number_is_learned_and_named() -> None:

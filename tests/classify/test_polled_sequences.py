@@ -354,6 +354,15 @@ def with_events(polls: list[Snapshot], *events: Event) -> Outcome:
     return judge(sorted(items, key=lambda item: item.status.at if isinstance(item, Snapshot) else item.at))
 
 
+def test_a_poll_just_after_the_log_of_a_fault_may_not_show_it_yet() -> None:
+    before = snapshots((Scene(0, one_plus_one()),), until=10, every=2)
+    lost = logged(9.9, EventKind.ATTRIBUTE_CHANGED, "n2", None, attribute="pingd", old="100", new="0")
+    after = snapshots((Scene(0, one_plus_one()), Scene(12, ping_lost())), until=60, every=4)[3:]
+    found = with_events([*before, *after], lost)
+    assert [item.kind for item in found.mains] == [IncidentKind.STANDBY_FAULT]
+    assert found.told == [found.mains[0].key]
+
+
 def test_polls_do_not_contradict_a_log_for_half_a_minute_and_then_do() -> None:
     polls = snapshots((Scene(0, one_plus_one()),), until=70)
     found = with_events(polls, logged(10.3, EventKind.OPERATION_FAILED, "n1", "web", operation="monitor", rc=1))
@@ -538,6 +547,18 @@ def test_the_links_of_a_node_that_is_lost_are_no_fault_of_their_own() -> None:
     scenes = (Scene(0, one_plus_one()), Scene(11, one_plus_one().node("n2", "unclean")), Scene(15, stopped_node(), fenced))
     found = with_events(linked(snapshots(scenes, until=60), down=range(10, 61)))
     assert [item.kind for item in found.mains] == [IncidentKind.STANDBY_FAULT]
+
+
+def test_links_that_come_one_after_the_other_when_their_node_joins_alarm_nobody() -> None:
+    scenes = (Scene(0, one_plus_one()), Scene(10, stopped_node()), Scene(40, one_plus_one()))
+    found = with_events(linked(snapshots(scenes, until=90), down=range(42, 70)))
+    assert [item.kind for item in found.incidents if item.kind is IncidentKind.INTERCONNECT_DEGRADED] == []
+
+
+def test_a_link_that_stays_down_when_its_node_has_joined_is_a_fault() -> None:
+    scenes = (Scene(0, one_plus_one()), Scene(10, stopped_node()), Scene(40, one_plus_one()))
+    found = with_events(linked(snapshots(scenes, until=120), down=range(42, 121)))
+    assert IncidentKind.INTERCONNECT_DEGRADED in [item.kind for item in found.mains]
 
 
 def test_the_link_that_was_down_in_the_first_poll_alarms_nobody() -> None:
