@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from hamon.classify import topology
 from hamon.classify.evidence import first_entry
 from hamon.classify.settings import ClusterSettings
-from hamon.classify.state import LEFT, Action, Mark, Move, State, Story
+from hamon.classify.state import LEFT, Action, Mark, Move, Resource, State, Story
 from hamon.classify.stories import DEPARTURES, Book
 from hamon.model.event import EventKind
 from hamon.model.incident import IncidentKind, IncidentState, Notice, Outcome, Severity, TimelineEntry
@@ -51,12 +51,12 @@ class Departures:
             item = self.state.resources.get(action.resource)
             if item is None or not topology.is_service(item, self.settings, self.state):
                 continue
-            if (move := self._move(action, actions, item.promotable)) is not None:
+            if (move := self._move(action, actions, item.promotable, at)) is not None:
                 moves.append(move)
         for source in dict.fromkeys(move.from_node for move in moves):
             self.depart(source, [move for move in moves if move.from_node == source], at)
 
-    def _move(self, action: Action, actions: list[Action], promotable: bool) -> Move | None:
+    def _move(self, action: Action, actions: list[Action], promotable: bool, at: datetime) -> Move | None:
         item = self.state.resources[action.resource]
         serving = topology.active_nodes(item)
         if promotable:
@@ -66,7 +66,7 @@ class Departures:
                 other.resource == action.resource and other.promoted and other.to_node is not None for other in actions
             ):
                 return None  # the promotion elsewhere in the same plan says it all
-            source = serving[0] if serving else action.from_node if action.to_node is None else None
+            source = serving[0] if serving else action.from_node if action.to_node is None else self._unseen(item, at)
             if source is None or source == action.to_node:
                 return None
             return Move(action.resource, source, action.to_node, promoted=True)
@@ -76,11 +76,27 @@ class Departures:
             running = self.running(action.resource)
             if running is not None:
                 return Move(action.resource, running.from_node, action.to_node)
-            source = next((name for name in serving if name != action.to_node and self._is_gone(name)), None)
+            source = next((name for name in serving if name != action.to_node and self._is_gone(name)), None) or self._unseen(item, at)
             return Move(action.resource, source, action.to_node) if source is not None else None
         if action.from_node is None or action.from_node == action.to_node:
             return None
         return Move(action.resource, action.from_node, action.to_node)
+
+    def _unseen(self, item: Resource, at: datetime) -> str | None:
+        """Where something served of which nothing told until it is started on a survivor: on the one node that was just lost."""
+        if item.roles.keys() - self._idle_instances(item) or item.started_on is not None or item.surveyed or item.stopped:
+            return None
+        lost = [
+            node.name
+            for node in self.state.nodes.values()
+            if node.member is False and node.stop_requested_at is None and node.lost_at is not None
+            if at - node.lost_at <= self.settings.story_window
+        ]
+        return lost[0] if len(lost) == 1 else None
+
+    @staticmethod
+    def _idle_instances(item: Resource) -> set[str]:
+        return {name for name, role in item.roles.items() if role == "Unpromoted"}
 
     def _is_gone(self, name: str) -> bool:
         known = self.state.nodes.get(name)

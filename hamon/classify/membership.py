@@ -44,6 +44,10 @@ def _better(one: tuple[str, str], other: tuple[str, str]) -> tuple[str, str]:
     return other if unknown[1] < unknown[0] else one
 
 
+TOGETHER = timedelta(seconds=5)
+"""Within so much time the loss of nodes and of quorum is one happening."""
+
+
 class Membership:
     """Nodes that come and go, their links, the DC, quorum, and daemons."""
 
@@ -100,6 +104,8 @@ class Membership:
         if other is not None and other.member is False:
             self._split(node, other, cut, event, undecided=True)
         self._effects.join_effect(story, node.name)
+        if (doubtful := self.state.doubtful_quorum) is not None and abs(event.at - doubtful.at) <= TOGETHER:
+            self._without_quorum(doubtful)
 
     def _silent_before(self, story: Story, cut: Sequence[PendingLink], event: Event) -> None:
         """A node that fails is silent first: its links go down, then the token is late, and only then it counts as lost."""
@@ -249,26 +255,32 @@ class Membership:
         started = topology.node(self.state, event.node).stack_started_at if event.node is not None else None
         if started is not None and event.at - started <= self.settings.story_window:
             return  # a node that boots has no quorum yet
-        # A trap of quorum tells a change, which a node that only begins does not have.
-        is_known = self.state.dc is not None or event.source is Source.TRAP
+        # A trap of quorum tells a change, which a node that only begins does not have. Whom it loses, a node had.
+        loses = any(node.lost_at is not None and abs(event.at - node.lost_at) <= TOGETHER for node in self.state.nodes.values())
+        is_known = self.state.dc is not None or event.source is Source.TRAP or loses
+        self.state.doubtful_quorum = None if is_known else event
+        if is_known:
+            self._without_quorum(event)
+
+    def _without_quorum(self, event: Event) -> None:
         if (known := self._book.find(IncidentKind.QUORUM_LOST, "")) is not None:
             if event.node is not None and event.node not in known.nodes:
                 known.nodes.append(event.node)  # where nobody sees another one, each loses it
-        elif is_known:
-            story = self._book.open(
-                IncidentKind.QUORUM_LOST,
-                "",
-                Severity.CRITICAL,
-                event.at,
-                started_at=event.at,
-                nodes=[event.node] if event.node else str(event.detail.get("members") or "").split(),
-                settle=self.settings.membership,
-                cause=Cause(kind="quorum_lost", node=event.node, at=event.at, text=event.raw),
-            )
-            self._book.add(story, event)
+            return
+        story = self._book.open(
+            IncidentKind.QUORUM_LOST,
+            "",
+            Severity.CRITICAL,
+            event.at,
+            started_at=event.at,
+            nodes=[event.node] if event.node else str(event.detail.get("members") or "").split(),
+            settle=self.settings.membership,
+            cause=Cause(kind="quorum_lost", node=event.node, at=event.at, text=event.raw),
+        )
+        self._book.add(story, event)
 
     def quorum_acquired(self, event: Event) -> None:
-        self.state.has_quorum = True
+        self.state.has_quorum, self.state.doubtful_quorum = True, None
         if event.node is not None:
             topology.node(self.state, event.node).stack_started_at = None  # its start is over: what it loses from now on, it had
         if (story := self._book.find(IncidentKind.QUORUM_LOST, "")) is not None:

@@ -39,6 +39,7 @@ class Operations:
         return {
             EventKind.STATE_CHANGED: self.state_changed,
             EventKind.PLAN: self.plan,
+            EventKind.TRANSITION_ENDED: self.transition_ended,
             EventKind.OPERATION_STARTED: self.operation_started,
             EventKind.OPERATION_SUCCEEDED: self.operation_succeeded,
             EventKind.OPERATION_FAILED: self.operation_failed,
@@ -107,6 +108,7 @@ class Operations:
         if node is None:
             if role == "Stopped" and not item.clone:
                 item.roles.clear()
+                item.stopped = True
             return
         known = topology.node(self.state, node)
         if known.member is False:
@@ -164,7 +166,7 @@ class Operations:
             return
         actions, state.draft, state.draft_closed = state.draft, [], False
         state.is_idle = False
-        state.plan = actions
+        state.plan, state.plan_is_done = actions, False
         for name in {action.to_node for action in actions if action.to_node not in (None, action.from_node)}:
             self._out_of_standby(str(name), at)
         self._departures.plan_is_carried_out(actions, at)
@@ -185,15 +187,34 @@ class Operations:
         if event.detail.get("to") == "S_TRANSITION_ENGINE":
             self.carry_out(event.at)
         elif event.detail.get("to") == "S_IDLE" and event.detail.get("from") == "S_TRANSITION_ENGINE":
-            self._idle(event.at)
+            self._idle(event)
         if event.detail.get("from") == "S_ELECTION" and event.detail.get("to") == "S_INTEGRATION" and event.node is not None:
             self.state.dc = event.node
 
-    def _idle(self, at: datetime) -> None:
-        self.carry_out(at)
-        self.state.plan = []
+    def transition_ended(self, event: Event) -> None:
+        """The DC is done with a plan, or gave it up."""
+        self.state.plan_is_done = (
+            event.detail.get("end") == "Complete" and not event.detail.get("skipped") and not event.detail.get("incomplete")
+        )
+
+    def _idle(self, event: Event) -> None:
+        self.carry_out(event.at)
+        if self.state.plan_is_done:
+            self._arrived(event)
+        self.state.plan, self.state.plan_is_done = [], False
         self.state.is_idle = True
-        self._departures.idle(at)
+        self._departures.idle(event.at)
+
+    def _arrived(self, event: Event) -> None:
+        """A plan was carried out to its end: what it was to start elsewhere is there, though no log of that node tells it."""
+        for action in self.state.plan:
+            name = action.to_node
+            if name is None or name == action.from_node or action.resource in topology.node(self.state, name).failed:
+                continue
+            move = self._departures.running(action.resource)
+            if move is not None and move.to_node == name and move.promoted == action.promoted and not move.failed:
+                arrived = replace(event, node=name, resource=action.resource, detail={})
+                (self.resource_promoted if action.promoted else self.resource_started)(arrived)
 
     def operation_started(self, event: Event) -> None:
         if event.node is not None:
@@ -441,6 +462,7 @@ class Operations:
             return
         served = event.node in topology.active_nodes(item) or not item.promotable
         item.roles.pop(event.node, None)
+        item.stopped = True
         if topology.is_service(item, self.settings, self.state) and served and not item.promotable and not self._came_late(event, item):
             self._left(event, item)
         for story in self._book.open_stories():

@@ -63,6 +63,8 @@ class Resource:
     """The event that told where it serves."""
     surveyed: bool = False
     """A poll told what kind it is: nothing need be guessed."""
+    stopped: bool = False
+    """The scheduler said, or an operation showed, that it serves nowhere."""
 
 
 LEFT = "left"
@@ -304,12 +306,16 @@ class State:
     """The last one that was told, also while there is none."""
     dc_changes: list[datetime] = field(default_factory=list)
     has_quorum: bool | None = None
+    doubtful_quorum: Event | None = None
+    """That quorum was lost, by a log of which nothing says yet that the cluster was formed before."""
     maintenance_at: datetime | None = None
     draft: list[Action] = field(default_factory=list)
     """The plan that the scheduler is just writing, or has written and that is not carried out yet."""
     draft_closed: bool = False
     plan: list[Action] = field(default_factory=list)
     """The plan that is being carried out."""
+    plan_is_done: bool = False
+    """All of that plan was carried out."""
     is_idle: bool = False
     """The controller said that nothing more is to be done, and nothing was begun since."""
     stories: list[Story] = field(default_factory=list)
