@@ -98,6 +98,8 @@ def parse_line(line: str, stamps: Stamps, likely: int | None = None) -> LogLine:
             text, _, extended = text.partition(" |")
         if daemon.startswith("pacemaker") and (function := _FUNCTIONS.match(text)) is not None:
             text = text[function.end() :]
+        elif daemon == "corosync" and (place := _PLACE.match(text)) is not None:
+            text = text[place.end() :]
         return LogLine(
             at=stamps.read(fields["date"]),
             host=fields["host"],
@@ -157,14 +159,20 @@ class Head:
 _FUNCTION = re.compile(r"(?:[a-z]\w*_\w*|main|stage\d|Log(?:Node)?Actions): ")
 """Older releases put the name of a function before the text, the oldest also that of the function that asked for it."""
 _FUNCTIONS = re.compile(rf"(?:{_FUNCTION.pattern}){{1,2}}")
+_PLACE = re.compile(r"(?:[\w-]+\.c:(?:\w+:)?\d+|[a-z]\w*_\w*) ")
+"""What Corosync puts before the text with `fileline: on`, with `function_name: on`, or with both."""
 
 
 def without_level(place: Head, words: list[bytes]) -> Head:
-    """The same for this line: where syslog has no level before the text, the text begins in its place; behind the name of a function."""
+    """The same for this line: where syslog has no level, the text begins in its place; and behind the name of a function or a file."""
     at = place.level_word
     if place.form == SYSLOG and at < len(words) and words[at].decode("ascii", "replace") not in _LEVEL_WORDS:
         place = replace(place, level_word=-1, text_word=at)
-    if place.daemon.startswith("pacemaker"):
+    if place.daemon == "corosync":
+        text = words[place.text_word] if place.text_word < len(words) else b""
+        if _PLACE.match(text.decode("ascii", "replace") + " "):
+            return replace(place, text_word=place.text_word + 1)
+    elif place.daemon.startswith("pacemaker"):
         functions = 0
         for text in words[place.text_word : place.text_word + 2]:
             if not (text.endswith(b":") and _FUNCTION.match(text.decode("ascii", "replace") + " ")):

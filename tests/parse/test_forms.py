@@ -122,6 +122,11 @@ def test_without_any_date_before_it_a_line_tells_nothing() -> None:
         f"Nov 22 10:52:22 corosync [TOTEM ] {RING}",
         f"Nov 22 10:52:22 [80] corosync error   [TOTEM ] {RING}",
         f"2026-11-22T10:52:22+09:00 pm01 corosync[80]:   [TOTEM ] {RING}",
+        f"Nov 22 10:52:22 pm01 corosync[80]:   [TOTEM ] totemrrp.c:881 {RING}",
+        f"Nov 22 10:52:22 pm01 corosync[80]:   [TOTEM ] totemrrp.c:passive_monitor:881 {RING}",
+        f"Nov 22 10:52:22 pm01 corosync[80]:   [TOTEM ] passive_monitor {RING}",
+        f"Nov 22 10:52:22.123 [80] pm01 corosync error   [TOTEM ] totemrrp.c:passive_monitor:881 {RING}",
+        f"Nov 22 10:52:22 corosync [TOTEM ] totemrrp.c:881 {RING}",
     ],
 )
 def test_corosync_says_it_in_all_its_forms(line: str) -> None:
@@ -130,8 +135,14 @@ def test_corosync_says_it_in_all_its_forms(line: str) -> None:
     assert event.at.replace(microsecond=0) == AT
 
 
-def test_the_names_of_functions_before_the_text_are_no_part_of_it() -> None:
-    (event,) = events("Nov 22 10:52:22 pm01 crmd[106]:  notice: crm_update_peer_state_iter: Node pm02[2] - state is now lost (was member)")
+@pytest.mark.parametrize(
+    "functions", ["", "crm_update_peer_state_iter: ", "pcmk_quorum_notification: ", "crm_update_peer_state: cman_event_callback: "]
+)
+def test_the_names_of_functions_before_the_text_are_no_part_of_it(functions: str) -> None:
+    text = f"{functions}Node pm02[2] - state is now lost (was member)"
+    (event,) = events(f"Nov 22 10:52:22 pm01 crmd[106]:  notice: {text}")
+    assert (event.kind, event.node) == (EventKind.NODE_LOST, "pm02")
+    (event,) = events(f"Nov 22 10:52:22 [106] pm01       crmd:   notice: some_function:\t{text} | nodeid=2")
     assert (event.kind, event.node) == (EventKind.NODE_LOST, "pm02")
 
 
