@@ -114,6 +114,8 @@ class Analysis:
     """When the state was asked for, in order."""
     transitions: Sequence[Transition] = ()
     """Every step of the incidents, in order."""
+    told: Sequence[Event] = ()
+    """All events, also those that only confirm another."""
 
 
 def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: Callable[[int, int], None] | None = None) -> Analysis:
@@ -167,6 +169,7 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
         facts=[event for event in events if not event.witness],
         polled_at=sorted(poll.status.at for poll in polls),
         transitions=advance.transitions,
+        told=events,
     )
 
 
@@ -680,6 +683,7 @@ def to_report(analysis: Analysis, suffix: str, language: str, timezone: str, wri
             for item in analysis.inputs
         ],
         polled_at=analysis.polled_at,
+        events=analysis.told,
         written_at=written_at,
     )
     return (document.markdown if suffix.lower() == ".md" else document.html)(subject, language, ZoneInfo(timezone))

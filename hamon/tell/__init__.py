@@ -24,7 +24,7 @@ from hamon.tell.headline import (
 from hamon.tell.report import report, story, subject_line
 from hamon.tell.sources import source_reason
 from hamon.tell.steps import NextStep, next_steps, procedure, steps
-from hamon.tell.timeline import GAP_SECONDS, Line, entry_text, lines, most_telling, timeline_text, without_repetition
+from hamon.tell.timeline import GAP_SECONDS, MUCH, Line, entry_text, lines, most_telling, timeline_text, without_repetition
 from hamon.tell.words import (
     LANGUAGES,
     Language,
@@ -43,6 +43,7 @@ from hamon.tell.words import (
 __all__ = [
     "GAP_SECONDS",
     "LANGUAGES",
+    "MUCH",
     "Language",
     "Line",
     "NextStep",

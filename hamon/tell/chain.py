@@ -57,6 +57,18 @@ _SILENT_LINKS = frozenset({EventKind.LINK_DOWN, EventKind.TOKEN_LOST})
 _MEMBERS = frozenset(
     {EventKind.NODE_LOST, EventKind.MEMBERSHIP_CHANGED, EventKind.NODE_UNCLEAN, EventKind.QUORUM_LOST, EventKind.TOKEN_LOST}
 )
+_LEADS = frozenset(
+    {
+        EventKind.DAEMON_DIED,
+        EventKind.OPERATION_FAILED,
+        EventKind.NODE_UNCLEAN,
+        EventKind.SHUTDOWN_REQUESTED,
+        EventKind.SERVICE_STACK_STOPPING,
+    }
+)
+_FOLLOWS = frozenset({EventKind.LINK_DOWN, EventKind.TOKEN_LOST, EventKind.MEMBERSHIP_CHANGED, EventKind.QUORUM_LOST})
+"""What Corosync tells, in whole seconds, of what happened to a node."""
+_SECOND = timedelta(seconds=1)
 _CHECKS = frozenset({EventKind.NETWORK_UNREACHABLE, EventKind.DISK_ERROR})
 _ENDED = {
     EventKind.RESOURCE_STARTED: "starting",
@@ -68,7 +80,7 @@ _ENDED = {
 
 
 def merged(incident: Incident, parts: Sequence[Incident] = ()) -> tuple[TimelineEntry, ...]:
-    """The entries of an incident and of its parts in one order, each once; the order inside each story is kept."""
+    """The entries of an incident and of its parts in causal order, each once."""
     seen: set[tuple[object, ...]] = set()
     found = []
     for entry in heapq.merge(*(item.timeline for item in (incident, *parts)), key=lambda entry: entry.at):
@@ -76,7 +88,23 @@ def merged(incident: Incident, parts: Sequence[Incident] = ()) -> tuple[Timeline
         if mark not in seen:
             seen.add(mark)
             found.append(entry)
-    return tuple(found)
+    return tuple(in_causal_order(found))
+
+
+def in_causal_order(entries: Sequence[TimelineEntry]) -> list[TimelineEntry]:
+    """The entries by time; where a log of whole seconds tells an effect, after the cause that a finer one tells of the same second."""
+    found = list(entries)
+    for number in range(len(found) - 2, -1, -1):
+        entry = found[number]
+        if entry.event not in _FOLLOWS or entry.at.microsecond:
+            continue
+        place = number
+        while place + 1 < len(found) and found[place + 1].at - entry.at < _SECOND:
+            place += 1
+        while place > number and (found[place].event not in _LEADS or not found[place].at.microsecond):
+            place -= 1
+        found.insert(place, found.pop(number))
+    return found
 
 
 def gap_text(before: Sequence[TimelineEntry], after: TimelineEntry, language: str) -> str:

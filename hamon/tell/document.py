@@ -10,12 +10,15 @@ from datetime import datetime, tzinfo
 from html import escape
 from importlib.resources import files
 
+from hamon.model.event import Event
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome, TimelineEntry
+from hamon.model.observation import Source
 from hamon.tell.chain import BY_PEOPLE, CONSEQUENCES, DECISIONS, downtime, gap_text, merged, only_polls, phases
 from hamon.tell.evidence import RAW_LIMIT, decider_text, verdict_text
 from hamon.tell.headline import cause_text, concerns_redundancy, down_text, is_down, protection_text, redundancy_text, summary, what
 from hamon.tell.steps import next_steps
 from hamon.tell.timeline import entry_text, lines, most_telling, without_repetition
+from hamon.tell.witnesses import Witness, witnesses
 from hamon.tell.words import clean, duration, incident_name, listed, phrase, route, severity_name
 
 TIMELINE_LIMIT = 200
@@ -40,7 +43,8 @@ class Evidence:
 class Subject:
     """What a report is about. `incidents` in order of time, parts among them; `polled_at` when the state was asked for, in order.
 
-    `now` is what is amiss in the cluster at the time of writing (`ClusterView.amiss`), None where that is not known.
+    `events` are looked through for who else told what the timelines say. `now` is what is amiss in the cluster at the time of writing
+    (`ClusterView.amiss`), None where that is not known.
     """
 
     cluster: str | None
@@ -48,6 +52,7 @@ class Subject:
     evidence: Sequence[Evidence] = ()
     polled_at: Sequence[datetime] = ()
     written_at: datetime | None = None
+    events: Sequence[Event] = ()
     now: Sequence[str] | None = None
 
 
@@ -187,7 +192,7 @@ def _incident(number: int, incident: Incident, parts: Sequence[Incident], subjec
     yield Heading(3, tell.say("next"))
     yield Items(next_steps(incident, tell.language, subject.now), ordered=True)
     yield Heading(3, tell.say("timeline"))
-    yield from _timeline(entries, tell)
+    yield from _timeline(entries, subject.events, tell)
 
 
 def _facts(incident: Incident, tell: _Teller) -> list[list[str]]:
@@ -302,14 +307,14 @@ def _redundancy(incident: Incident, tell: _Teller) -> Iterator[Block]:
         yield Paragraph(tell.say("unprotected_since", begin=tell.moment(begin)))
 
 
-def _timeline(entries: Sequence[TimelineEntry], tell: _Teller) -> Iterator[Block]:
+def _timeline(entries: Sequence[TimelineEntry], events: Sequence[Event], tell: _Teller) -> Iterator[Block]:
     kept = most_telling(entries, TIMELINE_LIMIT)
     if not kept:
         yield Paragraph(phrase("report.no_timeline", tell.language))
         return
     rows: list[list[str]] = []
     day = None
-    for number, line in enumerate(lines(kept)):
+    for number, (line, told_by) in enumerate(zip(lines(kept), witnesses(kept, events), strict=True)):
         entry = line.entry
         if line.gap_seconds:
             why = gap_text(kept[:number], entry, tell.language)
@@ -320,10 +325,20 @@ def _timeline(entries: Sequence[TimelineEntry], tell: _Teller) -> Iterator[Block
             day = date
             clock = f"{date.isoformat()} {clock}"
         said = entry_text(entry, tell.language, with_node=False)
-        rows.append([clock, clean(entry.node or "", 60), said, phrase(f"source.{entry.source}", tell.language)])
+        rows.append([clock, clean(entry.node or "", 60), said, _told_by(told_by, tell)])
     yield Table([tell.say(key) for key in ("time", "node", "event", "source")], rows, "timeline")
     if left_out := len(entries) - len(kept):
         yield Paragraph(phrase("report.left_out", tell.language, count=str(left_out)))
+
+
+def _told_by(told_by: Sequence[Witness], tell: _Teller) -> str:
+    """`log (pm01, pm02); SNMP trap`."""
+    told = []
+    for witness in told_by:
+        source = phrase(f"source.{witness.source}", tell.language)
+        nodes = listed(witness.nodes, tell.language, 6)
+        told.append(tell.say("told_by", source=source, nodes=nodes) if nodes and witness.source is not Source.POLL else source)
+    return tell.say("and_also").join(told)
 
 
 def _evidence(evidence: Sequence[Evidence], tell: _Teller) -> Iterator[Block]:

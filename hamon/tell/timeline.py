@@ -35,7 +35,7 @@ _LITTLE = frozenset(
         EventKind.ATTRIBUTES_REMOVED,
     }
 )
-_MUCH = frozenset(
+MUCH = frozenset(
     {
         EventKind.OPERATION_FAILED,
         EventKind.NODE_LOST,
@@ -204,6 +204,10 @@ def _told_before(entry: TimelineEntry, before: Sequence[TimelineEntry]) -> bool:
         ends = (EventKind.STANDBY_ON, EventKind.STANDBY_OFF)
         last = next((other for other in reversed(before) if other.node == entry.node and other.event in ends), None)
         return last is not None and last.event is EventKind.STANDBY_ON
+    if entry.event is EventKind.FENCING_ATTEMPTED:
+        ends = (EventKind.FENCING_DONE, EventKind.FENCING_REQUESTED)
+        last = next((other for other in reversed(before) if other.node == entry.node and other.event in ends), None)
+        return last is not None and last.event is EventKind.FENCING_DONE
     if entry.event is EventKind.ATTRIBUTES_REMOVED:
         return any(other.event is EventKind.NODE_LOST and other.node == entry.node for other in before)
     if entry.event in _OPERATIONS:
@@ -224,7 +228,7 @@ def most_telling(entries: Sequence[TimelineEntry], limit: int) -> tuple[Timeline
 
     def weight(index: int) -> tuple[int, int]:
         kind = entries[index].event
-        rank = 0 if index in (0, last) else 1 if kind in _MUCH else 3 if kind in _LITTLE else 2
+        rank = 0 if index in (0, last) else 1 if kind in MUCH else 3 if kind in _LITTLE else 2
         return rank, index
 
     kept = sorted(sorted(range(len(entries)), key=weight)[:limit])

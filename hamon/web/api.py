@@ -29,6 +29,7 @@ from hamon.model.incident import (
 )
 from hamon.model.observation import Polled, Source
 from hamon.ports import EventFilter, IncidentFilter, Store, StoredEvent, Views
+from hamon.web.timeline import Row, Whole, whole
 
 LIMIT = 500
 
@@ -239,6 +240,35 @@ class IncidentAnswer(Answer):
     sources: tuple[Source, ...]
 
 
+class WitnessAnswer(Answer):
+    source: Source
+    nodes: tuple[str, ...] = Field(description="The nodes whose logs or traps said it, as far as they are known.")
+
+
+class RowAnswer(EntryAnswer):
+    """An entry of the timeline, with the silence before it and who told it."""
+
+    told_by: list[WitnessAnswer]
+    gap_seconds: float = Field(description="The silence before it, where it is worth telling; else 0.")
+    gap: str = Field(description="Why nothing was seen for so long, as far as the evidence tells.")
+
+
+class PhaseAnswer(Answer):
+    name: Literal["noticing", "fencing", "fencing_failed", "stopping", "starting"]
+    seconds: float
+
+
+class DowntimeAnswer(Answer):
+    """The interruption of the service, and what it was spent on; the phases together are the whole of it."""
+
+    begin: datetime
+    end: datetime
+    seconds: float
+    shortest_seconds: float | None = Field(description="At least; less than `seconds` where only polls saw it.")
+    longest_seconds: float | None = Field(description="At most.")
+    phases: list[PhaseAnswer]
+
+
 class TransitionAnswer(Answer):
     at: datetime
     sequence: int
@@ -271,7 +301,8 @@ class WholeIncidentAnswer(IncidentAnswer):
     next_steps: tuple[str, ...] = Field(description="The texts of `steps`; what is done has a tick in front.")
     steps: list[StepAnswer]
     evidence: list[EvidenceAnswer]
-    timeline: list[EntryAnswer]
+    downtime: DowntimeAnswer | None
+    timeline: list[RowAnswer] = Field(description="Of the incident and its parts, over all nodes and sources, in causal order.")
     parts: list[IncidentAnswer]
     transitions: list[TransitionAnswer]
     deliveries: list[DeliveryAnswer]
@@ -362,6 +393,19 @@ def _entry(entry: TimelineEntry, language: str) -> EntryAnswer:
     return EntryAnswer.model_validate(
         _fields(entry, EntryAnswer) | {"detail": dict(entry.detail), "text": tell.entry_text(entry, language)}
     )
+
+
+def _row(row: Row, language: str) -> RowAnswer:
+    told_by = [WitnessAnswer(source=witness.source, nodes=witness.nodes) for witness in row.told_by]
+    return RowAnswer(**dict(_entry(row.entry, language)), told_by=told_by, gap_seconds=row.gap_seconds, gap=row.gap)
+
+
+def _downtime(told: Whole) -> DowntimeAnswer | None:
+    down = told.down
+    if down is None:
+        return None
+    spent = [PhaseAnswer.model_validate({"name": phase.name, "seconds": phase.seconds}) for phase in told.spent]
+    return DowntimeAnswer.model_validate(_fields(down, DowntimeAnswer) | {"phases": spent})
 
 
 def _event(stored: StoredEvent, language: str) -> EventAnswer:
@@ -509,6 +553,7 @@ def routes(store: Store, views: Views, clock: Clock, settings: Mapping[str, Clus
     )
     async def incident(cluster: str, key: str, language: LanguageChoice = "en") -> WholeIncidentAnswer:
         found = await known(store, cluster, key)
+        told = await whole(store, found)
         now = amiss_now(views, cluster)
         deliveries = [
             DeliveryAnswer.model_validate(_fields(delivery, DeliveryAnswer) | {"notice": delivery.transition.told_as})
@@ -529,8 +574,9 @@ def routes(store: Store, views: Views, clock: Clock, settings: Mapping[str, Clus
                 )
                 for item in found.evidence
             ],
-            timeline=[_entry(entry, language) for entry in found.timeline],
-            parts=[_incident(part, language) for part in await store.parts(cluster, key)],
+            downtime=_downtime(told),
+            timeline=[_row(row, language) for row in told.rows(language)],
+            parts=[_incident(part, language) for part in told.parts],
             transitions=[TransitionAnswer.model_validate(step) for step in await store.transitions(cluster, key)],
             deliveries=deliveries,
         )

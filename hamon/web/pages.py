@@ -23,10 +23,14 @@ from hamon.model.cluster import ClusterView, NodeState, ServiceView, SourceView
 from hamon.model.delivery import Delivery, DeliveryState
 from hamon.model.event import EventKind
 from hamon.model.incident import Evidence, Incident, IncidentKind, IncidentState, Outcome, Severity, TimelineEntry
+from hamon.model.observation import Source
 from hamon.ports import EventFilter, IncidentFilter, Store, Views
+from hamon.tell.chain import Downtime, Phase
+from hamon.tell.witnesses import Witness
 from hamon.web.api import amiss_now, debts_of, entry_of, known, older_than, polled_at
 from hamon.web.report import FORMS, file_name, subject_of, written
 from hamon.web.settings import WebConfig
+from hamon.web.timeline import KEPT_OPEN, stretches, whole
 
 COOKIE = "hamon_language"
 YEAR_SECONDS = 365 * 86400
@@ -105,6 +109,9 @@ class Words:
         machine = utc.strftime("%Y-%m-%dT%H:%M:%S") + f".{utc.microsecond // 1000:03d}Z"
         return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(machine, text)
 
+    def clock(self, at: datetime) -> str:
+        return at.astimezone(self.zone).strftime("%H:%M:%S")
+
     def date(self, at: datetime) -> str:
         return at.astimezone(self.zone).date().isoformat()
 
@@ -121,10 +128,28 @@ class Words:
         return tell.reasons_text(incident, self.language)
 
     def what(self, incident: Incident) -> str:
-        return tell.what(incident, self.language)
+        return arrowed(tell.what(incident, self.language))
 
     def summary(self, incident: Incident) -> str:
-        return tell.summary(incident, self.language)
+        return arrowed(tell.summary(incident, self.language))
+
+    def phase(self, phase: Phase, down: Downtime) -> str:
+        lengths = {"duration": self.duration(phase.seconds), "whole": self.duration(down.seconds)}
+        return tell.phrase(f"document.phase.{phase.name}", self.language, **lengths)
+
+    def bounds(self, down: Downtime) -> str:
+        """Between which lengths an interruption lies that only polls saw; empty where it is known."""
+        if down.shortest_seconds is not None and down.shortest_seconds == down.longest_seconds:
+            return ""
+        known = {"shortest": down.shortest_seconds, "longest": down.longest_seconds}
+        values = {name: None if seconds is None else self.duration(seconds) for name, seconds in known.items()}
+        return tell.phrase("document.seen_by_polls", self.language, **values)
+
+    def witness(self, witness: Witness) -> str:
+        """`log of pm01, pm02`, or only what kind of source it is."""
+        source = self.name("source", witness.source)
+        nodes = tell.listed(witness.nodes, self.language, 6) if witness.source is not Source.POLL else None
+        return self("told_by", source=source, nodes=nodes) if nodes else source
 
     def cause(self, incident: Incident) -> str:
         return tell.cause_text(incident, self.language)
@@ -135,8 +160,12 @@ class Words:
     def steps(self, incident: Incident, now: Iterable[str] | None = None) -> tuple[tell.NextStep, ...]:
         return tell.steps(incident, self.language, now)
 
+    def todo(self, steps: Iterable[tell.NextStep]) -> tell.NextStep | None:
+        """The first step that is not known to be done; None: all are."""
+        return next((step for step in steps if not step.done), None)
+
     def entry(self, entry: Any) -> str:
-        return tell.entry_text(entry, self.language, with_node=False)
+        return arrowed(tell.entry_text(entry, self.language, with_node=False))
 
     def down(self, incident: Incident) -> Standing:
         """How long the service was down, as a fact of its own."""
@@ -185,6 +214,24 @@ class Words:
         return Standing(tone="ok", text=self("protected_by", nodes=tell.listed(able, self.language)))
 
 
+def arrowed(text: str) -> str:
+    """With an arrow in one sign, which no end of a line tears apart."""
+    return text.replace("->", "→")
+
+
+def bars(spent: Sequence[Phase]) -> list[tuple[str, float, float]]:
+    """Name, begin and width of each phase, in thousandths of the whole; the shortest can still be seen."""
+    lengths = [max(phase.seconds, 0.0) for phase in spent]
+    whole = sum(lengths) or 1.0
+    widths = [max(1000 * length / whole, 8.0) for length in lengths]
+    scale = 1000 / (sum(widths) or 1.0)
+    found, at = [], 0.0
+    for phase, width in zip(spent, widths, strict=True):
+        found.append((phase.name, round(at, 1), round(width * scale, 1)))
+        at += width * scale
+    return found
+
+
 def coded(text: str) -> Markup:
     """Words with commands in backticks, the commands as `<code>`; everything else is escaped."""
     parts = text.split("`")
@@ -231,7 +278,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters["coded"] = coded
+        self._templates.filters |= {"coded": coded, "bars": bars}
         self._templates.globals |= {
             "incident_path": incident_path,
             "report_path": report_path,
@@ -368,11 +415,12 @@ class Pages:
 
     async def incident(self, request: Request, cluster: str, key: str) -> Response:
         found = await known(self._store, cluster, key)
-        parts = await self._store.parts(cluster, key)
-        whole = await self._store.incident(cluster, found.part_of) if found.part_of else None
-        entries = tell.without_repetition(found.timeline)
-        repeating = _others(found.timeline, entries)
+        told = await whole(self._store, found)
+        parent = await self._store.incident(cluster, found.part_of) if found.part_of else None
+        entries = tell.without_repetition(told.entries)
+        repeating = _others(told.entries, entries)
         kept = tell.most_telling(entries, TIMELINE_LIMIT)
+        rows = list(told.rows(self._language(request), kept))
         return self._page(
             request,
             "incident.html",
@@ -380,13 +428,16 @@ class Pages:
             {
                 "incident": found,
                 "amiss": amiss_now(self._views, cluster),
-                "lines": list(tell.lines(kept)),
+                "stretches": stretches(rows, tell.most_telling(kept, KEPT_OPEN)),
+                "down": told.down,
+                "spent": told.spent,
+                "much": tell.MUCH,
                 "concerns_redundancy": tell.concerns_redundancy(found),
                 "owed_for": tell.debt_age(found, self._clock.now(), self._language(request)) if found.debt_since is not None else None,
                 "repeating": repeating[:TIMELINE_LIMIT],
                 "left_out": len(entries) - len(kept),
-                "parts": parts,
-                "whole": whole,
+                "parts": told.parts,
+                "whole": parent,
                 "transitions": await self._store.transitions(cluster, key),
                 "deliveries": _by_notice(await self._store.deliveries(cluster, key)),
                 "title": tell.headline(found, self._language(request)),

@@ -5,13 +5,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from hamon.model.incident import Incident
-from hamon.ports import Store
+from hamon.model.event import Event
+from hamon.model.incident import Incident, TimelineEntry
+from hamon.ports import EventFilter, Store
 from hamon.tell import document
-from hamon.tell.chain import only_polls
+from hamon.tell.chain import merged, only_polls
+from hamon.tell.witnesses import APART_POLLED
 
 FORMS = {"html": "text/html; charset=utf-8", "md": "text/markdown; charset=utf-8"}
 """Ends of file names, and what they are."""
+EVENTS_LIMIT = 3000
+"""Events that are looked through for witnesses."""
+_LONG = timedelta(hours=2)
+"""Of a story that lasts for longer, witnesses are looked for in its beginning."""
 _INSTANT = timedelta(microseconds=1)
 
 
@@ -33,13 +39,23 @@ async def subject_of(
     return document.Subject(
         cluster=cluster,
         incidents=[found, *parts],
-        polled_at=await _polled_at(store, found),
+        polled_at=await polled_before(store, found),
         written_at=written_at,
         now=now,
+        events=await events_of(store, found.cluster, merged(found, parts)),
     )
 
 
-async def _polled_at(store: Store, incident: Incident) -> list[datetime]:
+async def events_of(store: Store, cluster: str, entries: Sequence[TimelineEntry]) -> list[Event]:
+    """The events of the time of a timeline, among which its witnesses are. Raises StoreError."""
+    if not entries:
+        return []
+    begin, end = entries[0].at, max(entry.at for entry in entries)
+    near = EventFilter(cluster=cluster, since=begin - APART_POLLED, until=min(end, begin + _LONG) + APART_POLLED, limit=EVENTS_LIMIT)
+    return [stored.event for stored in await store.events(near)]
+
+
+async def polled_before(store: Store, incident: Incident) -> list[datetime]:
     """Where only polls saw an interruption: the answers before its begin and before its end, which are its bounds."""
     end, seconds = incident.service_restored_at, incident.service_down_seconds
     if end is None or seconds is None or not 0 < seconds < 1e8 or not only_polls(incident):
