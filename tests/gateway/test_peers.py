@@ -168,7 +168,7 @@ async def test_a_newcomer_sees_within_a_minute_that_a_service_failed_over_in_bot
             for watched in (english, japanese):
                 await watched.page.goto(origin)
             # The page stays open and comes up to date by itself.
-            in_english = english.page.get_by_role("link", name=re.compile(r"failed over pm0\d -> pm0\d"))
+            in_english = english.page.get_by_role("link", name=re.compile(r"failed over pm0\d → pm0\d"))
             in_japanese = japanese.page.get_by_role("link", name=re.compile(r"フェイルオーバ pm0\d → pm0\d"))
             await expect(in_english.first).to_be_visible(timeout=60_000)
             await expect(in_japanese.first).to_be_visible(timeout=60_000)

@@ -106,7 +106,7 @@ async def test_a_failover_that_rsyslog_sends_is_one_incident(tmp_path: Path, tra
         assert {source["path"]: source["up"] for source in sources} == {"pm01": True, "pm02": True}
         numbers = await gateway.metrics()
         assert numbers[f'hamon_syslog_received_total{{collector="nodes",transport="{transport}"}}'] == nodes.lines
-        assert "pm01 -> pm02" in await gateway.page("/")
+        assert "pm01 → pm02" in await gateway.page("/")
 
 
 async def test_what_was_logged_while_hamon_was_away_comes_from_the_queue_of_rsyslog(tmp_path: Path) -> None:

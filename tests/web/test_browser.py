@@ -146,7 +146,7 @@ async def test_the_failover_is_told_in_both_languages(history: SqlStore) -> None
         async with opened(browser, locale="en-GB") as watched:
             await watched.page.goto(origin)
             await expect(watched.page.get_by_role("heading", level=1)).to_have_text("1 service runs without protection")
-            await watched.page.get_by_role("link", name="service grpPg failed over pm01 -> pm02 (unplanned)").first.click()
+            await watched.page.get_by_role("link", name="service grpPg failed over pm01 → pm02 (unplanned)").first.click()
             await expect(watched.page.get_by_role("heading", name="What to do next")).to_be_visible()
             await watched.page.get_by_role("link", name="日本語").click()
             await expect(watched.page.get_by_role("heading", name="次に行うこと")).to_be_visible()

@@ -58,7 +58,7 @@ async def test_the_overview_tells_the_failover_at_once(client: httpx.AsyncClient
     text = (await read(client, "/")).text
     for words in (
         "1 service runs without protection",
-        "service grpPg failed over pm01 -> pm02 (unplanned)",
+        "service grpPg failed over pm01 → pm02 (unplanned)",
         "Down for 8.4 s",
         "NOT protected",
         "resource failure: prmPg on pm01 – Result of monitor operation for prmPg on pm01: error",
@@ -67,7 +67,7 @@ async def test_the_overview_tells_the_failover_at_once(client: httpx.AsyncClient
         "protected by pm02",
         "/srv/mx2/ha-log no such file",
         "Redundancy to restore",
-        "for 1 min 30 s web01 service grpPg failed over pm01 -> pm02 (unplanned) prmPg may not run on pm01 until its fail count is cleared",
+        "for 1 min 30 s web01 service grpPg failed over pm01 → pm02 (unplanned) prmPg may not run on pm01 until its fail count is cleared",
     ):
         assert words in text
 
@@ -143,7 +143,7 @@ async def test_an_incident_page_tells_the_whole_story(client: httpx.AsyncClient)
     for words in (
         "Clear the failure of prmPg on pm01: pcs resource cleanup prmPg node=pm01",
         "monitor of prmPg failed: error (rc 1)",
-        "7.5 s of silence",
+        "7.5 s: prmPg was being started on pm02",
         "resource prmPg failed on pm01",
         "refused: 403",
         "(perhaps twice)",
