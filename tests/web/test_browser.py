@@ -184,7 +184,7 @@ async def test_a_keyboard_is_enough(history: SqlStore) -> None:
         assert await first.evaluate("(link) => getComputedStyle(link).outlineStyle") == "solid"
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("heading", level=1)).to_contain_text("service grpPg failed over")
-        summary = page.locator("summary", has_text="monitor of prmPg failed")
+        summary = page.locator(".timeline summary", has_text="monitor of prmPg failed")
         await summary.focus()
         await page.keyboard.press("Enter")
         await expect(page.get_by_text("Result of monitor operation for prmPg on pm01: error (stopped by hand)").last).to_be_visible()
