@@ -25,7 +25,7 @@ from hamon.store import migrate
 from hamon.store.store import SqlStore
 from tests.fakes import FakeClock
 from tests.memory_outbox import MemoryOutbox
-from tests.notify.snmp_gateway import compose
+from tests.notify.gateway import compose
 from tests.notify.stories import AT, INCIDENT, delivery, step
 from tests.notify.test_snmp_trap import config
 from tests.snmp.nms import Nms, free_port, running, users
@@ -114,7 +114,7 @@ async def test_killed_at_any_moment_every_notification_arrives_once_or_is_marked
         for _ in range(kills):
             before = len(nms.arrived())
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tests.notify.snmp_gateway", str(database), str(state), str(nms.port)
+                sys.executable, "-m", "tests.notify.gateway", str(database), str(nms.port), str(state)
             )
             wanted = before + random.randint(1, max(1, mails // (kills + 2)))
             # A little later than what was seen, somewhere in its own work.
@@ -123,9 +123,7 @@ async def test_killed_at_any_moment_every_notification_arrives_once_or_is_marked
             if process.returncode is None:
                 process.kill()
             await process.wait()
-        last = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.notify.snmp_gateway", str(database), str(state), str(nms.port)
-        )
+        last = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.notify.gateway", str(database), str(nms.port), str(state))
         async with asyncio.timeout(120):
             assert await last.wait() == 0
         arrived = await nms.has(mails)
