@@ -4,7 +4,6 @@ A case is a TOML file, or a folder with `case.toml` and files of evidence beside
 """
 
 import os
-import re
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,17 +13,17 @@ from pathlib import Path
 from typing import Annotated, Any
 from xml.etree import ElementTree as ET
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
 from hamon import config
 from hamon.analyze import Options, ReadAs, analyze, incident_json
 from hamon.classify.settings import ClusterSettings
+from hamon.collect.text import RecordStart, Stamp
 from hamon.errors import HamonError
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome, Severity
 from hamon.model.observation import Source, TextForm
-from hamon.parse.text import StampForm
 from hamon.rules.load import load
 from hamon.rules.schema import RuleSet, Scalar
 from hamon.tell.headline import what
@@ -83,27 +82,11 @@ class ProgramLog(BaseModel):
     lines: str
     program: str = ""
     """The name of the table, if left out."""
-    stamp: str = ""
-    record_start: str = ""
+    stamp: Stamp = ""
+    record_start: RecordStart = ""
     node: str | None = None
     path: str = ""
     """What the collector would call it; the name of the table, if left out."""
-
-    @field_validator("stamp")
-    @classmethod
-    def _can_be_read(cls, stamp: str) -> str:
-        if stamp:
-            StampForm(stamp)
-        return stamp
-
-    @field_validator("record_start")
-    @classmethod
-    def _compiles(cls, start: str) -> str:
-        try:
-            re.compile(start.encode())
-        except re.error as err:
-            raise ValueError(f"not a regular expression: {err}") from err
-        return start
 
 
 class Case(BaseModel):

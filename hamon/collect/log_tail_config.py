@@ -1,14 +1,12 @@
 """The settings of one log tail collector."""
 
-import re
 from enum import StrEnum
 from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from hamon.collect.text import Encodings, TimeZone
+from hamon.collect.text import Encodings, RecordStart, Stamp, TimeZone
 from hamon.model.observation import TextForm
-from hamon.parse.text import StampForm
 from hamon.section import Section
 
 
@@ -42,9 +40,9 @@ class LogTailConfig(Section):
     """Report a log as lost when it gave no line for so long; left out, silence is not reported."""
     program: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.+-]{1,64}$")
     """The logs are not of the cluster but of this program, in any form; rules know its lines by this name (`daemon`)."""
-    stamp: str = ""
+    stamp: Stamp = ""
     """With `program`: the form of its time stamps, such as "%Y-%m-%d %H:%M:%S.%f"; left out, the time of arrival counts."""
-    record_start: str = ""
+    record_start: RecordStart = ""
     """With `program`: a regular expression found in the first line of each record; left out, a stamp, or no white space, begins one."""
     max_record_lines: int = Field(default=100, ge=1, le=1000)
     """With `program`: so many lines of a record, such as a stack trace, are taken; the rest of it is left out."""
@@ -58,22 +56,6 @@ class LogTailConfig(Section):
             if not path.startswith("/") or path.endswith("/") or "\0" in path:
                 raise ValueError(f"{path!r} is not the absolute path of a file, such as /var/log/pacemaker/pacemaker.log")
         return tuple(dict.fromkeys(paths))
-
-    @field_validator("stamp")
-    @classmethod
-    def _can_be_read(cls, stamp: str) -> str:
-        if stamp:
-            StampForm(stamp)
-        return stamp
-
-    @field_validator("record_start")
-    @classmethod
-    def _compiles(cls, start: str) -> str:
-        try:
-            re.compile(start.encode())
-        except re.error as err:
-            raise ValueError(f"not a regular expression: {err}") from err
-        return start
 
     @model_validator(mode="after")
     def _belongs_to_a_program(self) -> Self:

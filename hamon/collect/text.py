@@ -1,10 +1,13 @@
-"""Time zones and character encodings in the configuration of what is read as text."""
+"""Time zones, character encodings, stamps and beginnings of records in the configuration of what is read as text."""
 
 import codecs
+import re
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
+
+from hamon.parse.text import StampForm
 
 
 def _timezone(name: str) -> str:
@@ -26,5 +29,21 @@ def _encoding(name: str) -> str:
     return name
 
 
+def _stamp(form: str) -> str:
+    if form:
+        StampForm(form)
+    return form
+
+
+def _record_start(pattern: str) -> str:
+    try:
+        re.compile(pattern.encode())
+    except re.error as err:
+        raise ValueError(f"not a regular expression: {err}") from err
+    return pattern
+
+
 TimeZone = Annotated[str, AfterValidator(_timezone)]
 Encodings = Annotated[tuple[Annotated[str, AfterValidator(_encoding)], ...], Field(min_length=1)]
+Stamp = Annotated[str, AfterValidator(_stamp)]
+RecordStart = Annotated[str, AfterValidator(_record_start)]
