@@ -28,6 +28,7 @@ from hamon.classify.changes import (
     option_changes,
     ticket_changes,
 )
+from hamon.classify.read import without_instance
 from hamon.classify.resource_changes import (
     SERVING,
     fail_count_changes,
@@ -64,6 +65,8 @@ _INTERVAL = timedelta(seconds=2)
 _SILENT_INTERVALS = 1.5
 _NEXT_TURN = 0.9
 
+_PROBED_WITHIN = timedelta(seconds=30)
+"""How long a resource whose records were cleaned up may wait for its probe; one that finds nothing is never shown."""
 _BEFORE = {
     Role.STOPPING: Role.STARTED,
     Role.MIGRATING: Role.STARTED,
@@ -116,6 +119,8 @@ class Watch:
         self._stopping: set[str] = set()
         self._members: dict[str, bool] = {}
         self._starting: dict[str, datetime] = {}
+        self._forgotten: dict[tuple[str, str], datetime] = {}
+        """Node and primitive whose records were cleaned up, not probed yet -> since when."""
         self._fenced: dict[tuple[str, ...], int] = {}
         """Entries of the fencing history that were seen -> how often at once: a node that joins brings old ones along."""
         if last is not None and is_usable(last):
@@ -164,7 +169,7 @@ class Watch:
             changes = list(self._first_joined(status))
             self._take(status)
             return events + self._events(changes, snapshot, status.at)
-        self.changed = not digest or digest != snapshot.digest
+        self.changed = not digest or digest != snapshot.digest or bool(self._forgotten)
         if not self.changed:
             changes = list(self._unclean_again(status))
             self._known = replace(known, at=status.at, last_update_at=status.last_update_at) if known.at != status.at else known
@@ -286,11 +291,12 @@ class Watch:
     def _compared(self, before: ClusterStatus, after: ClusterStatus) -> Iterator[Change]:
         members = {node.name: self._is_member(node) for node in after.nodes}
         surveyed = self.surveyed
-        if before.resources != after.resources:
+        if before.resources != after.resources or self._forgotten:
             surveyed = survey(after.resources)
             if before.last_change == after.last_change:  # some forms show only what runs
                 for name in [name for name in self.surveyed if name not in surveyed]:
                     surveyed[name] = replace(self.surveyed[name], roles={}, stale={}, failed=set(), blocked=set())
+            self._keep_forgotten(before, after, members, surveyed)
         steady = self.steady
         if surveyed is not self.surveyed or members != self._members:
             steady = {}
@@ -333,6 +339,33 @@ class Watch:
         if surveyed is not self.surveyed or steady is not self.steady or before.history != after.history:
             yield from self._resources(seen)
         self._known, self.surveyed, self._members, self.steady = after, surveyed, members, steady
+
+    def _keep_forgotten(
+        self, before: ClusterStatus, after: ClusterStatus, members: Mapping[str, bool], surveyed: Mapping[str, Surveyed]
+    ) -> None:
+        """A clean-up makes the cluster forget what it knows of a resource on a node: it is shown as running nowhere until it was probed.
+
+        Until then it counts as running where it ran. What really stops leaves a record of its stop, or takes that of its node along.
+        """
+        known, told = _recorded(before), _recorded(after)
+        speaking = {node for node, _ in told}
+        forgotten = {}
+        for name, old in self.surveyed.items():
+            item = surveyed.get(name)
+            if item is None or item.orphaned or (item.roles and not item.clone):
+                continue
+            for node, role in old.roles.items():
+                place = node, name
+                if role not in SERVING or node in item.roles or node in item.stale or place in told:
+                    continue
+                if not members.get(node) or node not in speaking or not (place in known or place in self._forgotten):
+                    continue
+                since = self._forgotten.get(place, after.at)
+                if after.at - since <= _PROBED_WITHIN:
+                    forgotten[place] = since
+                    item.roles[node] = role
+                    item.stopped = max(0, item.stopped - 1)
+        self._forgotten = forgotten
 
     def _nodes(self, seen: "Pair") -> Iterator[Change]:
         known = {node.name: node for node in seen.before.nodes}
@@ -474,6 +507,11 @@ class Watch:
             )
             for change, at in zip(ordered, times, strict=True)
         ]
+
+
+def _recorded(status: ClusterStatus) -> set[tuple[str, str]]:
+    """Node and primitive of which operations are recorded."""
+    return {(item.node, without_instance(item.resource)) for item in status.history if item.operations}
 
 
 def is_usable(status: ClusterStatus) -> bool:

@@ -26,7 +26,7 @@ def _printed(cib: str) -> bytes:
         file.write(cib)
         file.flush()
         environment = {**os.environ, "CIB_file": file.name, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-        command = ("crm_mon", "-1", "--output-as=xml", "-r")
+        command = ("crm_mon", "-1", "--output-as=xml", "-r", "-o")
         return subprocess.run(command, env=environment, capture_output=True, check=True, timeout=60).stdout
 
 

@@ -17,6 +17,7 @@ from hamon.tell import cause_text, what
 from tests import peers
 from tests.cib import (
     FENCE,
+    PING,
     REMOTE,
     STATEFUL,
     Cib,
@@ -495,6 +496,27 @@ def test_what_happened_between_two_polls_is_judged_by_what_it_left(
     assert set(main.resources) == {"vip", "fs", "web"}
     assert main.resolved_at is not None
     assert list(found.told) == [main.key]
+
+
+# -- cleaned up
+
+
+def cleaned_up() -> Cib:
+    """What is recorded of the last member on the active node was cleaned up, and it was not probed yet."""
+    cib = web("n1", "n2").runs("vip", "n1").runs("fs", "n1").runs("ping", "n1", "n2", agent=PING)
+    return cib.attribute("n1", "pingd", 100).attribute("n2", "pingd", 100)
+
+
+def test_a_resource_that_waits_for_its_probe_after_a_clean_up_did_not_stop() -> None:
+    found = film(Scene(0, one_plus_one()), Scene(10, cleaned_up()), Scene(30, one_plus_one()), until=60)
+    assert found.mains == []
+    assert EventKind.RESOURCE_STOPPED not in [event.kind for event in found.events]
+
+
+def test_a_resource_that_no_probe_finds_after_a_clean_up_is_down() -> None:
+    found = film(Scene(0, one_plus_one()), Scene(10, cleaned_up()), until=80)
+    (down,) = found.mains
+    assert (down.kind, down.nodes, down.state) == (IncidentKind.SERVICE_DOWN, ("n1",), IncidentState.OPEN)
 
 
 # -- links
