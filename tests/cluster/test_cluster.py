@@ -8,11 +8,8 @@ import pytest_asyncio
 from tests.cluster import happenings
 from tests.cluster.beside import Watch, watched
 from tests.cluster.cluster import Cluster
+from tests.cluster.course import goes_right
 from tests.cluster.happenings import HAPPENINGS, Happening
-from tests.cluster.judge import delay, faults, noticed
-from tests.cluster.pages import the_debt_is_open, the_debt_is_paid
-from tests.gateway.harness import now
-from tests.truth import mains
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -42,16 +39,4 @@ def marked(happening: Happening) -> object:
 
 @pytest.mark.parametrize("happening", [marked(one) for one in HAPPENINGS.values()])
 async def test_everybody_hears_once_what_happened_and_once_that_it_is_over(watch: Watch, happening: Happening) -> None:
-    since = await watch.is_whole()
-    roles = await watch.do(happenings.roles, watch.cluster)
-    injured = now()
-    await watch.do(happening.injure, watch.cluster, roles)
-    await the_debt_is_open(watch, happening, roles)
-    await watch.do(watch.cluster.repair)
-    incidents = await watch.over(since, happening.expected)
-    found = await faults(watch, happening, roles, since, incidents)
-    assert not found, "\n".join(found)
-    await the_debt_is_paid(watch, happening, roles, incidents)
-    for main in mains(incidents):
-        if main["kind"] == happening.expected.kind:
-            print(f"{happening.name}: noticed after {noticed(main, injured):.1f} s, told {delay(watch, main):.3f} s after the last message")
+    await goes_right(watch, happening)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,8 @@ import pytest
 from tests.cluster import happenings
 from tests.cluster.beside import HA_LOG, Watch, watched
 from tests.cluster.cluster import Cluster
+from tests.cluster.course import goes_right
 from tests.cluster.happenings import HAPPENINGS, Roles
-from tests.cluster.judge import faults
 from tests.gateway.harness import eventually
 
 FAILOVER = HAPPENINGS[happenings.resource_failure.__name__]
@@ -28,36 +27,6 @@ async def failover_is_known(watch: Watch) -> None:
     await eventually(known, seconds=60)
 
 
-async def nothing() -> None:
-    pass
-
-
-async def goes_right(
-    watch: Watch,
-    happening: happenings.Happening,
-    *,
-    injure: Callable[[Roles], Awaitable[object]],
-    meanwhile: Callable[[], Awaitable[object]] = nothing,
-    repeats_allowed: bool = False,
-    was_restarted: bool = False,
-) -> None:
-    """`injure` hamon (or what it hears), let it happen, do something `meanwhile`, and judge what came of it."""
-    since = await watch.is_whole()
-    roles = await watch.do(happenings.roles, watch.cluster)
-    await injure(roles)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(watch.do(happening.injure, watch.cluster, roles))
-        await meanwhile()
-    await watch.do(watch.cluster.repair)
-    incidents = await watch.over(since, happening.expected)
-    found = await faults(watch, happening, roles, since, incidents, repeats_allowed=repeats_allowed, was_restarted=was_restarted)
-    assert not found, "\n".join(found)
-
-
-async def as_it_is(_roles: Roles) -> None:
-    pass
-
-
 async def test_kill_9_in_the_middle_of_a_failover_loses_nothing(cluster: Cluster, tmp_path: Path) -> None:
     async with watched(tmp_path, cluster) as watch:
 
@@ -66,7 +35,7 @@ async def test_kill_9_in_the_middle_of_a_failover_loses_nothing(cluster: Cluster
             await watch.hamon.kill()
             await watch.hamon.start()
 
-        await goes_right(watch, POWER_LOSS, injure=as_it_is, meanwhile=kill, repeats_allowed=True, was_restarted=True)
+        await goes_right(watch, POWER_LOSS, meanwhile=kill, repeats_allowed=True, was_restarted=True)
 
 
 @pytest.mark.full
@@ -81,7 +50,7 @@ async def test_a_locked_database_delays_and_loses_nothing(cluster: Cluster, tmp_
                 await asyncio.sleep(20)
                 other.execute("ROLLBACK")
 
-        await goes_right(watch, FAILOVER, injure=as_it_is, meanwhile=lock, repeats_allowed=True)
+        await goes_right(watch, FAILOVER, meanwhile=lock, repeats_allowed=True)
 
 
 @pytest.mark.full
@@ -127,7 +96,7 @@ async def test_a_log_stamped_five_seconds_late_makes_no_second_story(cluster: Cl
         await asyncio.to_thread(cluster.crash, late)
         await asyncio.to_thread(cluster.repair)
         async with watched(tmp_path, cluster, logs=(HA_LOG,)) as watch:
-            await goes_right(watch, FAILOVER, injure=as_it_is)
+            await goes_right(watch, FAILOVER)
     finally:
         del cluster.late[late]
         await asyncio.to_thread(cluster.crash, late)
