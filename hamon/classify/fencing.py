@@ -108,6 +108,7 @@ class Fencing:
             )
             self._effects.join_effect(story, node.name)
         story.outcome = Outcome.SUCCEEDED
+        self._operations.decided(node.name, event.at)
         if (lost := self._book.find(IncidentKind.NODE_LOST, node.name)) is not None and not manual:
             lost.planned = False
         client = str(event.detail.get("client") or "")

@@ -192,6 +192,10 @@ class Membership:
                 if parent is not None:
                     self._book.make_part(story, parent)
 
+    def _reunited(self, split: Story, at: datetime, reason: str) -> None:
+        self.state.held.clear()
+        self._book.close(split, at, reason)
+
     def left(self, event: Event) -> None:
         if event.node is None:
             return
@@ -237,7 +241,7 @@ class Membership:
             # A node that was off has started its daemons anew; of one that was only cut off nothing is known of them.
             is_anew = was_fenced and story.kind is IncidentKind.DAEMON_FAILED
             if is_split(story) and node.name in story.nodes and all(topology.node(self.state, end).member for end in story.nodes):
-                self._book.close(story, event.at, "they are one cluster again")
+                self._reunited(story, event.at, "they are one cluster again")
             if (story.kind in _FAILURES or is_anew) and node.name in story.nodes:
                 self._book.close(story, event.at, "the node joined again")
 
@@ -366,7 +370,7 @@ class Membership:
         for story in self._book.open_stories():
             if is_split(story) and event.source is not Source.POLL and _same_pair(_ends(story), pair):
                 self._book.add(story, event)
-                self._book.close(story, event.at, "a link between them is up again")
+                self._reunited(story, event.at, "a link between them is up again")
         for pending in list(self.state.links):
             if pending.link == link and _same_pair(pending.pair, pair):
                 if event.source is Source.POLL and event.at <= max(entry.at for entry in pending.entries):

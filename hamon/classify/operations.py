@@ -9,7 +9,7 @@ from hamon.classify.departures import Departures
 from hamon.classify.effects import Effects
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import Action, Node, Resource, State, Story
-from hamon.classify.stories import Book
+from hamon.classify.stories import Book, is_split
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, IncidentKind, Notice, Outcome, Severity
 from hamon.model.observation import Source
@@ -169,7 +169,26 @@ class Operations:
         state.plan, state.plan_is_done = actions, False
         for name in {action.to_node for action in actions if action.to_node not in (None, action.from_node)}:
             self._out_of_standby(str(name), at)
+        held = [action for action in actions if action.to_node != action.from_node and self._is_undecided(action.from_node)]
+        if held:
+            state.held = held
+            actions = [action for action in actions if action not in held]
         self._departures.plan_is_carried_out(actions, at)
+
+    def _is_undecided(self, name: str | None) -> bool:
+        """Whether it is open if the node stays or its peer, from which it is cut: each side plans to take what the other has."""
+        if name is None or topology.node(self.state, name).member is False:
+            return False
+        return any(
+            is_split(story) and name in story.nodes and all(topology.node(self.state, end).fenced_at is None for end in story.nodes)
+            for story in self._book.open_stories()
+        )
+
+    def decided(self, name: str, at: datetime) -> None:
+        """A node was fenced: its peer takes over as it planned; what the node itself planned is void."""
+        taken, self.state.held = [action for action in self.state.held if action.from_node == name], []
+        if taken:
+            self._departures.plan_is_carried_out(taken, at)
 
     def _out_of_standby(self, name: str, at: datetime) -> None:
         """The scheduler puts nothing on a node in standby: that it does says that standby ended, where no line did."""

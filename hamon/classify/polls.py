@@ -683,6 +683,8 @@ class Polls:
                 node.degraded.pop(story.subject.partition("/")[2], None)
             elif story.kind is IncidentKind.FAILCOUNT_THRESHOLD:
                 node.barred.pop(resource, None)
+        if is_split(story):
+            self.state.held.clear()
         self._book.close(story, at, reason)
 
     def _works(self, story: Story, watch: Watch, status: ClusterStatus) -> bool:

@@ -312,6 +312,8 @@ class State:
     draft: list[Action] = field(default_factory=list)
     """The plan that the scheduler is just writing, or has written and that is not carried out yet."""
     draft_closed: bool = False
+    held: list[Action] = field(default_factory=list)
+    """What one side of a split would take from the other, once it has fenced it."""
     plan: list[Action] = field(default_factory=list)
     """The plan that is being carried out."""
     plan_is_done: bool = False

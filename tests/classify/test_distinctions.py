@@ -554,6 +554,48 @@ def test_a_fencing_that_others_tell_of_when_it_is_done_is_no_second_one() -> Non
     assert [(item.outcome, item.state) for item in fencings] == [(Outcome.SUCCEEDED, IncidentState.RESOLVED)]
 
 
+SPLIT = """
+10:00:00 pm01 controld: Node pm02 state is now lost
+10:00:00 pm02 controld: Node pm01 state is now lost
+10:00:01 pm02 controld: Requesting fencing (reboot) targeting node pm01
+10:00:01 pm02 schedulerd: Actions: Move       prmEx             ( pm01 -> pm02 )
+10:00:01 pm02 schedulerd: Actions: Move       prmPg             ( pm01 -> pm02 )
+10:00:01 pm02 schedulerd: Calculated transition 9, saving inputs in /var/lib/pacemaker/pengine/pe-warn-9.bz2
+10:00:01 pm02 controld: State transition S_POLICY_ENGINE -> S_TRANSITION_ENGINE
+10:00:01 pm01 controld: Requesting fencing (reboot) targeting node pm02
+"""
+
+
+def test_what_the_loser_of_a_split_would_have_taken_over_is_no_failover() -> None:
+    cluster = running().log(SPLIT).until("10:00:05")
+    assert cluster.told() == []
+    cluster.log("10:00:06 pm01 fenced: Operation 'reboot' targeting pm02 by pm01 for pacemaker-controld.80@pm01.1: OK")
+    assert [item.kind for item in cluster.until("10:01:00").main] == [IncidentKind.STANDBY_FAULT]
+
+
+def test_what_the_winner_of_a_split_takes_over_is_a_failover_when_the_other_is_fenced() -> None:
+    cluster = running().log(SPLIT).until("10:00:05")
+    assert cluster.told() == []
+    cluster.log("10:00:06 pm02 fenced: Operation 'reboot' targeting pm01 by pm02 for pacemaker-controld.80@pm02.1: OK")
+    (failover,) = cluster.main
+    assert (failover.kind, failover.from_node, failover.to_node) == (IncidentKind.FAILOVER, "pm01", "pm02")
+    assert cluster.told() == ["failover opening"]
+
+
+def test_a_split_that_nobody_wins_is_no_failover() -> None:
+    cluster = (
+        running()
+        .log(SPLIT)
+        .log("""
+    10:00:06 pm02 fenced: Operation 'reboot' targeting pm01 by pm02 for pacemaker-controld.80@pm02.1: No route to host
+    10:00:06 pm01 fenced: Operation 'reboot' targeting pm02 by pm01 for pacemaker-controld.80@pm01.1: No route to host
+    """)
+        .until("10:01:00")
+    )
+    assert not {IncidentKind.FAILOVER, IncidentKind.SERVICE_DOWN} & {item.kind for item in cluster.incidents}
+    assert IncidentKind.FENCING_FAILED in {item.kind for item in cluster.incidents}
+
+
 def test_a_fencing_that_came_to_nothing_is_not_under_way_for_ever() -> None:
     cluster = running().log("""
     10:00:00 pm02 controld: Node pm01 state is now lost
