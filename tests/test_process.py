@@ -202,7 +202,7 @@ async def test_who_was_told_of_a_cause_is_told_once_that_it_went_into_its_effect
         lines += [(line[:19], node, line) for line in log.splitlines(keepends=True) if line.startswith(b"Nov 22 ")]
     try:
         items: list[LogChunk | Tick] = [
-            LogChunk(cluster="test", collector=node, path="/log", data=line, offset=number, received_at=clock.now())
+            LogChunk(cluster="test", collector=node, path="/log", data=line, offset=number, received_at=NOW)
             for number, (_, node, line) in enumerate(sorted(lines))
         ]
         items.append(Tick(now=NOW + timedelta(days=30)))

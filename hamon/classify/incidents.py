@@ -4,7 +4,7 @@ What the engine knows stands in `State`; `advance` changes it and says what chan
 node's copy, another log) is a witness and changes nothing. Times are those of the evidence; `Tick` moves time on when nothing happens.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -33,7 +33,7 @@ from hamon.classify.state import State, Story
 from hamon.classify.stories import DEPARTURES, Book, entry_of, is_split
 from hamon.model.cluster import ClusterStatus, ClusterView
 from hamon.model.event import Event, EventKind
-from hamon.model.incident import Incident, IncidentKind, IncidentState, Notice, Outcome, Severity, Transition
+from hamon.model.incident import Cause, Incident, IncidentKind, IncidentState, Notice, Outcome, Severity, Transition
 from hamon.model.observation import Snapshot, Source, Tick
 from hamon.rules.own import Own
 
@@ -321,6 +321,20 @@ class Engine:
             if mark.constraint is not None and mark.ended_at is None and not self._marks.has_left(mark)
         ]
         return min(times, default=None)
+
+    def set_clocks(self, offsets: Mapping[str, float], now: datetime) -> list[Transition]:
+        """Node -> seconds that its clock is ahead, of those that are off: kept, and told where it is more than the limit."""
+        self.state.clocks = dict(offsets)
+        limit = self.settings.clock_limit.total_seconds()
+        at = self._now(now)
+        for name, seconds in offsets.items():
+            if limit and abs(seconds) >= limit and self._book.find(IncidentKind.CLOCK_SKEW, name) is None:
+                cause = Cause(kind=IncidentKind.CLOCK_SKEW.value, node=name, at=at, text=f"{name}: {seconds:+.1f} s")
+                self._book.open(IncidentKind.CLOCK_SKEW, name, Severity.WARNING, at, started_at=at, nodes=[name], cause=cause)
+        for story in self._book.open_stories():
+            if story.kind is IncidentKind.CLOCK_SKEW and (not limit or abs(offsets.get(story.subject, 0.0)) < limit / 2):
+                self._book.close(story, at, "the clock is right again")
+        return self._book.transitions(at)
 
     def view(self) -> ClusterView:
         return replace(topology.view(self.state, self.settings), amiss=amiss(self.state))

@@ -19,6 +19,7 @@ class ClusterSettings:
     `stable` after which a respawned daemon counts as well; `expire` for what has no recovery signal.
     `flapping`: how many incidents of one key are told each by itself within `flapping_window` (0: all); what is more is one story, until
     nothing happened for `flapping_quiet`.
+    `clock_limit`: how far the clock of a node may be off before people are told (0: never).
     `remind`: the ages of missing redundancy that some target wants to be reminded at; `remind_planned`: the same of planned work.
     """
 
@@ -40,5 +41,6 @@ class ClusterSettings:
     flapping: int = 5
     flapping_window: timedelta = timedelta(hours=1)
     flapping_quiet: timedelta = timedelta(minutes=10)
+    clock_limit: timedelta = timedelta(seconds=5)
     remind: tuple[timedelta, ...] = ()
     remind_planned: tuple[timedelta, ...] = ()

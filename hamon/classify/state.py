@@ -322,6 +322,8 @@ class State:
     """The controller said that nothing more is to be done, and nothing was begun since."""
     stories: list[Story] = field(default_factory=list)
     """Open ones, and those closed in the last minutes (a cause may still join an effect)."""
+    clocks: dict[str, float] = field(default_factory=dict)
+    """Node -> seconds that its clock is ahead of ours; those that are right are missing."""
     told_at: dict[str, list[datetime]] = field(default_factory=dict)
     """`kind subject` of an incident -> when people were told of one, the latest ones."""
     flapping: dict[str, Story] = field(default_factory=dict)

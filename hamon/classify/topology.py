@@ -246,7 +246,15 @@ def view(state: State, settings: ClusterSettings) -> ClusterView:
             what = NodeState.STANDBY
         else:
             what = NodeState.ONLINE if known.member else NodeState.UNKNOWN
-        nodes.append(NodeView(name=known.name, state=what, is_dc=known.name == state.dc if state.dc else None, since=known.since))
+        nodes.append(
+            NodeView(
+                name=known.name,
+                state=what,
+                is_dc=known.name == state.dc if state.dc else None,
+                since=known.since,
+                clock_ahead_seconds=state.clocks.get(known.name, 0.0),
+            )
+        )
     shown = [
         _polled_view(name if settings.services else called(name, service.members, state), service, state)
         for name, service in (state.polls.services.items() if is_polled(state) else ())

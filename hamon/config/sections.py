@@ -75,6 +75,8 @@ class ClusterConfig(Section):
     """The time within which incidents of one key are counted for that."""
     flapping_quiet_seconds: Seconds = 600.0
     """What flaps is over when nothing happened for this time."""
+    clock_limit_seconds: float = Field(default=5.0, ge=0, le=300)
+    """Seconds that the clock of a node may be off by this host's before people are told; 0 for never. Stamps are put right all the same."""
     pattern: Literal["", "single", "1+1", "1+1 cross", "N+1", "N+M", "symmetric"] = ""
     """How the nodes share the services; empty: as polls show it, learned while all is well."""
     tools: Literal["", "pcs", "crmsh", "pacemaker"] = ""
@@ -100,6 +102,7 @@ class ClusterConfig(Section):
             constraint_age=timedelta(seconds=self.constraint_age_seconds),
             stable=timedelta(seconds=self.stable_seconds),
             expire=timedelta(seconds=self.expire_seconds),
+            clock_limit=timedelta(seconds=self.clock_limit_seconds),
             flapping=self.flapping_count,
             flapping_window=timedelta(seconds=self.flapping_window_seconds),
             flapping_quiet=timedelta(seconds=self.flapping_quiet_seconds),

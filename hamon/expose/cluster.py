@@ -36,6 +36,12 @@ FAMILIES: tuple[Described, ...] = (
     gauge("hamon_cluster_pattern", "1 for the pattern of the cluster, 0 for the others.", "cluster", "pattern"),
     gauge("hamon_cluster_last_event_timestamp_seconds", "When the last event of the cluster happened.", "cluster"),
     gauge("hamon_node_state", "1 for the state that the node is in, 0 for the others.", "cluster", "node", "state"),
+    gauge(
+        "hamon_node_clock_ahead_seconds",
+        "How far the clock of the node is ahead of this host's, by its logs; negative: behind; 0: right, or not known to be wrong.",
+        "cluster",
+        "node",
+    ),
     gauge("hamon_node_online", "Whether the node is a member of the cluster, also in standby or maintenance.", "cluster", "node"),
     gauge("hamon_nodes", "Number of nodes in the state.", "cluster", "state"),
     gauge("hamon_service_up", "Whether the service runs; 0 when unknown.", "cluster", "service"),
@@ -181,11 +187,13 @@ def _cluster(found: Rows, facts: Facts) -> None:
 def _nodes(found: Rows, facts: Facts) -> None:
     states = node_states(facts)
     counts = Counter(states.values())
+    clocks = {node.name: node.clock_ahead_seconds for node in facts.view.nodes}
     dc = facts.status.dc if facts.status is not None and facts.is_fresh else facts.view.dc if facts.known else None
     for name, state in states.items():
         node = f'node="{escape(name)}"'
         found["hamon_cluster_dc"][node] = name == dc
         found["hamon_node_online"][node] = state in _MEMBERS
+        found["hamon_node_clock_ahead_seconds"][node] = clocks.get(name, 0.0)
         for one in NodeState:
             found["hamon_node_state"][f'{node},state="{one.value}"'] = one is state
     for one in NodeState:

@@ -497,6 +497,8 @@ class NodeView:
     state: NodeState
     is_dc: bool | None = None
     since: datetime | None = None
+    clock_ahead_seconds: float = 0.0
+    """How far its clock is ahead of ours; negative: behind; 0: right, or not known to be wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,7 @@ class IncidentKind(StrEnum):
     TRAPS_DROPPED = "traps_dropped"
     DELIVERY_BACKLOG = "delivery_backlog"
     OTHER = "other"
+    CLOCK_SKEW = "clock_skew"
     UNCLASSIFIED = "unclassified"
 
 

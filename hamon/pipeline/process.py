@@ -20,6 +20,7 @@ from hamon.classify.match import Scan
 from hamon.classify.order import causal_order, with_snapshots
 from hamon.classify.routes import Target, plan
 from hamon.classify.settings import ClusterSettings
+from hamon.classify.skew import Skew
 from hamon.classify.state import VERSION, State
 from hamon.classify.texts import LogMatcher
 from hamon.classify.traps import TrapMatcher, TrapScan
@@ -132,6 +133,13 @@ class _Merge:
     def add(self, log: tuple[str, str], events: Iterable[Event]) -> None:
         self._logs.setdefault(log, []).extend(events)
 
+    def put_right(self, skew: Skew) -> bool:
+        """Learn the clocks of the nodes, then take from the stamps what they are off; whether they turned out otherwise."""
+        changed = skew.learn(self._logs.values())
+        if skew.offsets:
+            self._logs = {log: list(skew.put_right(events)) for log, events in self._logs.items()}
+        return changed
+
     def in_order(self) -> list[Event | Snapshot | Tick]:
         logs = list(self._logs.values())
         ordered = list(causal_order(logs) if len(logs) > 1 else logs[0]) if logs else []
@@ -170,6 +178,7 @@ class Processor:
         self._receipts: dict[int, Callable[[], None]] = {}
         self._engines: dict[str, Engine] = {}
         self._last_states: dict[str, bytes] = {}
+        self._skews: dict[str, Skew] = {}
         self._told: dict[tuple[str, str], set[str]] = {}
         self._views: dict[str, ClusterView] = {}
         self._polls = Polls()
@@ -217,6 +226,7 @@ class Processor:
             if not collectors_known:
                 engine.silent_before = self._clock.now() - HISTORY
             self._engines[name] = engine
+            self._skews[name] = Skew(engine.state.clocks)
             self._last_states[name] = _STATE.dump_json(engine.state)
             self._views[name] = engine.view()
         self._polls.restore({name: polled for name, polled in remembered.polls.items() if name in self._settings})
@@ -359,14 +369,18 @@ class Processor:
         views: dict[str, ClusterView] = {}
         for name, given in items.items():
             was_polled = self._engines[name].state.polls.first_at is not None
+            skew = self._skews[name]
+            clocks = given.put_right(skew)
             advance = self._advance(name, given.in_order())
+            if clocks:
+                advance = self._tell_clocks(name, skew, advance)
             events += advance.events
             transitions += advance.transitions
             engine = self._engines[name]
             learned = not was_polled and engine.state.polls.first_at is not None
-            if advance.events or advance.transitions or learned:
+            if advance.events or advance.transitions or learned or clocks:
                 states[name] = self._last_states[name] = _STATE.dump_json(engine.state)
-            if advance.events or advance.transitions or given.snapshots:
+            if advance.events or advance.transitions or given.snapshots or clocks:
                 views[name] = engine.view()
         deliveries = self._plan(transitions)
         return _Result(
@@ -383,6 +397,11 @@ class Processor:
             views,
             self._polls.changed(),
         )
+
+    def _tell_clocks(self, name: str, skew: Skew, advance: Advance) -> Advance:
+        """Let the engine know how far clocks are off, as the clock of this host has it."""
+        told = self._engines[name].set_clocks({node: offset.total_seconds() for node, offset in skew.offsets.items()}, self._clock.now())
+        return Advance(events=advance.events, transitions=[*advance.transitions, *told])
 
     def _advance(self, name: str, items: Sequence[Event | Snapshot | Tick]) -> Advance:
         """Fold a batch into a cluster's state; after a defect go back to the state before, and take the events one by one."""

@@ -59,6 +59,7 @@ class NodeAnswer(Answer):
     state: NodeState
     is_dc: bool | None
     since: datetime | None
+    clock_ahead_seconds: float = Field(description="How far its clock is ahead of ours; negative: behind; 0: not known to be wrong.")
 
 
 class ServiceAnswer(Answer):

@@ -150,6 +150,8 @@ CASES: dict[str, tuple[Incident, str]] = {
     "no trap dropped any more": (over(plain(IncidentKind.TRAPS_DROPPED)), "??x?"),
     "target away": (plain(IncidentKind.DELIVERY_BACKLOG), "??."),
     "target delivers": (over(plain(IncidentKind.DELIVERY_BACKLOG)), "???x"),
+    "clock wrong": (plain(IncidentKind.CLOCK_SKEW), "??.?"),
+    "clock right again": (over(plain(IncidentKind.CLOCK_SKEW)), "???x?"),
     "of one's own": (plain(IncidentKind.OTHER), "?"),
     "unclassified": (plain(IncidentKind.UNCLASSIFIED), "?"),
 }

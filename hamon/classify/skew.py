@@ -1,0 +1,89 @@
+"""How far the clocks of nodes are off while their logs are read, by the clock of this host: learned and taken from the stamps.
+
+A line that is read before its own time is from a clock that is ahead: that much is sure. Lines that come late read after read by the same
+time are from one that is behind; what is read late for another reason is now more late and now less, and proves nothing. Stamps that are
+less than `LEAST` off stay as they are, and those that are more than `MOST` off are not believed to be of a clock.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from hamon.classify.clocks import MOST, by_one_clock
+from hamon.model.event import Event, EventKind
+from hamon.model.observation import Source
+
+LEAST = timedelta(seconds=2)
+"""A smaller difference is left alone: whole seconds, and the time until a line is read, are as much."""
+READS = 3
+"""So many reads must agree: that a clock is behind, and that one which was off is right again."""
+AGREE = timedelta(seconds=2)
+STEADY = timedelta(seconds=0.75)
+"""A smaller change is the chance of whole seconds."""
+SPAN = timedelta(seconds=2)
+"""What was read within less time may come from one queue."""
+MOST_NODES = 256
+_HALF = timedelta(seconds=0.5)
+_NO_CLOCK = frozenset({EventKind.SOURCE_LOST, EventKind.SOURCE_BACK})
+
+Read = tuple[datetime, timedelta]
+"""When lines were read, and how old the newest of them was by its own stamp."""
+
+
+class Skew:
+    """The clocks of one cluster. `offsets`: node -> how far its clock is ahead; those that are right are missing."""
+
+    def __init__(self, offsets: Mapping[str, float] | None = None) -> None:
+        self.offsets = {name: timedelta(seconds=seconds) for name, seconds in (offsets or {}).items()}
+        self._reads: dict[str, list[Read]] = {}
+
+    def learn(self, logs: Iterable[Sequence[Event]]) -> bool:
+        """Look at what was just read, before it is put right; whether the clocks turn out otherwise than they were known."""
+        seen: set[str] = set()
+        for events in logs:
+            for event in events:
+                if event.source is Source.LOG and event.reporter is not None and self._take(event, event.reporter):
+                    seen.add(event.reporter)
+        changed = [name for name in seen if self._judge(name)]
+        return bool(changed)
+
+    def put_right(self, events: Sequence[Event]) -> Sequence[Event]:
+        return by_one_clock(events, self.offsets) if self.offsets else events
+
+    def _take(self, event: Event, name: str) -> bool:
+        """Remember a line; whether it may tell something new."""
+        lag = event.received_at - event.at
+        if abs(lag) > MOST or event.kind in _NO_CLOCK or (name not in self._reads and len(self._reads) >= MOST_NODES):
+            return False
+        if event.at.microsecond == 0:
+            lag -= _HALF  # of a second that is cut off, on average
+        reads = self._reads.setdefault(name, [])
+        if reads and reads[-1][0] == event.received_at:
+            if lag >= reads[-1][1]:
+                return False
+            reads[-1] = event.received_at, lag
+        else:
+            reads.append((event.received_at, lag))
+            del reads[:-READS]
+        return True
+
+    def _judge(self, name: str) -> bool:
+        reads = self._reads[name]
+        least, greatest = min(lag for _, lag in reads), max(lag for _, lag in reads)
+        known = self.offsets.get(name)
+        enough = len(reads) == READS and reads[-1][0] - reads[0][0] >= SPAN
+        found: timedelta | None = None
+        if least <= -LEAST or (enough and least >= LEAST and greatest - least <= AGREE):
+            found = self._delay(name) - least
+        elif known is not None and (not enough or greatest >= LEAST):
+            found = known  # nothing speaks for another time
+        if found is None:
+            return self.offsets.pop(name, None) is not None
+        if known is not None and abs(found - known) < STEADY:
+            return False
+        self.offsets[name] = found
+        return True
+
+    def _delay(self, name: str) -> timedelta:
+        """How long a line takes until it is read, by those of the other nodes, whose clocks are right."""
+        others = [min(lag for _, lag in reads) for other, reads in self._reads.items() if other != name and other not in self.offsets]
+        return max(timedelta(0), min((lag for lag in others if abs(lag) < LEAST), default=timedelta(0)))
