@@ -132,7 +132,7 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
             done += size(item.path)
             if progress is not None:
                 progress(done, total)
-            if item.errors == [_NO_FORM] and item.name.startswith(collections):
+            if (item.errors == [_NO_FORM] or item.form == "empty") and item.name.startswith(collections):
                 continue  # of a crm report or a sosreport most is no evidence
             if item.source in options.sources or item.form == "empty":
                 kept.append(item)

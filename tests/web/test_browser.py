@@ -212,7 +212,7 @@ async def test_the_overview_follows_what_happens_without_moving_the_reader(histo
         await page.clock.install()
         await page.goto(origin)
         await page.evaluate("window.scrollTo(0, 500)")
-        more = page.get_by_role("link", name="Timeline and all 6 steps")
+        more = page.get_by_role("link", name="Timeline and all steps")
         await more.evaluate("(link) => link.focus({ preventScroll: true })")
         standing = page.get_by_role("heading", level=1)
         views.now = (replace(CLUSTERS[0], services=(replace(CLUSTERS[0].services[0], up=False, active_node=None),)),)
