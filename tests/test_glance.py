@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -261,6 +262,26 @@ async def test_a_node_whose_command_fails_is_a_warning_while_the_other_answers(t
         assert out.startswith(f"WARNING - web: no data from n2: key refused: `{refuse}")
         assert "nodes_online=2;;;0;2" in out
         assert "sources_up=1;;;0;2" in out
+
+
+async def test_watching_shows_the_clusters_anew_until_it_is_stopped_also_while_nobody_answers(tmp_path: Path) -> None:
+    async with Gateway(tmp_path) as gateway:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "hamon", "status", "--watch", "--url", f"http://127.0.0.1:{gateway.port}"),
+            stdout=asyncio.subprocess.PIPE,
+            env=environment(NO_COLOR="1"),
+        )
+        assert process.stdout is not None
+        async with asyncio.timeout(60):
+            frames = [(await process.stdout.readuntil(b"\x1b[J")).decode() for _ in range(2)]
+    async with asyncio.timeout(60):
+        while "does not answer" not in (last := (await process.stdout.readuntil(b"\x1b[J")).decode()):
+            pass
+        process.send_signal(signal.SIGINT)
+        assert await process.wait() == 130
+    for frame in (*frames, last):
+        assert frame.startswith("\x1b[H"), "from the top of the screen"
+    assert all(f" {CLUSTER} " in frame for frame in frames)
 
 
 def test_the_table_has_the_worst_first_and_fits_the_line() -> None:
