@@ -4,30 +4,27 @@ The law: a state is what two polls in a row show, at least two seconds apart; an
 no poll contradicts it (taxonomy 8). What the first poll finds wrong was so before: it opens stories without a beginning, that alarm nobody.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from hamon.classify import topology
 from hamon.classify.compare import Watch
 from hamon.classify.constraints import INFINITY
 from hamon.classify.departures import Departures
 from hamon.classify.effects import Effects
+from hamon.classify.endings import Endings
 from hamon.classify.fencing import Fencing
 from hamon.classify.marks import Marks
 from hamon.classify.operations import Operations
+from hamon.classify.rows import APART, QUIET, Rows
 from hamon.classify.services import Candidate, Hindrance, Reason, Service, Services, find
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import LEFT, Mark, Move, Node, PolledService, State, Story
-from hamon.classify.stories import DEPARTURES, Book, is_split
+from hamon.classify.stories import DEPARTURES, Book
 from hamon.model.cluster import ClusterStatus, NodeStatus, Role
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, IncidentKind, IncidentState, Outcome, Severity, TimelineEntry
 from hamon.model.observation import Source
-
-APART = timedelta(seconds=2)
-"""Two polls that are closer together than this are one."""
-QUIET = timedelta(seconds=30)
-"""How long a poll may show an older state than a log or a trap told of."""
 
 _PLANNED = frozenset({Reason.STANDBY, Reason.MAINTENANCE, Reason.NODE_STOPPING, Reason.UNMANAGED})
 _CAUSES = {
@@ -53,7 +50,6 @@ _KEPT = ("over ", "twice ")
 """What is seen and forgotten where it is judged."""
 _OUT = frozenset({Reason.NODE_LOST, Reason.NODE_UNCLEAN, Reason.NODE_STOPPED})
 
-_DEGRADED = frozenset({IncidentKind.CONNECTIVITY_DEGRADED, IncidentKind.DISK_DEGRADED, IncidentKind.REPLICATION_DEGRADED})
 _CHANGES = frozenset(
     {
         EventKind.RESOURCE_STARTED,
@@ -90,6 +86,8 @@ class Polls:
         self.state, self.settings, self._book = state, settings, book
         self._departures, self._effects, self._marks = departures, effects, marks
         self._operations, self._fencing = operations, fencing
+        self._rows = Rows(state)
+        self._endings = Endings(state, book, operations, self._rows)
         self._judged: ClusterStatus | None = None
         self._changed_at: datetime | None = None
         self._services = Services()
@@ -269,24 +267,7 @@ class Polls:
         self._given_up(at)
         self._standby(status, first)
         self._twice_active(at)
-        self._close(watch, status)
-
-    def _lasts(self, name: str, at: datetime, seen: set[str]) -> bool:
-        """Note that a poll shows something; whether one before it did so too, long enough ago."""
-        seen.add(name)
-        since = self.state.polls.since.setdefault(name, at)
-        return at - since >= APART
-
-    def _since(self, name: str) -> datetime | None:
-        return self.state.polls.since.get(name)
-
-    def _is_settled(self, name: str, at: datetime) -> bool:
-        since = self._since(name)
-        return since is not None and at - since >= APART
-
-    def _silent(self, at: datetime, *names: str | None) -> bool:
-        """Whether no log or trap told of changes of these within the last half minute."""
-        return all(at - self.state.heard[name] > QUIET for name in names if name is not None and name in self.state.heard)
+        self._endings.close(watch, status)
 
     def _see_services(self, found: Services, status: ClusterStatus, seen: set[str], first: bool) -> None:
         memory, at = self.state.polls, status.at
@@ -308,7 +289,7 @@ class Polls:
                 if passing is None:
                     continue
                 if candidate.able:
-                    settled = self._lasts(f"able {name}", at, seen) or first
+                    settled = self._rows.lasts(f"able {name}", at, seen) or first
                     if not settled and candidate.node in known.against:
                         now.against[candidate.node] = known.against[candidate.node]  # one good poll is none
                         continue
@@ -316,7 +297,7 @@ class Polls:
                     memory.fit.setdefault(name, at)
                 elif candidate.able is False:
                     now.against[candidate.node] = words
-                    self._lasts(f"unable {name}", at, seen)
+                    self._rows.lasts(f"unable {name}", at, seen)
             now.spare = [node for node in now.able if node in found.spare] if keeps_spare else list(now.able)
             memory.services[service.name] = now
 
@@ -345,7 +326,7 @@ class Polls:
     def _see_members(self, watch: Watch, status: ClusterStatus, seen: set[str]) -> None:
         for node in status.nodes:
             if watch.members.get(node.name) and not node.unclean:
-                self._lasts(f"member {node.name}", status.at, seen)
+                self._rows.lasts(f"member {node.name}", status.at, seen)
             tried = [entry for entry in status.fencing if entry.target == node.name]
             if (
                 node.unclean
@@ -354,7 +335,7 @@ class Polls:
                 and tried[0].status == "failed"
                 and all(entry.status != "pending" for entry in tried)
             ):
-                self._lasts(f"unfenced {node.name}", status.at, seen)
+                self._rows.lasts(f"unfenced {node.name}", status.at, seen)
 
     def _see_roles(self, watch: Watch, status: ClusterStatus, seen: set[str]) -> None:
         """Where primitives run; of services also that they run nowhere."""
@@ -363,12 +344,12 @@ class Polls:
             roles = watch.steady.get(name, {})
             serving = [node for node, role in roles.items() if not item.promotable or role is Role.PROMOTED]
             if not serving and not item.is_moving:
-                self._lasts(f"down {name}", at, seen)
+                self._rows.lasts(f"down {name}", at, seen)
             for node in roles:
                 if node not in item.failed and not item.is_moving:
-                    self._lasts(f"runs {name} {node}", at, seen)
+                    self._rows.lasts(f"runs {name} {node}", at, seen)
             for node in serving:
-                self._lasts(f"serves {name} {node}", at, seen)
+                self._rows.lasts(f"serves {name} {node}", at, seen)
 
     # -- departures and outages
 
@@ -378,12 +359,11 @@ class Polls:
             if story.kind not in DEPARTURES:
                 continue
             for move in list(story.moves.values()):
-                if move.done_at is not None or not self._silent(at, move.resource):
+                if move.done_at is not None or not self._rows.silent(at, move.resource):
                     continue
-                node = next(
-                    (name for name in watch.steady.get(move.resource, {}) if self._is_settled(f"serves {move.resource} {name}", at)), None
-                )
-                since = None if node is None else self._since(f"serves {move.resource} {node}")
+                places = watch.steady.get(move.resource, {})
+                node = next((name for name in places if self._rows.is_settled(f"serves {move.resource} {name}", at)), None)
+                since = None if node is None else self._rows.since(f"serves {move.resource} {node}")
                 if node is not None and since is not None and since >= (move.stopped_at or story.detected_at):
                     self._departures.started(move.resource, node, since, promoted=move.promoted, before=[])
 
@@ -392,9 +372,9 @@ class Polls:
         state, at = self.state, status.at
         down: dict[str | None, list[Move]] = {}
         for item in topology.service_resources(state, self.settings):
-            since = self._since(f"down {item.id}")
+            since = self._rows.since(f"down {item.id}")
             suspect = state.suspects.get(item.id)
-            if since is None or at - since < APART or (suspect is None and not self._silent(at, item.id)):
+            if since is None or at - since < APART or (suspect is None and not self._rows.silent(at, item.id)):
                 continue
             move = self._departures.running(item.id)
             if move is not None:
@@ -412,7 +392,7 @@ class Polls:
                 continue  # the log tells what becomes of it
             down.setdefault(suspect.from_node, []).append(suspect)
         for source, moves in down.items():
-            arriving = [move for move in moves if self._can_arrive(move.resource, at, self._since(f"down {move.resource}") or at)]
+            arriving = [move for move in moves if self._can_arrive(move.resource, at, self._rows.since(f"down {move.resource}") or at)]
             gone = topology.node(state, source).member is False if source is not None else False
             if arriving and not gone:
                 continue  # it is about to start elsewhere; it may as well come back here
@@ -443,7 +423,7 @@ class Polls:
         for story in self._book.open_stories():
             waiting = [move for move in story.moves.values() if move.done_at is None]
             if story.kind in DEPARTURES and story.outcome is Outcome.ONGOING and any(move.resource == resource for move in waiting):
-                if all(self._is_settled(f"down {move.resource}", at) for move in waiting):
+                if all(self._rows.is_settled(f"down {move.resource}", at) for move in waiting):
                     self._departures.limit(story, at)
                 return
 
@@ -456,7 +436,7 @@ class Polls:
             return
         story = self._book.open(IncidentKind.SERVICE_DOWN, "", Severity.CRITICAL, at, started_at=None, resources=service.members)
         story.outcome = Outcome.FAILED
-        story.moves = {name: Move(name, None) for name in service.members if self._is_settled(f"down {name}", at)}
+        story.moves = {name: Move(name, None) for name in service.members if self._rows.is_settled(f"down {name}", at)}
         story.sources.append(Source.POLL)
 
     def _service_of(self, resource: str) -> PolledService | None:
@@ -504,8 +484,8 @@ class Polls:
         """A node is unclean, its fencing failed, and for a while none is under way: the cluster has given up."""
         for story in self._book.open_stories():
             if story.kind is IncidentKind.FENCING_FAILED and story.outcome is Outcome.ONGOING and story.nodes:
-                since = self._since(f"unfenced {story.nodes[0]}")
-                if since is not None and at - since >= self.settings.grace and self._silent(at, story.nodes[0]):
+                since = self._rows.since(f"unfenced {story.nodes[0]}")
+                if since is not None and at - since >= self.settings.grace and self._rows.silent(at, story.nodes[0]):
                     self._fencing.given_up(story, at)
 
     # -- standby
@@ -521,13 +501,13 @@ class Polls:
                 hindrances = self._passing(candidate)
                 if candidate.able is not False or not hindrances:
                     continue
-                since = self._since(f"unable {name}")
+                since = self._rows.since(f"unable {name}")
                 fit = memory.fit.get(name)
                 if first:
                     self._unable_from_the_start(service, candidate.node, hindrances, at)
                 elif fit is not None and since is not None and at - since >= APART:
                     del memory.fit[name]
-                    if self._silent(at, candidate.node) or not self._is_told(candidate.node):
+                    if self._rows.silent(at, candidate.node) or not self._is_told(candidate.node):
                         self._unable(service, candidate.node, hindrances, since, at)
 
     def _is_told(self, node: str) -> bool:
@@ -644,123 +624,3 @@ class Polls:
                 for other in self._book.open_stories():
                     if other.kind is IncidentKind.RESOURCE_BLOCKED and not set(service.members).isdisjoint(other.resources):
                         self._book.make_part(other, story)
-
-    # -- closing
-
-    def _close(self, watch: Watch, status: ClusterStatus) -> None:
-        """Stories that two polls show to be over."""
-        at = status.at
-        for story in self._book.open_stories():
-            over = self._is_over.get(story.kind)
-            if over is None or story.recovered_at is not None:
-                continue
-            name = f"over {story.key}"
-            if not over(self, story, watch, status):
-                self.state.polls.since.pop(name, None)
-                continue
-            since = self.state.polls.since.setdefault(name, at)
-            if at - since >= APART and self._silent(at, *story.nodes[:1], *story.resources[:1]):
-                self._over(story, since)
-
-    def _over(self, story: Story, at: datetime) -> None:
-        del self.state.polls.since[f"over {story.key}"]
-        node = self.state.nodes.get(story.nodes[0]) if story.nodes else None
-        resource = story.resources[0] if story.resources else ""
-        reason = "two polls show it so"
-        if story.kind is IncidentKind.RESOURCE_FAILURE:
-            story.recovered_at = at
-            if node is not None:
-                node.failed.pop(resource, None)
-            if story.part_of is None:
-                if story.settle_at is None:
-                    self._operations.recovered(story, at)
-                return
-        if node is not None:
-            if story.kind is IncidentKind.NODE_LOST and node.member is not True:
-                node.member, node.lost_at, node.fenced_at, node.lost_by = True, None, None, None
-                node.lost_for.clear()
-            elif story.kind in _DEGRADED:
-                node.degraded.pop(story.subject.partition("/")[2], None)
-            elif story.kind is IncidentKind.FAILCOUNT_THRESHOLD:
-                node.barred.pop(resource, None)
-        if is_split(story):
-            self.state.held.clear()
-        self._book.close(story, at, reason)
-
-    def _works(self, story: Story, watch: Watch, status: ClusterStatus) -> bool:
-        node, resource = (story.nodes or [""])[0], (story.resources or [""])[0]
-        return self._is_settled(f"runs {resource} {node}", status.at)
-
-    def _stopped(self, story: Story, watch: Watch, status: ClusterStatus) -> bool:
-        node, resource = (story.nodes or [""])[0], (story.resources or [""])[0]
-        item = watch.surveyed.get(resource)
-        return (
-            item is not None and node not in item.failed and node not in item.blocked and (node in watch.steady.get(resource, {})) is False
-        )
-
-    def _joined(self, story: Story, watch: Watch, status: ClusterStatus) -> bool:
-        return bool(story.nodes) and self._is_settled(f"member {story.nodes[0]}", status.at)
-
-    def _is_good(self, story: Story, watch: Watch, status: ClusterStatus) -> bool:
-        node, _, attribute = story.subject.partition("/")
-        shown = next((item for item in status.attributes if item.node == node and item.name == attribute), None)
-        if shown is None:
-            return False
-        if shown.expected is not None and topology.is_number(shown.expected) and topology.is_number(shown.value):
-            return float(shown.value) >= float(shown.expected)
-        return attribute not in topology.node(self.state, node).degraded
-
-    def _is_below(self, story: Story, watch: Watch, status: ClusterStatus) -> bool:
-        node = (story.nodes or [""])[0]
-        return (
-            watch.members.get(node, False)
-            and not any(
-                item.node == node and (item.resource in story.resources or not story.resources) and item.fail_count
-                for item in status.history
-            )
-            and not any(
-                name in watch.surveyed and item.fail_count for name in story.resources for item in status.history if item.node == node
-            )
-        )
-
-    def _is_free(self, story: Story, watch: Watch, status: ClusterStatus) -> bool:
-        item = watch.surveyed.get((story.resources or [""])[0])
-        return item is None or not (item.blocked if story.kind is IncidentKind.RESOURCE_BLOCKED else item.unmanaged)
-
-    def _is_one(self, story: Story, watch: Watch, status: ClusterStatus) -> bool:
-        """Whether nodes between which all links were cut see one another again; a poll shows single links by their own words."""
-        return is_split(story) and all(self._is_settled(f"member {name}", status.at) for name in story.nodes)
-
-    def _has_quorum(self, story: Story, watch: Watch, status: ClusterStatus) -> bool:
-        return status.has_quorum is True
-
-    def _is_running(self, story: Story, watch: Watch, status: ClusterStatus) -> bool:
-        item = watch.surveyed.get((story.resources or [""])[0])
-        return item is not None and bool(item.roles) and not item.failed and not item.is_moving
-
-    def _is_gone(self, story: Story, watch: Watch, status: ClusterStatus) -> bool:
-        return story.subject.startswith("cli-ban-") and all(ban.id != story.subject for ban in status.bans)
-
-    def _is_managed(self, story: Story, watch: Watch, status: ClusterStatus) -> bool:
-        if not story.nodes:
-            return status.options.maintenance_mode is False
-        return any(node.name == story.nodes[0] and node.online and not node.maintenance for node in status.nodes)
-
-    _is_over: Mapping[IncidentKind, Callable[["Polls", Story, Watch, ClusterStatus], bool]] = {
-        IncidentKind.RESOURCE_FAILURE: _works,
-        IncidentKind.STOP_FAILED: _stopped,
-        IncidentKind.NODE_LOST: _joined,
-        IncidentKind.FENCING: _joined,
-        IncidentKind.FENCING_FAILED: _joined,
-        IncidentKind.CONNECTIVITY_DEGRADED: _is_good,
-        IncidentKind.DISK_DEGRADED: _is_good,
-        IncidentKind.REPLICATION_DEGRADED: _is_good,
-        IncidentKind.FAILCOUNT_THRESHOLD: _is_below,
-        IncidentKind.RESOURCE_BLOCKED: _is_free,
-        IncidentKind.RESOURCE_UNMANAGED: _is_free,
-        IncidentKind.INTERCONNECT_DEGRADED: _is_one,
-        IncidentKind.QUORUM_LOST: _has_quorum,
-        IncidentKind.FENCE_DEVICE_FAILED: _is_running,
-        IncidentKind.MOVE_CONSTRAINT_LEFT: _is_gone,
-        IncidentKind.MAINTENANCE: _is_managed,
-    }
