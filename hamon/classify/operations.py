@@ -17,6 +17,8 @@ from hamon.model.observation import Source
 OVERTAKING = timedelta(seconds=10)
 """By how much the trap of a stop may come after that of the start which followed it."""
 _SAME_TIME = timedelta(milliseconds=500)
+_CLEANED_WITHIN = timedelta(seconds=10)
+"""How long a clean-up may take, on a busy cluster."""
 """By how much the stamps of two nodes may differ where what they tell came one after the other."""
 
 _FAILURES = frozenset({IncidentKind.RESOURCE_FAILURE, IncidentKind.STOP_FAILED, IncidentKind.FENCE_DEVICE_FAILED})
@@ -548,6 +550,7 @@ class Operations:
 
     def _forgiven(self, node: Node, resource: str, at: datetime) -> None:
         """A fail count was cleared: the resource may run here again. Thresholds name the clone, so the last one clears all."""
+        node.forgiven_at = at
         node.failed.pop(resource, None)
         node.barred.pop(resource, None)
         if not node.fail_counts:
@@ -561,6 +564,8 @@ class Operations:
         if event.node is None or event.resource is None:
             return
         node = topology.node(self.state, event.node)
+        if self._was_just_forgiven(node, event.at):
+            return
         new = event.resource not in node.barred
         node.barred.setdefault(event.resource, event.at)
         if not new:
@@ -590,6 +595,13 @@ class Operations:
                     self._book.make_part(story, parent)
             elif failure is not None:
                 self._book.make_part(story, failure)
+
+    @staticmethod
+    def _was_just_forgiven(node: Node, at: datetime) -> bool:
+        """A clean-up clears the fail count first and the record of the failure after it; between them the scheduler bars by the record."""
+        if node.forgiven_at is None or node.fail_counts or node.failed:
+            return False
+        return -_SAME_TIME <= at - node.forgiven_at <= _CLEANED_WITHIN
 
     def cleanup(self, event: Event) -> None:
         if event.node is not None and event.resource is not None:

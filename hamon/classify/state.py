@@ -35,6 +35,8 @@ class Node:
     """Resource -> fail count, as far as attributes told it."""
     barred: dict[str, datetime] = field(default_factory=dict)
     """Resource or clone that may not run here until it is cleaned up (migration threshold) -> since."""
+    forgiven_at: datetime | None = None
+    """When a fail count was last cleared here."""
     failed: dict[str, datetime] = field(default_factory=dict)
     """Resource whose last operation here failed and that did not work since -> since."""
     degraded: dict[str, datetime] = field(default_factory=dict)

@@ -378,6 +378,23 @@ def test_a_threshold_whose_failure_nobody_saw_was_there_before_and_is_no_alarm_o
     assert len(cluster.until("10:03:00").incidents) == 1
 
 
+BARRED = "schedulerd: prmPg cannot run on pm01 due to reaching migration threshold (clean up resource to allow again)"
+
+
+def test_a_threshold_that_the_scheduler_still_sees_in_the_middle_of_a_clean_up_is_not_reached_anew() -> None:
+    """As Pacemaker 2.1.5 does it: the fail count is cleared, the scheduler runs, and the record of the failure goes after that."""
+    cluster = running().log(FAILED_OVER).log("10:10:00 pm01 attrd: Setting fail-count-prmPg#monitor_10000[pm01]: 1 -> (unset)")
+    found = cluster.log(f"10:10:01 pm01 {BARRED}").until("10:11:00").incidents
+    assert [item.kind for item in found if item.state is IncidentState.OPEN] == []
+
+
+def test_a_threshold_that_a_new_failure_reaches_after_a_clean_up_is_reached() -> None:
+    cluster = running().log(FAILED_OVER).log("10:10:00 pm01 attrd: Setting fail-count-prmPg#monitor_10000[pm01]: 1 -> (unset)")
+    cluster.log("10:10:03 pm01 attrd: Setting fail-count-prmPg#monitor_10000[pm01]: (unset) -> 1").log(f"10:10:03 pm01 {BARRED}")
+    found = cluster.until("10:11:00").incidents
+    assert [item.kind for item in found if item.state is IncidentState.OPEN] == [IncidentKind.FAILCOUNT_THRESHOLD]
+
+
 def test_a_failure_that_the_scheduler_repeats_is_history() -> None:
     cluster = running().log(
         "10:00:00 pm01 schedulerd: Unexpected result (error) was recorded for monitor of prmPg on pm01 at Nov 22 09:10:23 2026"
