@@ -84,7 +84,8 @@ class Operations:
         if detail.get("blocked"):
             self._blocked(event)
         if action == "Leave":
-            self._leave(item, text["to"], text["to_role"])
+            if item.clone or item.started_at is None or item.started_at <= event.at:  # else this log comes late, and it has moved since
+                self._leave(item, text["to"], text["to_role"])
             return
         # Where it is before the plan: learned only where nothing better is known.
         if text["from"] is not None and action != "Start" and text["from_role"] != "Stopped":

@@ -804,3 +804,11 @@ def test_a_summary_that_arrives_before_the_starts_that_it_sums_up_makes_no_outag
         (failover,) = Cluster(settings).log(order).until("10:01:00").main
         assert (failover.kind, failover.outcome, failover.planned) == (IncidentKind.FAILOVER, Outcome.SUCCEEDED, False)
         assert (failover.service_restored_at, failover.service_down_seconds) == (at("10:00:03"), 3.0)
+
+
+def test_a_plan_of_a_log_that_comes_late_does_not_undo_what_was_started_since() -> None:
+    """The log of the DC came after that of the other node, as from a queue that was full: its plan knows less than the start after it."""
+    cluster = running().log("08:59:58 pm02 schedulerd: Leave   prmEx\t(Stopped)").log("08:59:58 pm02 schedulerd: Leave   prmPg\t(Stopped)")
+    cluster.until("09:00:30")
+    (service,) = cluster.engine.view().services
+    assert (service.active_node, service.up) == ("pm01", True)
