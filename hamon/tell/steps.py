@@ -202,9 +202,6 @@ def next_steps(incident: Incident, language: str, now: Iterable[str] | None = No
 def _facts(incident: Incident) -> frozenset[str]:
     """What holds, by the names that `when` uses."""
     cause = incident.cause
-    left = incident.from_node
-    node_down = left in incident.fenced or (cause is not None and cause.kind in _NODE_CAUSES and cause.node in (None, left))
-    node_down = node_down or any(what in ("node_lost", "node_fenced") and place == left for what, place, _ in map(_parted, incident.amiss))
     resource_failed = _broken_resource(incident) is not None
     attribute = cause is not None and cause.kind in _ATTRIBUTE_CAUSES
     marks = _marks(incident)
@@ -212,7 +209,7 @@ def _facts(incident: Incident) -> frozenset[str]:
     up = _is_up(incident)
     found = {
         "open": is_open,
-        "node_down": node_down,
+        "node_down": _is_node_down(incident),
         "resource_failed": resource_failed,
         "no_resource_failed": not resource_failed and not attribute,
         "attribute_cause": attribute,
@@ -249,6 +246,8 @@ def _progress(incident: Incident, amiss: Sequence[str], values: dict[str, str | 
         resource is not None and bool(failures) and resource not in failures and all(subject in incident.resources for subject in failures)
     )
     cleared = back and (not failures or others)
+    if cleared and not _had_failures(incident):
+        cleared = over or None  # none was known to be there
     protected = incident.redundancy if incident.redundancy is not None else over
     fenced = True if _is_fenced(incident) else over
     return {
@@ -268,11 +267,27 @@ def _progress(incident: Incident, amiss: Sequence[str], values: dict[str, str | 
     }
 
 
+def _had_failures(incident: Incident) -> bool:
+    """Whether there was something to clean up, as far as the incident tells: a resource failed, or a node went with what it had."""
+    if incident.kind is IncidentKind.REPLICATION_DEGRADED:
+        return False
+    of_service = incident.kind in (IncidentKind.FAILOVER, IncidentKind.SWITCHOVER, IncidentKind.SERVICE_DOWN)
+    return not of_service or _broken_resource(incident) is not None or _is_node_down(incident)
+
+
 def _parted(word: str) -> tuple[str, str, str]:
     """What, where (a node, or `-` for the cluster), and about what."""
     what, _, rest = word.partition(" ")
     place, _, subject = rest.partition(" ")
     return what, place, subject
+
+
+def _is_node_down(incident: Incident) -> bool:
+    """Whether the node that the service left went down."""
+    cause, left = incident.cause, incident.from_node
+    if left in incident.fenced or (cause is not None and cause.kind in _NODE_CAUSES and cause.node in (None, left)):
+        return True
+    return any(what in ("node_lost", "node_fenced") and place == left for what, place, _ in map(_parted, incident.amiss))
 
 
 def _is_up(incident: Incident) -> bool:

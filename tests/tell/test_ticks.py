@@ -1,8 +1,9 @@
 """Steps are ticked by the state, and by nothing else: every kind in its states, and the lives of recorded incidents."""
 
+import json
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, timedelta
 from functools import cache
 
 import pytest
@@ -10,8 +11,10 @@ from hypothesis import given
 
 from hamon import tell
 from hamon.analyze import Options, analyze
+from hamon.model.delivery import Notification
 from hamon.model.event import EventKind
-from hamon.model.incident import Cause, Incident, IncidentKind, IncidentState, Outcome, Severity, Tools, Transition
+from hamon.model.incident import Cause, Incident, IncidentKind, IncidentState, Notice, Outcome, Severity, Tools, Transition
+from hamon.notify.webhook import body
 from hamon.tell.commands import COMMANDS
 from hamon.tell.words import keys, steps_of
 from tests.recordings import RECORDINGS, rules
@@ -63,6 +66,7 @@ CASES: dict[str, tuple[Incident, str]] = {
     "failover over": (over(FAILOVER, redundancy=True), "????xx?"),
     "failover, node fenced": (replace(FENCED, amiss=("node_fenced pm01",)), "???...?"),
     "failover, node back with a replica that is not in sync": (replace(FENCED, amiss=("attribute pm01 prmPg-status",)), "???xx.?"),
+    "failover of which nobody knows the cause": (replace(FAILOVER, cause=None), "????.?"),
     "failover by connectivity": (
         replace(FAILOVER, cause=Cause(kind="connectivity_degraded", node="pm01"), amiss=("attribute pm01 ping_set",)),
         "??..?",
@@ -110,7 +114,7 @@ CASES: dict[str, tuple[Incident, str]] = {
     "managed": (over(plain(IncidentKind.RESOURCE_UNMANAGED)), "?x"),
     "node lost": (plain(IncidentKind.NODE_LOST, "node_lost pm02", planned=False), ".?...."),
     "node back": (over(plain(IncidentKind.NODE_LOST)), "?x?xxxx"),
-    "replica alone": (plain(IncidentKind.REPLICATION_DEGRADED, "attribute pm02 prmPg-data-status"), ".??x."),
+    "replica alone": (plain(IncidentKind.REPLICATION_DEGRADED, "attribute pm02 prmPg-data-status"), ".???."),
     "replica in sync": (over(plain(IncidentKind.REPLICATION_DEGRADED)), "?x?xx"),
     "network unreachable": (plain(IncidentKind.CONNECTIVITY_DEGRADED, "attribute pm02 ping_set"), "???."),
     "network back": (over(plain(IncidentKind.CONNECTIVITY_DEGRADED)), "???x"),
@@ -225,6 +229,22 @@ def life(recording: str, key: str) -> list[str]:
         if transition.incident.key.startswith(key) and (not found or found[-1] != ticks(transition.incident)):
             found.append(ticks(transition.incident))
     return found
+
+
+@pytest.mark.parametrize("language", tell.LANGUAGES)
+def test_messages_and_webhook_carry_the_ticks_of_their_step(language: str) -> None:
+    of_one = [step for step in transitions("chronicle") if step.incident.key.startswith("departure-pm01-20261122T111023")]
+    told = {step.notice: step for step in of_one if step.notice is not None}
+    assert set(told) >= {Notice.OPENING, Notice.CLOSING}
+    for step in told.values():
+        subject, text = tell.report(step, language, UTC)
+        notification = Notification(id="c/k/1/ops", transition=step, subject=subject, text=text, language=language)
+        sent = json.loads(json.dumps(body(notification), default=str))
+        lines = [line.partition(". ")[2] for line in text.splitlines() if re.match(r"\d+\. ", line)]
+        assert lines == list(tell.next_steps(step.incident, language))
+        assert [line.startswith("✓ ") for line in lines] == [one["done"] is True for one in sent["steps"]]
+    assert "✓" not in tell.report(told[Notice.OPENING], language, UTC)[1]
+    assert tell.report(told[Notice.CLOSING], language, UTC)[1].count("✓") == 2
 
 
 @pytest.mark.parametrize(
