@@ -155,6 +155,9 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
     if get_origin(kind) is tuple:
         element = _reader(get_args(kind)[0])
         return lambda value: tuple([element(item) for item in value])
+    if get_origin(kind) is Mapping and is_dataclass(inside := get_args(kind)[1]):
+        item = _reader(cast(Any, inside))
+        return lambda value: {name: item(one) for name, one in value.items()}
     if kind is datetime:
         return datetime.fromisoformat
     if isinstance(kind, type) and issubclass(kind, StrEnum):

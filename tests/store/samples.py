@@ -15,6 +15,7 @@ from hamon.model.incident import (
     IncidentState,
     Notice,
     Outcome,
+    OwnWords,
     Severity,
     TimelineEntry,
     Transition,
@@ -204,6 +205,8 @@ def incidents(cluster: str, key: str) -> st.SearchStrategy[Incident]:
         sources=st.lists(st.sampled_from(Source), max_size=2).map(tuple),
         timeline=st.just(()),
         told=st.booleans(),
+        name=texts,
+        words=st.dictionaries(st.sampled_from(("en", "ja")), st.builds(OwnWords, title=texts, text=texts, steps=many_texts)),
     )
 
 
