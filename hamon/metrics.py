@@ -258,7 +258,7 @@ class Metrics:
         incident, tally = transition.incident, self._tally
         cluster, planned = incident.cluster, planned_label(incident.planned)
         if transition.kind is TransitionKind.OPENED:
-            tally.add("hamon_incidents_opened_total", cluster, (incident.kind, planned))
+            tally.add("hamon_incidents_opened_total", cluster, (incident.called, planned))
         is_over = incident.state is not IncidentState.OPEN
         if not is_over and incident.kind not in _DEPARTURES:
             return
@@ -268,7 +268,7 @@ class Metrics:
             # Once: what is over may still become part of another one, and may have been opened as what was over already.
             judged.add("over")
             outcome = "expired" if incident.state is IncidentState.EXPIRED else incident.outcome
-            tally.add("hamon_incidents_resolved_total", cluster, (incident.kind, outcome))
+            tally.add("hamon_incidents_resolved_total", cluster, (incident.called, outcome))
             self._over.append(key)
             if len(self._over) > MOST_OVER:
                 self._judged.pop(self._over.popleft(), None)
@@ -441,7 +441,7 @@ class _Present:
         owed = found["hamon_redundancy_debt_timestamp_seconds"]
         for incident in self.incidents:
             if incident.debt_since is not None:
-                values = (incident.cluster, incident.kind, planned_label(incident.planned), _node(incident), _resource(incident))
+                values = (incident.cluster, incident.called, planned_label(incident.planned), _node(incident), _resource(incident))
                 key, since = labels(names["hamon_redundancy_debt_timestamp_seconds"], values), incident.debt_since.timestamp()
                 owed[key] = min(since, owed.get(key, since))
         return found
