@@ -90,9 +90,8 @@ def sided(state: State, settings: ClusterSettings, story: Story) -> None:
     del story.side_by[MOST - 1 :]
 
 
-def evidence(story: Story) -> tuple[Evidence, ...]:
-    """The verdicts on a story, each with the events that decided it; the question of planned work first."""
-    timeline = sorted(story.timeline, key=_when)
+def evidence(story: Story, timeline: Sequence[TimelineEntry]) -> tuple[Evidence, ...]:
+    """The verdicts on a story, each with the events that decided it; the question of planned work first. `timeline` is in order of time."""
     found = [
         _planned(story, timeline),
         _side(story, timeline),

@@ -16,6 +16,7 @@ from hamon.model.event import Event, EventKind
 from hamon.model.observation import Source
 
 WINDOW = timedelta(seconds=10)
+_BACK = -WINDOW
 MAX_FACTS = 4096
 
 # What of an event's own fields makes it this fact and no other.
@@ -101,35 +102,53 @@ class _Fact:
     refs: frozenset[str] = frozenset()
 
 
+class _Told:
+    """Facts of one key, and who told all of them where that was one log (None: it was not): it cannot confirm any of them."""
+
+    __slots__ = ("facts", "only")
+
+    def __init__(self) -> None:
+        self.facts: list[_Fact] = []
+        self.only: Witness | None = None
+
+
 class Facts:
     """The facts of the last moments. Bounded; a cache that may be rebuilt from the stored events."""
 
     def __init__(self) -> None:
-        self._facts: OrderedDict[Key, list[_Fact]] = OrderedDict()
+        self._facts: OrderedDict[Key, _Told] = OrderedDict()
         self._latest: OrderedDict[tuple[str, str | None, str | None], Key] = OrderedDict()
 
     def first(self, event: Event) -> Event | None:
         """The earlier event that this one confirms; None when it is news (and is remembered)."""
         key = fact_key(event)
         witness = (event.reporter, event.collector, event.ref.rpartition("@")[0], event.rule)
+        at = event.at
         told = self._facts.get(key)
         if told is None:
-            self._facts[key] = told = []
+            self._facts[key] = told = _Told()
+            facts = told.facts
             if len(self._facts) > MAX_FACTS:
                 self._facts.popitem(last=False)
         else:
             self._facts.move_to_end(key)
-            if len(told) > 32:
-                del told[:-32]
-            while told and abs(event.at - told[0].event.at) > WINDOW and not _is_near(event, told[0].event):
-                del told[0]
+            facts = told.facts
+            if len(facts) > 32:
+                del facts[:-32]
+            while facts and not _BACK <= at - facts[0].event.at <= WINDOW and not _is_near(event, facts[0].event):
+                del facts[0]
         if event.source is Source.TRAP:
-            return self._first_trap(event, key, told, witness)
-        for fact in told:
-            if witness not in fact.witnesses and _is_near(event, fact.event):
-                fact.witnesses += (witness,)
-                return fact.event
-        told.append(_Fact(event, (witness,)))
+            told.only = None
+            return self._first_trap(event, key, facts, witness)
+        if not facts:
+            told.only = witness
+        elif told.only != witness:
+            told.only = None
+            for fact in facts:
+                if witness not in fact.witnesses and _is_near(event, fact.event):
+                    fact.witnesses += (witness,)
+                    return fact.event
+        facts.append(_Fact(event, (witness,)))
         return None
 
     def _first_trap(self, event: Event, key: Key, told: list[_Fact], witness: Witness) -> Event | None:
@@ -167,7 +186,7 @@ def earliest(event: Event) -> datetime:
 
 def _is_near(one: Event, other: Event) -> bool:
     if one.source is not Source.POLL and other.source is not Source.POLL:
-        return -WINDOW <= one.at - other.at <= WINDOW
+        return _BACK <= one.at - other.at <= WINDOW
     return earliest(one) - WINDOW <= other.at and earliest(other) - WINDOW <= one.at
 
 

@@ -253,8 +253,10 @@ class Engine:
         item = self.state.resources.get(event.resource or "")
         if item is None:
             return
-        serving = topology.active_nodes(item)
         places = (event.detail.get("from"), event.detail.get("to")) if event.kind is EventKind.PLAN else (event.node,)
+        if item.shown is not None and places.count(item.shown.node) + places.count(None) == len(places):
+            return
+        serving = topology.active_nodes(item)
         place = next((str(place) for place in places if place in serving), None)
         if place is not None and (item.shown is None or item.shown.node != place):
             item.shown = replace(entry_of(event), node=place)

@@ -516,7 +516,7 @@ class Book:
             reasons=tuple(story.reasons),
             debt_since=debt_since(story),
             cause=story.cause,
-            evidence=evidence(story),
+            evidence=evidence(story, timeline),
             sources=tuple(sorted({*story.sources, *(entry.source for entry in timeline)})),
             timeline=timeline,
             told=story.told,
