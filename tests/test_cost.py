@@ -1,0 +1,70 @@
+"""What the hot path costs, counted in function calls: that number is the same on any machine, however busy it is.
+
+`make bench` measures time. This keeps a change that makes every line or every event cost much more from going unnoticed until then; the
+limits leave room for what is worth it.
+"""
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from hamon.classify.incidents import Engine
+from hamon.classify.match import Matcher
+from hamon.classify.settings import ClusterSettings
+from hamon.model.event import Event
+from hamon.model.observation import LogChunk
+from hamon.store import records
+from tests.bench import logs
+from tests.bench.__main__ import Writer
+from tests.cases import matcher
+
+NOW = datetime(2026, 11, 25, 16, tzinfo=UTC)
+LINES, ONE_IN = 10_000, 10
+EVENTS = LINES // ONE_IN
+
+
+def calls(work: Callable[[], object]) -> int:
+    """How many functions, of Python and of C, are called by the work."""
+    counted = 0
+
+    def count(_frame: FrameType, what: str, _argument: object) -> None:
+        nonlocal counted
+        counted += what in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return counted
+
+
+def chunk(folder: Path, write: Writer) -> LogChunk:
+    log = folder / "ha-log"
+    write(log, LINES, ONE_IN, NOW)
+    return LogChunk(cluster="c", collector="c", path="ha-log", data=log.read_bytes(), offset=0, received_at=NOW)
+
+
+def judged(events: list[Event]) -> None:
+    engine = Engine(ClusterSettings(name="c"))
+    engine.silent_before = NOW
+    engine.advance(events)
+
+
+@pytest.mark.parametrize("write", [logs.write_ha_log, logs.write_logconv])
+def test_a_line_and_an_event_take_a_bounded_number_of_calls(tmp_path: Path, write: Writer) -> None:
+    given, fresh = chunk(tmp_path, write), Matcher(matcher().rules)
+    fresh.scan(given)  # what the heads of lines mean is found out once
+    events = fresh.scan(given).events
+    assert len(events) == EVENTS
+    matching = calls(lambda: fresh.scan(given)) / EVENTS
+    judging = calls(lambda: judged(events)) / EVENTS
+    storing = calls(lambda: [records.event_row(event) for event in events]) / EVENTS
+    assert matching < 55, "ten lines, of which one gives an event"
+    assert judging < 100
+    assert storing < 16
