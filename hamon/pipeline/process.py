@@ -53,7 +53,7 @@ from hamon.rules.schema import RuleSet
 log = logging.getLogger(__name__)
 
 INBOX_SIZE = 16
-MIN_BATCH_BYTES, MAX_BATCH_BYTES = 1024 * 1024, 6 * 1024 * 1024
+MIN_BATCH_BYTES, MAX_BATCH_BYTES = 1024 * 1024, 4 * 1024 * 1024
 BATCH_EVENTS = 4000
 """So many events a batch should have while a file is being caught up with: more hold much memory, fewer often write the whole state."""
 CATCHING_UP_BYTES = 128 * 1024
