@@ -353,12 +353,7 @@ class Matcher:
             if layout is not None and known is not None:
                 at, host = known
                 level, instance = layout.level, layout.instance
-                text = line_text[begin + layout.text_at :]
-                if "#011" in text:
-                    text = text.replace("#011", "\t")
-                if layout.has_extended:
-                    text = text.partition(" |")[0]
-                text = text.rstrip()
+                text = layout.text(line_text, begin)
             else:
                 parts = parse_line(line_text, places.stamps, place.form)
                 at, host, level, text, instance = parts.at, parts.host, parts.level, parts.text, parts.instance

@@ -196,6 +196,15 @@ class Layout:
     instance: str | None
     has_extended: bool
 
+    def text(self, line: str, begin: int) -> str:
+        """The text of a line whose head begins with the character number `begin`."""
+        text = line[begin + self.text_at :]
+        if "#011" in text:
+            text = text.replace("#011", "\t")
+        if self.has_extended:
+            text = text.partition(" |")[0]
+        return text.rstrip()
+
 
 _REST, _EXTENDED = " \x7frest", " | more"
 _ANY_DAY = Stamps("UTC", datetime(2026, 1, 2, tzinfo=UTC))
@@ -213,8 +222,10 @@ def layout_of(found: bytes, place: Head) -> Layout | None:
         return None
     has_extended = parts.extended != ""
     behind = shown + _REST if has_extended else shown + _REST + _EXTENDED
-    text_at = len(behind) - len(parts.text)
-    if parts.host != "host" or parts.daemon != place.daemon or not behind.endswith(parts.text) or not 0 < text_at < len(shown):
+    plain = behind.replace("#011", "\t")
+    text_at = len(plain) - len(parts.text)
+    is_behind = plain.endswith(parts.text) and 0 < text_at < len(shown) and behind.startswith(plain[:text_at])
+    if parts.host != "host" or parts.daemon != place.daemon or not is_behind:
         return None
     return Layout(shown, text_at, parts.level, parts.instance, has_extended)
 

@@ -1,6 +1,8 @@
 """Lines taken apart, in every form and encoding; and words alone tell what the whole line tells."""
 
+import gzip
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -9,9 +11,10 @@ from hypothesis import strategies as st
 
 from hamon.errors import ParseError
 from hamon.model.event import EventKind
-from hamon.parse.lines import HEADS, LogLine, head, head_words, parse_line
+from hamon.parse.lines import HEADS, LogLine, date_and_host, head, head_words, layout_of, parse_line, without_level
 from hamon.parse.stamp import Stamps
 from tests.cases import SEEN_AT, matcher, scan
+from tests.recordings import evidence
 
 STAMPS = Stamps("UTC", SEEN_AT)
 AT = datetime(2026, 11, 22, 10, 52, 22, tzinfo=UTC)
@@ -197,6 +200,52 @@ def test_the_head_of_a_line_tells_what_all_of_its_words_tell(pieces: list[str], 
     assert place == head(line.split(None, 11))
     if place is not None:
         assert line.split()[place.text_word : len(words)] == words[place.text_word :]
+
+
+def by_layout(line: str) -> LogLine | None:
+    """A line as its layout and its date tell it; None where they do not."""
+    (found,) = HEADS.findall(line.encode() + b"\n")
+    words = head_words(found) if found else []
+    place = head(words) if words else None
+    layout = layout_of(found, without_level(place, words)) if place is not None else None
+    begin = line.find(layout.head) if layout is not None else -1
+    if layout is None or place is None or begin < 0:
+        return None
+    before = date_and_host(line[:begin], STAMPS)
+    if before is None:
+        return None
+    at, host = before
+    text = layout.text(line, begin)
+    return LogLine(at=at, host=host, daemon=place.daemon, level=layout.level, text=text, instance=layout.instance)
+
+
+def same_by_layout(line: str) -> bool:
+    """Whether the layout tells the line; what it tells is then what the whole line tells."""
+    try:
+        told = by_layout(line)
+    except ParseError:
+        with pytest.raises(ParseError):
+            parse_line(line, STAMPS)
+        return False
+    if told is not None:
+        assert told == replace(parse_line(line, STAMPS), extended="")
+    return told is not None
+
+
+@pytest.mark.parametrize(("log", "share"), [("ha-log", 0.97), ("pacemaker.log", 0.8)])
+def test_the_layout_tells_nearly_every_recorded_line_as_the_line_itself_does(log: str, share: float) -> None:
+    lines = evidence("chronicle", f"pm01/{log}.gz")[0].read_bytes()
+    told = [same_by_layout(line) for line in gzip.decompress(lines).decode().splitlines()[:4000] if not line.startswith(" ")]
+    assert sum(told) > share * len(told)
+
+
+@given(st.lists(PIECES, max_size=14), st.sampled_from([" ", "  ", "\t"]))
+@example(["Nov 22 10:52:22 pm01 pacemaker-schedulerd[105]:  info: Leave   prmPg#011(Started pm02)"], " ")
+@example(["Nov 22 10:52:2 pm01 corosync[80]:   [KNET  ] rx: host: 2 link: 1 is up"], " ")
+@example(["Nov 22 10:52:22 pm01 ping(prmPing)[4711]: WARNING: a b | c #011 d"], " ")
+@example(["Nov 22 10:52:22.856 pm01 pacemaker-execd     [105] (log_op_output) \tnotice: a b#011c | d"], " ")
+def test_the_layout_of_a_line_tells_what_the_line_tells(pieces: list[str], blank: str) -> None:
+    same_by_layout(blank.join(pieces).replace("\n", " "))
 
 
 @given(st.binary(max_size=300))
