@@ -29,10 +29,11 @@ from tests.cluster.configuration import (
     address,
     cib,
     corosync_conf,
+    places,
     rsyslog_conf,
 )
 from tests.cluster.namespaces import CommandError, Keeper, kill, run
-from tests.cluster.power import PowerSwitch
+from tests.cluster.power import Mood, PowerSwitch
 
 HERE = Path(__file__).parent
 MIBS = HERE.parent / "mibs"
@@ -54,6 +55,8 @@ class Cluster:
     def __init__(self, folder: Path, nodes: Sequence[str] = ("pm01", "pm02"), settings: Settings | None = None) -> None:
         self.folder, self.nodes, self.settings = folder, tuple(nodes), settings or Settings()
         self.services: Mapping[str, Sequence[str]] = {name: members for name, (_, members) in GROUPS[self.settings.pattern].items()}
+        if self.settings.with_replica:
+            self.services = {**self.services, "msPrmStateful": (PROMOTABLE,)}
         self.late: dict[str, int] = {}
         """By node the seconds by which the stamps of its syslog are late, from its next boot on."""
         self._node: dict[str, subprocess.Popen[bytes]] = {}
@@ -315,8 +318,17 @@ class Cluster:
     def active_node(self, service: str) -> str | None:
         """The one node on which every member of the service runs."""
         seen = self.status()
-        places = {tuple(self.holders(member, seen)) for member in self.services[service]}
+        places = {tuple(self._serving(member, seen)) for member in self.services[service]}
         return next(iter(places))[0] if len(places) == 1 and len(next(iter(places))) == 1 else None
+
+    def _serving(self, resource: str, seen: Element | None) -> list[str]:
+        """The nodes on which a resource serves: those of the promoted instances, where there are such."""
+        holders = self.holders(resource, seen)
+        return [node for node, role in holders.items() if resource != PROMOTABLE or role == "Promoted"]
+
+    def places(self, service: str) -> list[str]:
+        """The nodes on which the service may run, the preferred one first."""
+        return places(self.nodes, GROUPS[self.settings.pattern][service][0], self.settings.pattern)
 
     def runs_on(self, service: str, node: str, seconds: float = 90) -> None:
         wait_for(f"{service} runs on {node}", lambda: self.active_node(service) == node, seconds)
@@ -362,6 +374,7 @@ class Cluster:
         self.forgive()
         self.hang_questions(False)
         for node in self.nodes:
+            self.power.set_mood(node, Mood.WORKS)
             self.mend(node)
             if not self.is_on(node):
                 self.boot(node)
@@ -372,6 +385,18 @@ class Cluster:
             self.on(asked, "crm_standby", "-N", node, "-v", "off", check=False)
         self.on(asked, "crm_resource", "--cleanup", check=False)
         self.is_ready(seconds)
+        if self.settings.pattern is not Pattern.ONE_PLUS_ONE:
+            self._go_home()
+
+    def _go_home(self) -> None:
+        """Services that share the nodes go back to where each has its own: an operator's work."""
+        for service in self.services:
+            home = self.places(service)[0]
+            if self.active_node(service) != home:
+                self.on(home, "crm_resource", "--move", "--force", "-r", service, "--node", home)
+                self.runs_on(service, home)
+                self.on(home, "crm_resource", "--clear", "-r", service)
+        self.is_ready()
 
 
 def wait_for(what: str, is_reached: Callable[[], bool], seconds: float, pause: float = 0.3) -> None:

@@ -39,6 +39,8 @@ class Settings:
     monitor_seconds: int = 3
     token_seconds: float = 3.0
     with_fencing: bool = True
+    with_replica: bool = False
+    """The promotable clone (of 1+1) is a service too: its promoted instance follows the group."""
     fence_delays: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -157,6 +159,9 @@ def cib(nodes: Sequence[str], settings: Settings) -> str:
         clone = SubElement(resources, "clone", id="msPrmStateful")
         _pairs(clone, "meta_attributes", "msPrmStateful-meta", {"promotable": "true", "notify": "true"})
         _primitive(clone, PROMOTABLE, "pacemaker:Stateful", settings.monitor_seconds)
+    if settings.with_replica:
+        follows = {"rsc": "msPrmStateful", "rsc-role": "Promoted", "with-rsc": next(iter(GROUPS[settings.pattern])), "score": "1000"}
+        SubElement(constraints, "rsc_colocation", {"id": "col-promoted", **follows})
     if settings.with_fencing:
         for number, node in enumerate(nodes):
             _fence_device(resources, constraints, number, node, settings.fence_delays.get(node, 0))
@@ -167,11 +172,17 @@ def cib(nodes: Sequence[str], settings: Settings) -> str:
     return ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
+def places(nodes: Sequence[str], preferred: int, pattern: Pattern) -> list[str]:
+    """The nodes that may run a group, the preferred one first, then the others in order (N+1: only the spare, which is last)."""
+    others = nodes[-1:] if pattern is Pattern.N_PLUS_ONE else nodes
+    return list(dict.fromkeys((nodes[preferred], *others)))
+
+
 def _places(constraints: Element, group: str, nodes: Sequence[str], preferred: int, pattern: Pattern) -> None:
-    """Where the group may run: the preferred node, then the others (N+1: only the spare, which is last), and only where the ping works."""
+    """Where the group may run, as `places` says, and only where the ping works."""
+    allowed = places(nodes, preferred, pattern)
     for number, node in enumerate(nodes):
-        may_run = pattern is not Pattern.N_PLUS_ONE or number in (preferred, len(nodes) - 1)
-        score = "-INFINITY" if not may_run else str(200 if number == preferred else 100)
+        score = str(200 - 50 * allowed.index(node)) if node in allowed else "-INFINITY"
         SubElement(constraints, "rsc_location", id=f"loc-{group}-{number + 1}", rsc=group, node=node, score=score)
     location = SubElement(constraints, "rsc_location", id=f"loc-{group}-ping", rsc=group)
     rule = SubElement(location, "rule", {"id": f"rule-{group}", "boolean-op": "or", "score": "-INFINITY"})

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from tests.cluster.beside import Incident, Watch
-from tests.cluster.happenings import Happening, Roles, roles
+from tests.cluster.detection import MEASURED, Detection
+from tests.cluster.happenings import Happening, Lab, Roles, roles
 from tests.cluster.judge import delay, faults, noticed
 from tests.cluster.pages import the_debt_is_open, the_debt_is_paid
 from tests.gateway.harness import now
-from tests.truth import mains
+from tests.truth import brief, is_alarm, mains
 
 
 async def nothing() -> None:
@@ -31,18 +32,29 @@ async def goes_right(
     """`injure` hamon (or what it hears), let it happen, do something `meanwhile`, and judge what came of it; its incidents."""
     since = await watch.is_whole()
     at = await watch.do(roles, watch.cluster)
+    others = [service for service in watch.cluster.services if service != at.service]
+    before = {service: await watch.do(watch.cluster.active_node, service) for service in others}
     await injure(at)
     injured = now()
     async with asyncio.TaskGroup() as group:
         group.create_task(watch.do(happening.injure, watch.cluster, at))
         await meanwhile()
-    await the_debt_is_open(watch, happening, at)
+    if happening.lab is Lab.PAIR:
+        await the_debt_is_open(watch, happening, at)
+    after = {service: await watch.do(watch.cluster.active_node, service) for service in others}
     await watch.do(watch.cluster.repair)
     incidents = await watch.over(since, happening.expected)
     found = await faults(watch, happening, at, since, incidents, repeats_allowed=repeats_allowed, was_restarted=was_restarted)
+    if not happening.touches_others:
+        found += [f"{service} runs on {after[service]}, no longer on {node}" for service, node in before.items() if after[service] != node]
+        members = {member for service in others for member in watch.cluster.services[service]}
+        found += [f"{brief(one)} names {named}" for one in mains(incidents) if is_alarm(one) and (named := members & {*one["resources"]})]
     assert not found, "\n".join(found)
-    await the_debt_is_paid(watch, happening, at, incidents)
+    if happening.lab is Lab.PAIR:
+        await the_debt_is_paid(watch, happening, at, incidents)
     for main in mains(incidents):
         if main["kind"] == happening.expected.kind:
+            if injure is as_it_is and meanwhile is nothing:
+                MEASURED.append(Detection(f"{happening.lab}: {happening.name}", noticed(main, injured), delay(watch, main)))
             print(f"{happening.name}: noticed after {noticed(main, injured):.1f} s, told {delay(watch, main):.3f} s after the last message")
     return incidents

@@ -1,14 +1,25 @@
 """What can happen to a cluster, done to the living one from the injury to its last consequence, and what must be told of it."""
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
 
 from tests.cluster.cluster import Cluster, wait_for
 from tests.cluster.configuration import PING
 from tests.cluster.power import Mood
 
 ACTIVE, STANDBY = "active", "standby"
+
+
+class Lab(StrEnum):
+    """Which cluster something happens to."""
+
+    PAIR = "1+1"
+    THREE = "three nodes, one service"
+    CROSS = "1+1 cross"
+    SPARE = "N+1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +44,13 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Roles:
+    """Of one service: where it runs, the node that would take it over, and the `others`, which take part in the cluster only."""
+
     service: str
     active: str
     standby: str
     members: tuple[str, ...]
+    others: tuple[str, ...] = ()
 
     def of(self, role: str | None) -> str | None:
         return {ACTIVE: self.active, STANDBY: self.standby}.get(role or "")
@@ -48,9 +62,13 @@ class Happening:
     title: str
     injure: Callable[[Cluster, Roles], None]
     expected: Expected
+    lab: Lab = Lab.PAIR
+    touches_others: bool = False
+    """Further services are concerned; else they must run on where they are, and no alarm names them."""
 
 
 HAPPENINGS: dict[str, Happening] = {}
+"""What happens to a pair with one service."""
 
 
 def roles(cluster: Cluster) -> Roles:
@@ -58,7 +76,8 @@ def roles(cluster: Cluster) -> Roles:
     service, members = next(iter(cluster.services.items()))
     active = cluster.active_node(service)
     assert active is not None, f"{service} runs nowhere as a whole"
-    return Roles(service, active, next(node for node in cluster.nodes if node != active), tuple(members))
+    able = [node for node in cluster.places(service) if node != active]
+    return Roles(service, active, able[0], tuple(members), tuple(node for node in cluster.nodes if node not in (active, able[0])))
 
 
 def happening(title: str, expected: Expected) -> Callable[[Callable[[Cluster, Roles], None]], Callable[[Cluster, Roles], None]]:
@@ -69,7 +88,7 @@ def happening(title: str, expected: Expected) -> Callable[[Callable[[Cluster, Ro
     return add
 
 
-def failover(cause: str, *parts: str, fenced: str | None = None, also: frozenset[str] = frozenset()) -> Expected:
+def failover(cause: str | None, *parts: str, fenced: str | None = None, also: frozenset[str] = frozenset()) -> Expected:
     return Expected(
         kind="failover",
         outcome="succeeded",
@@ -93,11 +112,11 @@ def recovery_in_place(cluster: Cluster, at: Roles) -> None:
     first = at.members[0]
     cluster.on(at.active, "crm_resource", "-r", first, "-m", "-p", "migration-threshold", "-v", "1000")
     cluster.fail(at.active, first, code=7)
-    wait_for("the failure is counted", lambda: _fail_count(cluster, first) == "1", 30)
+    wait_for("the failure is counted", lambda: fail_count(cluster, first) == "1", 30)
     time.sleep(4)
     cluster.runs_on(at.service, at.active)
     cluster.on(at.active, "crm_resource", "--cleanup", "-r", first)  # before one failure is too many again
-    wait_for("the failure is forgotten", lambda: _fail_count(cluster, first) is None, 30)
+    wait_for("the failure is forgotten", lambda: fail_count(cluster, first) is None, 30)
     cluster.on(at.active, "crm_resource", "-r", first, "-m", "-d", "migration-threshold")
 
 
@@ -160,8 +179,46 @@ def ping_lost_on_standby(cluster: Cluster, at: Roles) -> None:
 )
 def standby_clone_failure(cluster: Cluster, at: Roles) -> None:
     cluster.fail(at.standby, PING)
-    wait_for("the failure is counted", lambda: _fail_count(cluster, PING) == "1", 30)
+    wait_for("the failure is counted", lambda: fail_count(cluster, PING) == "1", 30)
     time.sleep(4)
+
+
+@happening(
+    "the network between the nodes is cut, and the active node wins: the standby node is fenced",
+    Expected(kind="standby_fault", parts=frozenset({"interconnect_degraded", "node_lost", "fencing"}), fenced=STANDBY),
+)
+def cut_won_by_active(cluster: Cluster, at: Roles) -> None:
+    with _slower_to_fence(cluster, at.active):
+        cluster.cut(at.active)
+        wait_for("the standby node is fenced", lambda: not cluster.is_on(at.standby), 60)
+        cluster.is_lost(at.standby)
+        assert cluster.is_on(at.active)
+
+
+@happening(
+    "the network between the nodes is cut, and the standby node wins: the active node is fenced, failover",
+    failover(None, "interconnect_degraded", "node_lost", "fencing", fenced=ACTIVE),
+)
+def cut_won_by_standby(cluster: Cluster, at: Roles) -> None:
+    with _slower_to_fence(cluster, at.standby):
+        cluster.cut(at.active)
+        cluster.runs_on(at.service, at.standby)
+        assert not cluster.is_on(at.active)
+
+
+@happening(
+    "the network between the nodes is cut, and neither can fence the other: nothing fails over",
+    Expected(kind="fencing_failed", parts=frozenset({"interconnect_degraded", "node_lost", "fencing"})),
+)
+def cut_without_winner(cluster: Cluster, at: Roles) -> None:
+    cluster.power.asked.clear()
+    for node in cluster.nodes:
+        cluster.power.set_mood(node, Mood.FAILS)
+    cluster.cut(at.active)
+    for node in cluster.nodes:
+        _is_tried(cluster, node)
+    time.sleep(15)
+    assert set(cluster.holders(at.members[0], cluster.status(at.active))) == {at.active}
 
 
 @happening(
@@ -169,9 +226,10 @@ def standby_clone_failure(cluster: Cluster, at: Roles) -> None:
     failover("node_lost", "node_lost", "fencing", "fencing_failed", fenced=ACTIVE),
 )
 def fencing_fails_and_is_repaired(cluster: Cluster, at: Roles) -> None:
+    cluster.power.asked.clear()
     cluster.power.set_mood(at.active, Mood.FAILS_SLOWLY)
     cluster.crash(at.active)
-    wait_for("it was tried", lambda: any(action == "reboot" for action, _ in cluster.power.asked), 60)
+    _is_tried(cluster, at.active)
     time.sleep(15)
     cluster.power.set_mood(at.active, Mood.WORKS)
     cluster.runs_on(at.service, at.standby, 150)
@@ -179,11 +237,25 @@ def fencing_fails_and_is_repaired(cluster: Cluster, at: Roles) -> None:
 
 @happening(
     "corosync of the active node is killed: fencing and failover",
-    replace(failover("daemon_failed", "daemon_failed", "fencing", fenced=ACTIVE), told_before=frozenset({"daemon_failed"})),
+    failover("daemon_failed", "daemon_failed", "fencing", fenced=ACTIVE),
 )
 def corosync_killed(cluster: Cluster, at: Roles) -> None:
     cluster.kill_daemon(at.active, "corosync")
     cluster.runs_on(at.service, at.standby)
+
+
+@happening("a daemon of the active node is killed and its attributes are lost: failover", failover("daemon_failed", "daemon_failed"))
+def daemon_killed_on_active(cluster: Cluster, at: Roles) -> None:
+    cluster.kill_daemon(at.active, "pacemaker-attrd")
+    cluster.runs_on(at.service, at.standby)
+
+
+@happening(
+    "a daemon of the standby node is killed", Expected(kind="daemon_failed", outcome=None, cause="daemon_failed", redundancy_lost=False)
+)
+def daemon_killed_on_standby(cluster: Cluster, at: Roles) -> None:
+    cluster.kill_daemon(at.standby, "pacemaker-execd")
+    time.sleep(12)
 
 
 @happening("planned switchover by standby", SWITCHOVER)
@@ -216,6 +288,32 @@ def maintenance(cluster: Cluster, at: Roles) -> None:
     cluster.on(at.active, "crm_attribute", "-t", "crm_config", "-n", "maintenance-mode", "-v", "false")
 
 
+@happening("the standby node is stopped in order, and rejoins", Expected(kind=None, planned=True, redundancy_lost=False))
+def standby_stopped_and_rejoins(cluster: Cluster, at: Roles) -> None:
+    cluster.stop(at.standby)
+    time.sleep(5)
+    cluster.start(at.standby)
+    cluster.is_ready()
+
+
+@happening("a clean-up where nothing failed", Expected(kind=None, planned=True, redundancy_lost=False))
+def cleanup(cluster: Cluster, at: Roles) -> None:
+    cluster.on(at.active, "crm_resource", "--cleanup")
+    time.sleep(5)
+
+
+@happening(
+    "the resource fails on the active node, and cannot be started on its peer",
+    Expected(kind="service_down", outcome="failed", cause="resource_failure"),
+)
+def failover_fails(cluster: Cluster, at: Roles) -> None:
+    failing = at.members[-1]
+    cluster.fail(at.standby, failing, "start", once=False)
+    cluster.fail(at.active, failing)
+    wait_for("it failed on both", lambda: len(_failed_on(cluster, failing)) == 2, 60)
+    time.sleep(22)  # longer than a service may be down without a word
+
+
 @happening(
     "the resource fails on the active node and then on its peer",
     Expected(kind="service_down", cause="resource_failure", also=frozenset({"failover"})),
@@ -230,10 +328,33 @@ def failure_on_both(cluster: Cluster, at: Roles) -> None:
     time.sleep(22)  # longer than a service may be down without a word
 
 
-def _fail_count(cluster: Cluster, resource: str) -> str | None:
+def fail_count(cluster: Cluster, resource: str) -> str | None:
     seen = cluster.status()
     found = seen.find(f".//node_history//resource_history[@id='{resource}'][@fail-count]") if seen is not None else None
     return found.get("fail-count") if found is not None else None
+
+
+def _failed_on(cluster: Cluster, resource: str) -> set[str]:
+    """The nodes on which the resource has a fail count."""
+    seen = cluster.status()
+    histories = seen.iterfind("./node_history/node") if seen is not None else ()
+    return {str(node.get("name")) for node in histories if node.find(f"./resource_history[@id='{resource}'][@fail-count]") is not None}
+
+
+def _is_tried(cluster: Cluster, node: str) -> None:
+    wait_for(f"fencing of {node} is tried", lambda: ("reboot", node) in cluster.power.asked, 60)
+
+
+@contextmanager
+def _slower_to_fence(cluster: Cluster, node: str) -> Iterator[None]:
+    """Whoever would fence this node waits first, so that it wins against a peer that must fence and be fenced."""
+    device = ("crm_resource", "-r", f"fence{cluster.nodes.index(node) + 1}")
+    cluster.on(node, *device, "-p", "pcmk_delay_base", "-v", "10s")
+    try:
+        cluster.is_ready()
+        yield
+    finally:
+        cluster.on(next(one for one in cluster.nodes if cluster.is_on(one)), *device, "-d", "pcmk_delay_base")
 
 
 def _attribute(cluster: Cluster, node: str, name: str) -> str | None:
