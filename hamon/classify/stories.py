@@ -239,8 +239,8 @@ class Book:
         story.resolved_at = at
         story.limit_at = None
         flapping.lasted(self.state, self.settings, story, at)
-        if story.kind is IncidentKind.FENCING and story.outcome is Outcome.ONGOING:
-            story.outcome = Outcome.NONE  # it came to nothing
+        if story.kind in (IncidentKind.FENCING, IncidentKind.FENCING_FAILED) and story.outcome is Outcome.ONGOING:
+            story.outcome = Outcome.NONE  # it came to nothing, or to its end in another way
         self._open = [other for other in self._open if other is not story]
         self.changed(story, reason)
 
