@@ -1,7 +1,7 @@
 """Who decides: the DC, that there is none for long, and that it keeps changing.
 
 The law: an election takes seconds, so a cluster that polls show without a DC for a minute will not get one by itself soon; until it has
-one it reacts to nothing. That the DC changed is no news, that it does so again and again is (taxonomy 6).
+one it reacts to nothing. That the DC changed is no news, that it does so again and again without a reason is (taxonomy 6).
 """
 
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from hamon.classify import topology
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import State
-from hamon.classify.stories import Book
+from hamon.classify.stories import Book, is_split
 from hamon.model.cluster import ClusterStatus
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, IncidentKind, Severity
@@ -43,9 +43,18 @@ class Controller:
         topology.node(self.state, event.node)
         self.state.dc = event.node
         self._back(event.at)
-        if self.state.last_dc not in (None, event.node):
+        if self.state.last_dc not in (None, event.node) and not self._is_explained(str(self.state.last_dc)):
             self._changed(event)
         self.state.last_dc = event.node
+
+    def _is_explained(self, old: str) -> bool:
+        """Whether the one before is gone or stops, or both sides of a cut have one: that is told, and no restlessness of its own."""
+        known = topology.node(self.state, old)
+        return (
+            known.member is False
+            or known.stop_requested_at is not None
+            or any(is_split(story) and old in story.nodes for story in self._book.open_stories())
+        )
 
     def _changed(self, event: Event) -> None:
         state = self.state

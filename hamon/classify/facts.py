@@ -61,6 +61,7 @@ _CONTENT: dict[EventKind, tuple[str, ...]] = {
 _PER_REPORTER = frozenset(
     {
         EventKind.STATE_CHANGED,
+        EventKind.PLAN,
         EventKind.QUORUM_LOST,
         EventKind.QUORUM_ACQUIRED,
         EventKind.TOKEN_LOST,

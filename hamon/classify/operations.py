@@ -66,11 +66,14 @@ class Operations:
     def plan(self, event: Event) -> None:
         state, detail = self.state, event.detail
         action = str(detail.get("action"))
+        if state.draft_closed or state.draft_by not in (None, event.reporter):
+            if action == "End" and state.draft_by == event.reporter:
+                return
+            state.draft, state.draft_closed = [], False
+        state.draft_by = event.reporter
         if action == "End":
             state.draft_closed = True
             return
-        if state.draft_closed:
-            state.draft, state.draft_closed = [], False
         if event.resource is None:
             return
         item = topology.resource(state, event.resource, self.settings)

@@ -314,6 +314,8 @@ class State:
     draft: list[Action] = field(default_factory=list)
     """The plan that the scheduler is just writing, or has written and that is not carried out yet."""
     draft_closed: bool = False
+    draft_by: str | None = None
+    """Whose it is: where the cluster is split, each side has a DC."""
     held: list[Action] = field(default_factory=list)
     """What one side of a split would take from the other, once it has fenced it."""
     plan: list[Action] = field(default_factory=list)
