@@ -63,6 +63,7 @@ bench: $(VENV)/dev ## Measure speed, latency and memory beside a peer
 	$(BIN)/python -m tests.bench.answers
 	$(BIN)/python -m tests.bench.exporter
 	$(BIN)/python -m tests.bench.polls
+	$(BIN)/python -m tests.bench.state
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

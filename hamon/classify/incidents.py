@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from hamon.classify import topology
 from hamon.classify.amiss import amiss
 from hamon.classify.attributes import Attributes
+from hamon.classify.bounds import MAX_OPEN, is_within, keep_within
 from hamon.classify.compare import Watch
 from hamon.classify.controller import Controller
 from hamon.classify.debts import ages_passed, next_reminder
@@ -167,6 +168,8 @@ class Engine:
                 case Snapshot():
                     transitions += self._see(item, events)
         transitions += self._review()
+        if len(self._book.open_stories()) > MAX_OPEN or not is_within(self.state):
+            transitions += self._keep_within()
         transitions += self._book.longer_timelines(self.state.now)
         return Advance(events=events, transitions=transitions)
 
@@ -323,6 +326,15 @@ class Engine:
             if mark.constraint is not None and mark.ended_at is None and not self._marks.has_left(mark)
         ]
         return min(times, default=None)
+
+    def _keep_within(self) -> list[Transition]:
+        """Names in lines may be anything: what is too much is dropped, and of open incidents the oldest expire."""
+        at = self.state.now or _NEVER
+        opened = self._book.open_stories()
+        for story in opened[: max(0, len(opened) - MAX_OPEN)]:
+            self._book.close(story, at, "more incidents are open than can be", expired=True)
+        keep_within(self.state)
+        return self._book.transitions(at)
 
     def set_clocks(self, offsets: Mapping[str, float], now: datetime) -> list[Transition]:
         """Node -> seconds that its clock is ahead, of those that are off: kept, and told where it is more than the limit."""
