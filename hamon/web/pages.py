@@ -30,7 +30,7 @@ from hamon.tell.witnesses import Witness
 from hamon.web.api import amiss_now, debts_of, entry_of, known, older_than, polled_at
 from hamon.web.report import FORMS, file_name, subject_of, written
 from hamon.web.settings import WebConfig
-from hamon.web.timeline import KEPT_OPEN, stretches, whole
+from hamon.web.timeline import KEPT_OPEN, Stretch, stretches, whole
 
 COOKIE = "hamon_language"
 YEAR_SECONDS = 365 * 86400
@@ -144,6 +144,11 @@ class Words:
         known = {"shortest": down.shortest_seconds, "longest": down.longest_seconds}
         values = {name: None if seconds is None else self.duration(seconds) for name, seconds in known.items()}
         return tell.phrase("document.seen_by_polls", self.language, **values)
+
+    def fold(self, stretch: Stretch) -> str:
+        """How many entries are folded, and of what time."""
+        begin, end = self.clock(stretch.rows[0].entry.at), self.clock(stretch.rows[-1].entry.at)
+        return self("folded", count=len(stretch.rows), begin=begin, end=None if begin == end else end)
 
     def witness(self, witness: Witness) -> str:
         """`log of pm01, pm02`, or only what kind of source it is."""

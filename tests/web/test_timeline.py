@@ -1,5 +1,6 @@
 """The timeline of an incident: one order over nodes and sources, with witnesses, explained gaps and folds; recordings of Pacemaker 2.1."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -9,6 +10,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import escape
 
 from hamon import tell
 from hamon.analyze import Analysis, Options, analyze
@@ -137,6 +139,18 @@ def test_a_long_timeline_folds_and_loses_nothing(count: int) -> None:
     assert [row for stretch in found for row in stretch.rows] == rows
     assert any(stretch.folded for stretch in found) is (count > FOLD_FROM)
     assert all(len(stretch.rows) > 2 for stretch in found if stretch.folded)
+
+
+@pytest.mark.parametrize(("language", "fold"), [("en", r"<summary>\d+ more entries, "), ("ja", r"<summary>ほか \d+ 件（")])
+async def test_a_page_folds_a_long_timeline_and_still_holds_every_line(empty_history: SqlStore, language: str, fold: str) -> None:
+    found = analyze([RECORDINGS / "fencing_failure_repaired"], rules(), Options(cluster="demo"))
+    await empty_history.record(Recording(transitions=found.transitions, events=found.told))
+    long = max((incident for incident in found.incidents if incident.part_of is None), key=lambda incident: len(incident.timeline))
+    transport = httpx.ASGITransport(app=application(empty_history))
+    async with httpx.AsyncClient(transport=transport, base_url="http://hamon") as client:
+        page = (await client.get(f"/incidents/demo/{long.key}?lang={language}")).text
+    assert page.count('<li class="fold">') == len(re.findall(fold, page)) > 2
+    assert [one.raw for one in long.timeline if str(escape(one.raw)) not in page] == []
 
 
 def test_a_silence_is_never_folded_away() -> None:
