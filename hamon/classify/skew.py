@@ -40,9 +40,15 @@ class Skew:
         """Look at what was just read, before it is put right; whether the clocks turn out otherwise than they were known."""
         seen: set[str] = set()
         for events in logs:
+            at = received_at = reporter = None
             for event in events:
-                if event.source is Source.LOG and event.reporter is not None and self._take(event, event.reporter):
-                    seen.add(event.reporter)
+                # Lines of one second that were read together tell the same of the clock; while catching up that is most of them.
+                if event.at is at and event.received_at is received_at and event.reporter is reporter:
+                    continue
+                if event.source is Source.LOG and event.reporter is not None and event.kind not in _NO_CLOCK:
+                    at, received_at, reporter = event.at, event.received_at, event.reporter
+                    if self._take(event, reporter):
+                        seen.add(reporter)
         changed = [name for name in seen if self._judge(name)]
         return bool(changed)
 
@@ -52,7 +58,7 @@ class Skew:
     def _take(self, event: Event, name: str) -> bool:
         """Remember a line; whether it may tell something new."""
         lag = event.received_at - event.at
-        if abs(lag) > MOST or event.kind in _NO_CLOCK or (name not in self._reads and len(self._reads) >= MOST_NODES):
+        if abs(lag) > MOST or (name not in self._reads and len(self._reads) >= MOST_NODES):
             return False
         if event.at.microsecond == 0:
             lag -= _HALF  # of a second that is cut off, on average
