@@ -271,6 +271,7 @@ def _rule_options(parser: argparse.ArgumentParser) -> None:
         "--rules", type=Path, action="append", default=[], metavar="FOLDER", help="a folder with rules of your own, tried before hamon's"
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="configuration whose rules are used")
+    parser.add_argument("--language", dest="lang", choices=("en", "ja"), default="en", help="language of the answer (default en)")
 
 
 def _config_option(parser: argparse.ArgumentParser) -> None:
@@ -643,9 +644,11 @@ def _rules_explain(options: argparse.Namespace) -> int:
         for number, found in enumerate(explainer.explain_all(explain.inputs(options.lines, options.file, sys.stdin.buffer))):
             all_taken &= found.winner is not None
             if options.format == "json":
-                print(json.dumps(explain.to_json(found, every=options.all, closely=wanted.closely), ensure_ascii=False))
+                print(
+                    json.dumps(explain.to_json(found, every=options.all, closely=wanted.closely, language=options.lang), ensure_ascii=False)
+                )
             else:
-                print(("\n" if number else "") + explain.to_text(found, every=options.all, closely=wanted.closely))
+                print(("\n" if number else "") + explain.to_text(found, every=options.all, closely=wanted.closely, language=options.lang))
     except BrokenPipeError:
         raise
     except OSError as err:
@@ -667,14 +670,14 @@ def _rules_test(options: argparse.Namespace) -> int:
         return WRONG
     folders = _own_rules(options)
     load([*folders, data.folder("rules")])  # what is wrong with them is not the fault of each case
-    runner = rule_cases.Runner(folders, data.folder("rules"), os.environ)
+    runner = rule_cases.Runner(folders, data.folder("rules"), os.environ, options.lang)
     results = [runner.run(path) for path in paths]
     if options.format == "json":
         print(json.dumps(rule_cases.to_json(results), ensure_ascii=False, indent=1))
     elif options.format == "junit":
         print(rule_cases.to_junit(results))
     else:
-        print(rule_cases.to_text(results))
+        print(rule_cases.to_text(results, options.lang))
     return REFUSED if any(result.failures for result in results) else OK
 
 

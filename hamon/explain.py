@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, cast
+from unicodedata import east_asian_width
 
 from hamon.analyze import ReadAs, recorded_trap
-from hamon.classify.explain import ENCODINGS, Explanation, Tried, Verdict, explain_line, explain_record, explain_trap
+from hamon.classify.explain import ENCODINGS, Because, Explanation, Tried, Verdict, explain_line, explain_record, explain_trap
 from hamon.classify.match import decode, example_line
 from hamon.classify.texts import LogMatcher
 from hamon.classify.traps import TrapMatcher
@@ -21,6 +22,7 @@ from hamon.errors import ParseError
 from hamon.model.observation import LogChunk
 from hamon.parse.text import records
 from hamon.rules.schema import Rule, RuleSet
+from hamon.tell.words import phrase
 
 MAX_LINE_BYTES = 1024 * 1024
 _HEX = re.compile(r"^(?:0x)?[0-9A-Fa-f]{2}(?:[ :]?[0-9A-Fa-f]{2}){15,}$")
@@ -84,7 +86,7 @@ class Explainer:
         try:
             trap = recorded_trap(row)
         except ParseError as err:
-            return Explanation(shown=given, problem=f"taken for a trap, but {err}")
+            return Explanation(shown=given, problem=Because("no_trap", {"error": str(err)}))
         return explain_trap(self._traps, trap, timezone=self._wanted.timezone)
 
 
@@ -114,29 +116,44 @@ def _lines(stream: IO[bytes]) -> Iterator[str]:
             yield decode(line.rstrip(b"\r\n"), ENCODINGS)[0]
 
 
-def to_text(found: Explanation, *, every: bool = False, closely: frozenset[str] = frozenset()) -> str:
+def words(because: Because, language: str) -> str:
+    """A reason in words."""
+    return phrase(f"explain.because.{because.word}", language, **because.values)
+
+
+def to_text(found: Explanation, *, every: bool = False, closely: frozenset[str] = frozenset(), language: str = "en") -> str:
     """The explanation for people. `every`: all rules that were tried; `closely`: those that are to be named in any case."""
+
+    def row(label: str, text: str) -> str:
+        name = phrase(f"explain.{label}", language)
+        wide = sum(2 if east_asian_width(char) in "WF" else 1 for char in name)
+        return f"  {name}:{' ' * max(1, 13 - wide)}{text}"
+
     told = [found.shown]
-    if found.problem:
-        return "\n".join([*told, f"  not read: {found.problem}"])
-    told += [f"  {name + ':':13} {value}" for name, value in found.parts if value]
-    if found.winner is not None:
-        told.append(f"  taken by:     {found.winner.id} ({found.winner.title}), in {found.winner.file}")
-        if isinstance(found.winner, Rule) and (found.winner.versions or found.winner.level):
-            told.append(f"  written by:   versions {found.winner.versions or 'unknown'}, at level {found.winner.level or 'unknown'}")
+    if found.problem is not None:
+        return "\n".join([*told, f"  {phrase('explain.not_read', language)}: {words(found.problem, language)}"])
+    told += [row(f"part.{name}", value) for name, value in found.parts if value]
+    if (winner := found.winner) is not None:
+        given = {"rule": winner.id, "title": winner.title, "file": winner.file}
+        told.append(row("taken_by", phrase("explain.the_rule", language, **given)))
+        if isinstance(winner, Rule) and (winner.versions or winner.level):
+            unknown = phrase("explain.unknown", language)
+            given = {"versions": winner.versions or unknown, "level": winner.level or unknown}
+            told.append(row("written_by", phrase("explain.versions", language, **given)))
         fields = next((one.fields for one in found.tried if one.verdict is Verdict.WON), None)
         told += [f"    {name} = {value!r}" for name, value in (fields or {}).items()]
     else:
-        told.append("  taken by:     no rule")
+        told.append(row("taken_by", phrase("explain.no_rule", language)))
     if (event := found.event) is not None:
         about = [f"{name} {value}" for name, value in (("node", event.node), ("resource", event.resource)) if value]
-        told.append(f"  event:        {event.kind.value}{', ' if about else ''}{', '.join(about)}, at {event.at.isoformat()}")
+        given = {"kind": event.kind.value, "about": ", ".join(about), "at": event.at.isoformat()}
+        told.append(row("event", phrase("explain.the_event", language, **given)))
         told += [f"    {name} = {value!r}" for name, value in event.detail.items() if value is not None and name != "text"]
-    elif found.winner is not None:
-        told.append(f"  event:        none: the rule says that it tells nothing{_reading(found)}")
+    elif winner is not None:
+        told.append(row("event", phrase("explain.tells_nothing", language) + _reading(found)))
     else:
-        told.append("  event:        none: it is counted, but not kept (only lines of level warning or worse of known daemons are)")
-    told += _others(found, every, closely)
+        told.append(row("event", phrase("explain.not_kept", language)))
+    told += _others(found, every, closely, language, row)
     return "\n".join(told)
 
 
@@ -144,7 +161,7 @@ def _reading(found: Explanation) -> str:
     return f' (read = "{found.winner.read}")' if found.winner is not None and found.winner.read else ""
 
 
-def _others(found: Explanation, every: bool, closely: frozenset[str]) -> list[str]:
+def _others(found: Explanation, every: bool, closely: frozenset[str], language: str, row: Callable[[str, str], str]) -> list[str]:
     losers = [one for one in found.tried if one.verdict is not Verdict.WON]
     named: list[Tried] = [one for one in losers if one.rule.id in closely]
     if every:
@@ -154,20 +171,20 @@ def _others(found: Explanation, every: bool, closely: frozenset[str]) -> list[st
         if found.winner is None:
             named += [one for one in found.near if one not in named]
     tried = sum(one.tried for one in found.tried)
-    told = [f"  tried:        {tried} of {len(found.tried) + found.others} rules; the others are for other words, daemons or notifications"]
+    told = [row("tried", phrase("explain.so_many", language, tried=str(tried), all=str(len(found.tried) + found.others)))]
     if named:
-        told.append("  not taken by:")
-        told += [f"    {one.rule.id}: {one.reason}" for one in named]
+        told.append(f"  {phrase('explain.not_taken_by', language)}:")
+        told += [f"    {one.rule.id}: {words(one.because, language)}" for one in named]
     return told
 
 
-def to_json(found: Explanation, *, every: bool = False, closely: frozenset[str] = frozenset()) -> dict[str, Any]:
+def to_json(found: Explanation, *, every: bool = False, closely: frozenset[str] = frozenset(), language: str = "en") -> dict[str, Any]:
     """The explanation as one object; what is not known is null. `every`: also the rules that were ruled out by the line's words."""
     event = found.event
     named = [one for one in found.tried if every or one.tried or one.verdict is not Verdict.NO or one.rule.id in closely]
     return {
         "line": found.shown,
-        "problem": found.problem or None,
+        "problem": words(found.problem, language) if found.problem is not None else None,
         "parts": dict(found.parts),
         "rule": found.winner.id if found.winner is not None else None,
         "event": None
@@ -189,7 +206,7 @@ def to_json(found: Explanation, *, every: bool = False, closely: frozenset[str] 
                 "daemon": one.rule.daemon if isinstance(one.rule, Rule) else None,
                 "verdict": one.verdict.value,
                 "tried": one.tried,
-                "reason": one.reason,
+                "reason": words(one.because, language),
                 "fields": one.fields,
             }
             for one in named

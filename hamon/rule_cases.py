@@ -27,6 +27,7 @@ from hamon.model.observation import Source, TextForm
 from hamon.rules.load import load
 from hamon.rules.schema import RuleSet, Scalar
 from hamon.tell.headline import what
+from hamon.tell.words import phrase
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
 FOLDER_CASE = "case.toml"
@@ -152,8 +153,9 @@ def find(folder: Path) -> Iterator[Path]:
 class Runner:
     """Runs cases with the rules of these folders before hamon's; a rule set that several cases use is loaded once."""
 
-    def __init__(self, folders: Sequence[Path], shipped: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, folders: Sequence[Path], shipped: Path, environ: Mapping[str, str], language: str = "en") -> None:
         self._folders, self._shipped, self._environ = list(folders), shipped, environ
+        self._language = language
         self._loaded: dict[tuple[Path, ...], RuleSet] = {}
 
     def run(self, path: Path) -> Result:
@@ -166,7 +168,7 @@ class Runner:
         try:
             failures = tuple(self._failures(case, path))
         except (HamonError, OSError) as err:
-            failures = (f"cannot be run: {err}",)
+            failures = (phrase("cases.cannot", self._language, error=str(err)),)
         return Result(name=name, file=path, description=case.description, failures=failures)
 
     def _failures(self, case: Case, path: Path) -> Iterator[str]:
@@ -190,10 +192,10 @@ class Runner:
             found = analyze([*_beside(case, path), *_inline(case, Path(inline))], rules, options)
         for item in found.inputs:
             for error in item.errors:
-                yield f"evidence {item.name}: {error}"
-        yield from _events(case, found.facts)
+                yield phrase("cases.evidence", self._language, name=item.name, error=error)
+        yield from _events(case, found.facts, self._language)
         if case.incident is not None:
-            yield from _incidents(case.incident, found.incidents)
+            yield from _incidents(case.incident, found.incidents, self._language)
 
     def _rules(self, folders: tuple[Path, ...]) -> RuleSet:
         folders = tuple(dict.fromkeys(folder.resolve() for folder in folders))
@@ -267,27 +269,27 @@ def _written(path: Path, text: str) -> Path:
 # -- comparing
 
 
-def _events(case: Case, events: Sequence[Event]) -> Iterator[str]:
+def _events(case: Case, events: Sequence[Event], language: str) -> Iterator[str]:
     pool = [_event_values(event) for event in events]
     wanted = [_wanted_values(event) for event in case.event]
     missing, _ = _matched(wanted, pool)
     for number in missing:
-        yield _difference("event", number, wanted[number], pool)
+        yield _difference("event", number, wanted[number], pool, language)
     for number, unwanted in enumerate(case.no_event):
         for values in pool:
             if not _differing(_wanted_values(unwanted), values):
-                yield f"no_event {number + 1} is there: {_words(values)}"
+                yield phrase("cases.is_there", language, number=str(number + 1), words=_words(values))
 
 
-def _incidents(expected: Sequence[WantedIncident], incidents: Sequence[Incident]) -> Iterator[str]:
+def _incidents(expected: Sequence[WantedIncident], incidents: Sequence[Incident], language: str) -> Iterator[str]:
     pool = [_incident_values(incident) for incident in incidents]
     wanted = [_wanted_values(incident) for incident in expected]
     missing, left = _matched(wanted, pool)
     for number in missing:
-        yield _difference("incident", number, wanted[number], [pool[index] for index in left] or pool)
+        yield _difference("incident", number, wanted[number], [pool[index] for index in left] or pool, language)
     for index in left:
         if not pool[index]["part"]:
-            yield f"an incident that is not expected:\n{_lines('+', pool[index])}"
+            yield f"{phrase('cases.unexpected', language)}\n{_lines('+', pool[index])}"
 
 
 def _matched(wanted: Sequence[dict[str, Any]], pool: Sequence[dict[str, Any]]) -> tuple[list[int], list[int]]:
@@ -347,13 +349,14 @@ def _same(wanted: Any, value: Any) -> bool:
     return bool(wanted == value) and isinstance(wanted, bool) == isinstance(value, bool)
 
 
-def _difference(what: str, number: int, wanted: Mapping[str, Any], pool: Sequence[Mapping[str, Any]]) -> str:
+def _difference(what: str, number: int, wanted: Mapping[str, Any], pool: Sequence[Mapping[str, Any]], language: str) -> str:
     """What is missing, against what comes nearest to it."""
     nearest = min(pool, key=lambda values: (len(_differing(wanted, values)), "kind" in _differing(wanted, values)), default=None)
+    place = {"what": phrase(f"cases.{what}", language), "number": str(number + 1)}
     if nearest is None:
-        return f"{what} {number + 1} is not there, and no other is:\n{_lines('-', wanted)}"
+        return f"{phrase('cases.missing_alone', language, **place)}\n{_lines('-', wanted)}"
     wrong = _differing(wanted, nearest)
-    told = [f"{what} {number + 1} is not there; the nearest one (+) differs from what is expected (-):"]
+    told = [phrase("cases.missing", language, **place)]
     for name, value in wanted.items():
         if name not in wrong:
             told.append(f"      {name} = {_value(value)}")
@@ -383,14 +386,14 @@ def _value(value: Any) -> str:
 # -- answers
 
 
-def to_text(results: Sequence[Result]) -> str:
+def to_text(results: Sequence[Result], language: str = "en") -> str:
     """One line a case, and what is wrong with it below."""
     told = []
     for result in results:
-        told.append(f"{'FAILED' if result.failures else 'ok':7}{result.name} ({result.file})")
+        told.append(f"{phrase('cases.failed' if result.failures else 'cases.ok', language):7}{result.name} ({result.file})")
         told += [f"  {failure}" for failure in result.failures]
     failed = sum(bool(result.failures) for result in results)
-    told.append(f"{len(results)} case(s), {failed} failed" if failed else f"{len(results)} case(s): all as they say")
+    told.append(phrase("cases.some_failed" if failed else "cases.all_well", language, count=str(len(results)), failed=str(failed)))
     return "\n".join(told)
 
 

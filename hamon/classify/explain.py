@@ -5,8 +5,8 @@ The event is the one that the matcher gives, not a second opinion. The law: for 
 
 import re
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -40,6 +40,17 @@ class Verdict(StrEnum):
     NO = "no"
 
 
+@dataclass(frozen=True, slots=True)
+class Because:
+    """Why, as a word that `tell` has a sentence for (`explain.because`), and what stands in it."""
+
+    word: str
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+WON, LATER = Because("won"), Because("later")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
     """One rule. `tried`: the matcher tried its pattern; else the words of the line had ruled it out before.
@@ -49,7 +60,7 @@ class Tried:
 
     rule: Rule | TrapRule
     verdict: Verdict
-    reason: str
+    because: Because
     tried: bool = True
     fields: dict[str, str] | None = None
     nearness: float = 0.0
@@ -64,7 +75,7 @@ class Explanation:
     """
 
     shown: str
-    problem: str = ""
+    problem: Because | None = None
     parts: tuple[tuple[str, str], ...] = ()
     event: Event | None = None
     winner: Rule | TrapRule | None = None
@@ -105,7 +116,7 @@ def explain_line(
         )
     )
     if not line.strip():
-        return Explanation(shown=line, problem="an empty line")
+        return Explanation(shown=line, problem=Because("empty"))
     event = scan.events[0] if scan.events else None
     usual, place = _place(line)
     if place is None:
@@ -113,12 +124,12 @@ def explain_line(
             return Explanation(shown=line, event=event, winner=_by_id(matcher, event.rule))
         return Explanation(
             shown=line,
-            problem="no form that hamon knows: time, host and daemon stand before the text (--daemon NAME takes it as the text alone)",
+            problem=Because("no_form"),
         )
     try:
         parts = parse_line(usual, Stamps(timezone, received_at, year), place.form)
     except ParseError as err:
-        return Explanation(shown=line, problem=str(err))
+        return Explanation(shown=line, problem=Because("not_read", {"error": str(err)}))
     tried = _tried(matcher, usual, parts, place, closely)
     winner = next((one.rule for one in tried if one.verdict is Verdict.WON), None)
     return Explanation(
@@ -150,19 +161,19 @@ def explain_record(matcher: LogMatcher, chunk: LogChunk, form: TextForm, *, clos
         match = rule.pattern.search(read.text)
         if rule not in rules:
             if rule.id in closely or (match is not None and rule.daemon in (form.program, "*")):
-                reason = f'it is for other lines; these are of "{form.program}", of the collector {chunk.collector}, in {chunk.path}'
-                tried.append(Tried(rule=rule, verdict=Verdict.NO, reason=reason, tried=False))
+                values = {"program": form.program, "collector": chunk.collector, "path": chunk.path}
+                because = Because("other_lines", values)
+                tried.append(Tried(rule=rule, verdict=Verdict.NO, because=because, tried=False))
         elif rule.levels and read.level not in rule.levels:
-            reason = f"it is for lines of level {', '.join(sorted(rule.levels))}; this one has {read.level or 'none'}"
-            tried.append(Tried(rule=rule, verdict=Verdict.NO, reason=reason, nearness=0.5 if match is not None else 0.0))
+            because = _other_level(rule, read.level)
+            tried.append(Tried(rule=rule, verdict=Verdict.NO, because=because, nearness=0.5 if match is not None else 0.0))
         elif match is not None:
             verdict = Verdict.LATER if won else Verdict.WON
-            reason = "it fits too, but comes later" if won else "it fits, and is the first"
-            tried.append(Tried(rule=rule, verdict=verdict, reason=reason, fields=_fields(match)))
+            tried.append(Tried(rule=rule, verdict=verdict, because=LATER if won else WON, fields=_fields(match)))
             won = True
         else:
-            reason, nearness = _why_not(rule, read.text, decoded, matched=False)
-            tried.append(Tried(rule=rule, verdict=Verdict.NO, reason=reason, nearness=nearness))
+            because, nearness = _why_not(rule, read.text, decoded, matched=False)
+            tried.append(Tried(rule=rule, verdict=Verdict.NO, because=because, nearness=nearness))
     stamped = stamp_form(form.stamp).find(record.data) if form.stamp else None
     at = StampForm.time(stamped, chunk.timezone, chunk.received_at) if stamped is not None else None
     return Explanation(
@@ -204,16 +215,16 @@ def _tried(matcher: Matcher, line: str, parts: LogLine, place: Head, closely: fr
         match = rule.pattern.search(parts.text)
         if rule.daemon not in (place.daemon, "*"):
             if match is not None:
-                reason = f'its pattern fits, but it is for lines of "{rule.daemon}"; this one is of "{place.daemon}"'
-                found.append(Tried(rule=rule, verdict=Verdict.ANOTHER_DAEMON, reason=reason, tried=False, fields=_fields(match)))
+                because = Because("fits_other_daemon", {"wanted": rule.daemon, "given": place.daemon})
+                found.append(Tried(rule=rule, verdict=Verdict.ANOTHER_DAEMON, because=because, tried=False, fields=_fields(match)))
             elif rule.id in closely:
-                reason = f'it is for lines of "{rule.daemon}"; this one is of "{place.daemon}"'
-                found.append(Tried(rule=rule, verdict=Verdict.NO, reason=reason, tried=False))
+                because = Because("other_daemon", {"wanted": rule.daemon, "given": place.daemon})
+                found.append(Tried(rule=rule, verdict=Verdict.NO, because=because, tried=False))
             continue
         is_candidate = rule.id in candidates
         if match is not None and rule.levels and (level := parts.level or level_of(parts.text)) not in rule.levels:
-            reason = f"it is for lines of level {', '.join(sorted(rule.levels))}; this one has {level or 'none'}"
-            found.append(Tried(rule=rule, verdict=Verdict.NO, reason=reason, tried=is_candidate, nearness=0.99))
+            because = _other_level(rule, level)
+            found.append(Tried(rule=rule, verdict=Verdict.NO, because=because, tried=is_candidate, nearness=0.99))
             continue
         if match is not None and is_candidate:
             verdict = Verdict.LATER if won else Verdict.WON
@@ -221,17 +232,17 @@ def _tried(matcher: Matcher, line: str, parts: LogLine, place: Head, closely: fr
                 Tried(
                     rule=rule,
                     verdict=verdict,
-                    reason="it fits too, but comes later" if won else "it fits, and is the first",
+                    because=LATER if won else WON,
                     fields=_fields(match),
                 )
             )
             won = True
             continue
         if is_candidate or match is not None or rule.id in closely:
-            reason, nearness = _why_not(rule, parts.text, line, matched=match is not None)
+            because, nearness = _why_not(rule, parts.text, line, matched=match is not None)
         else:
-            reason, nearness = "it begins with other words", 0.0
-        found.append(Tried(rule=rule, verdict=Verdict.NO, reason=reason, tried=is_candidate, nearness=nearness))
+            because, nearness = Because("other_words"), 0.0
+        found.append(Tried(rule=rule, verdict=Verdict.NO, because=because, tried=is_candidate, nearness=nearness))
     return found
 
 
@@ -239,16 +250,16 @@ def _fields(match: re.Match[str]) -> dict[str, str]:
     return {name: value for name, value in match.groupdict().items() if value is not None}
 
 
-def _why_not(rule: Rule, text: str, line: str, *, matched: bool) -> tuple[str, float]:
+def _why_not(rule: Rule, text: str, line: str, *, matched: bool) -> tuple[Because, float]:
     """Why a rule of the line's daemon does not fit, and how much of its pattern does."""
     if rule.needle is not None and rule.needle not in line.encode("utf-8", "replace"):
-        return f'the line does not contain "{rule.needle.decode()}" (contains)', 0.0
+        return Because("contains_not", {"needle": rule.needle.decode()}), 0.0
     if matched:
-        return 'its pattern fits, but the second word does not begin as "second" says', 0.99
+        return Because("second_not"), 0.99
     return _how_far(rule.pattern.pattern, text)
 
 
-def _how_far(pattern: str, text: str) -> tuple[str, float]:
+def _how_far(pattern: str, text: str) -> tuple[Because, float]:
     """How far into a pattern a text goes along with it."""
     for begin, compiled in _beginnings(pattern):
         match = compiled.search(text)
@@ -257,12 +268,13 @@ def _how_far(pattern: str, text: str) -> tuple[str, float]:
         if begin == 0 or match.end() == match.start():
             break
         rest = text[match.end() :]
-        there = f'"{_short(rest)}"' if rest else "the end of the text"
-        return (
-            f'the text goes along with "{_short(pattern[:begin], 80)}"; then "{_short(pattern[begin:])}" is wanted, but there is {there}',
-            begin / len(pattern),
-        )
-    return "the text begins otherwise" if pattern.startswith("^") else "nothing in the text fits its pattern", 0.0
+        values = {"fits": _short(pattern[:begin], 80), "wanted": _short(pattern[begin:]), "there": _short(rest)}
+        return Because("parts_there" if rest else "parts_at_end", values), begin / len(pattern)
+    return Because("begins_otherwise" if pattern.startswith("^") else "nothing_fits"), 0.0
+
+
+def _other_level(rule: Rule, level: str | None) -> Because:
+    return Because("other_level" if level else "no_level", {"wanted": ", ".join(sorted(rule.levels)), "given": level or ""})
 
 
 @lru_cache(maxsize=4096)
@@ -292,15 +304,15 @@ def explain_trap(matcher: TrapMatcher, trap: Trap, *, timezone: str = "UTC") -> 
     event = next(iter(matcher.scan([trap], timezone=timezone).events), None)
     tried: list[Tried] = []
     won = False
-    for rule, reason, fields in matcher.tried(trap):
+    for rule, (word, values), fields in matcher.tried(trap):
         if fields is None:
-            tried.append(Tried(rule=rule, verdict=Verdict.NO, reason=reason, nearness=0.5))
+            tried.append(Tried(rule=rule, verdict=Verdict.NO, because=Because(word, values), nearness=0.5))
             continue
         tried.append(
             Tried(
                 rule=rule,
                 verdict=Verdict.LATER if won else Verdict.WON,
-                reason="it fits too, but comes later" if won else "it fits, and is the first",
+                because=LATER if won else WON,
                 fields={name: str(value) for name, value in fields.items() if value is not None},
             )
         )

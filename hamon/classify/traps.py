@@ -115,12 +115,12 @@ class TrapMatcher:
         """The trap for people."""
         return self._raw(trap, self._values(trap.varbinds))
 
-    def tried(self, trap: Trap) -> Iterator[tuple[TrapRule, str, dict[str, Value] | None]]:
-        """The rules about this notification, in order: why a rule does not fit, or the fields that it takes."""
+    def tried(self, trap: Trap) -> Iterator[tuple[TrapRule, tuple[str, dict[str, str]], dict[str, Value] | None]]:
+        """The rules about this notification, in order: why a rule does not fit (as `explain.Because`), or the fields that it takes."""
         values = self._values(trap.varbinds)
         for rule, _ in self._candidates(trap.notification):
             fields = _fits(rule, values)
-            yield rule, "" if fields is not None else _misfit(rule, values), fields
+            yield rule, ("won", {}) if fields is not None else _misfit(rule, values), fields
 
     def answer(self, rule: TrapRule, notification: str | None, varbinds: Mapping[str, str | int]) -> Answer:
         """What the whole rule set makes of a trap of this rule's notification: the way in which examples are checked."""
@@ -259,16 +259,16 @@ def _fits(rule: TrapRule, values: Mapping[str, str]) -> dict[str, Value] | None:
     return fields
 
 
-def _misfit(rule: TrapRule, values: Mapping[str, str]) -> str:
+def _misfit(rule: TrapRule, values: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """The first condition of a rule that is not met."""
     for oid, pattern in rule.conditions:
         text = _value(oid, values)
         name = _short(object_name(oid))
         if text is None:
-            return f"{name} is not there, or does not apply"
+            return "object_missing", {"object": name}
         if pattern.search(text) is None:
-            return f'{name} is "{text[:80]}", but "{pattern.pattern}" is wanted'
-    return ""
+            return "object_otherwise", {"object": name, "given": text[:80], "wanted": pattern.pattern}
+    return "nothing_fits", {}
 
 
 def _value(oid: str, values: Mapping[str, str]) -> str | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hamon.classify.explain import Verdict
-from hamon.explain import Explainer, Wanted, to_text
+from hamon.explain import Explainer, Wanted, to_text, words
 from hamon.rules.load import load
 from tests.cases import rules, scan
 from tests.gateway.harness import environment
@@ -140,7 +140,7 @@ def test_where_a_line_parts_from_the_nearest_pattern_is_told(own: Path) -> None:
     found = explainer.explain(LOST.replace("is degraded", "became degraded"))
     near = next(one for one in found.tried if one.rule.id == "our-array-degraded")
     assert near.verdict is Verdict.NO
-    assert 'there is "became degraded (path B)"' in near.reason
+    assert 'there is "became degraded (path B)"' in words(near.because, "en")
     assert found.winner is not None
     assert found.winner.id == "our-array-any"
     assert "kernel-array: it is for lines of" in to_text(found, closely=frozenset({"kernel-array"}))
@@ -150,20 +150,20 @@ def test_a_rule_whose_contains_is_missing_says_so(own: Path) -> None:
     explainer = Explainer(load([own]), Wanted(now=NOW, closely=frozenset({"kernel-array"})))
     found = explainer.explain("Nov 22 10:52:22 pm01 kernel: md0 is fine")
     assert found.winner is None
-    assert 'does not contain "degraded"' in next(one.reason for one in found.tried if one.rule.id == "kernel-array")
+    assert 'does not contain "degraded"' in next(words(one.because, "en") for one in found.tried if one.rule.id == "kernel-array")
 
 
 def test_the_text_alone_needs_the_name_of_who_wrote_it(own: Path) -> None:
     text = "disk array on pm01 is degraded (path B)"
-    assert "no form that hamon knows" in Explainer(load([own]), Wanted(now=NOW)).explain(text).problem
+    assert "no form that hamon knows" in to_text(Explainer(load([own]), Wanted(now=NOW)).explain(text))
     named = Explainer(load([own]), Wanted(now=NOW, daemon="OurArray")).explain(text)
     assert named.winner is not None
 
 
 def test_a_broken_trap_is_told_and_stops_nothing() -> None:
     explainer = Explainer(rules(), Wanted(now=NOW))
-    assert "taken for a trap" in explainer.explain("30" * 40).problem
-    assert "taken for a trap" in explainer.explain('{"t": 1, "src": "x", "hex": "zz"}').problem
+    assert "not read: taken for a trap" in to_text(explainer.explain("30" * 40))
+    assert "not read: taken for a trap" in to_text(explainer.explain('{"t": 1, "src": "x", "hex": "zz"}'))
 
 
 def test_the_command_reads_lines_files_and_standard_input(own: Path, tmp_path: Path) -> None:
@@ -195,3 +195,14 @@ def test_wrong_usage_is_told(arguments: list[str], complaint: str) -> None:
     done = command(*arguments)
     assert done.returncode == 2
     assert complaint in done.stderr
+
+
+def test_the_answer_is_in_japanese_as_well(own: Path) -> None:
+    explainer = Explainer(load([own]), Wanted(now=NOW, closely=frozenset({"kernel-array"})))
+    line = "Nov 22 10:52:22 pm01 OurArray[812]: disk array on pm01 is degraded (path B)"
+    taken = to_text(explainer.explain(line), language="ja")
+    assert "  採用したルール: our-array-degraded(" in taken
+    assert "イベント:     disk_error、node pm01、2026-11-22T10:52:22+00:00" in taken
+    other = to_text(explainer.explain("Nov 22 10:52:22 pm01 kernel: md0 is fine"), closely=frozenset({"kernel-array"}), language="ja")
+    assert "kernel-array: 「degraded」を含まない(contains)" in other
+    assert "読み取れません: hamon の知らない形式" in to_text(explainer.explain("nothing"), language="ja")

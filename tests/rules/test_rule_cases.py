@@ -192,3 +192,13 @@ def test_folders_of_rules_and_hidden_ones_hold_no_cases(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert [os.fspath(path.relative_to(tmp_path)) for path in find(tmp_path)] == ["deep/er/c.toml", "whole/case.toml"]
+
+
+def test_the_answer_is_in_japanese_as_well(folder: Path) -> None:
+    (folder / "array.toml").write_text(SHOWN_CASE.replace('severity = "minor"', 'severity = "major"', 1), encoding="utf-8")
+    result = Runner([folder / "rules"], data.folder("rules"), {}, "ja").run(folder / "array.toml")
+    told = to_text([result], "ja")
+    assert told.startswith("失敗")
+    assert "incident 1 がない。最も近いもの(+)と期待したもの(-)の違い:" in told
+    assert '    - severity = "major"\n    + severity = "minor"' in told
+    assert told.endswith("1 件のケースのうち 1 件が失敗")
