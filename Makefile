@@ -5,12 +5,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SPEED ?= 4
 LISTEN ?= 127.0.0.1:8470
+RECORDINGS ?= recordings
 PYTEST := $(BIN)/python -m pytest
 # Most tests wait more than they reckon; those on a real cluster want the machine for themselves, and come after the others.
 BESIDE := --ignore=tests/cluster -n 3 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-full cluster-test demo-cluster lint accuracy bench clean
+.PHONY: help run test test-full cluster-test demo-cluster record lint accuracy bench clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -57,6 +58,10 @@ cluster-test: $(VENV)/dev ## Every happening on a real cluster, with hamon besid
 demo-cluster: $(VENV)/dev ## Play with a real cluster and hamon beside it: a menu of failures (Debian, root; LISTEN=127.0.0.1:8470)
 	sh tests/install-peers
 	$(BIN)/python -m tests.cluster.demo --listen $(LISTEN)
+
+record: $(VENV)/dev ## Record a real cluster while something happens to it (Debian, root; SCENARIO=resource_failure, RECORDINGS=recordings; without one they are listed)
+	sh tests/install-peers
+	$(BIN)/python -m tests.cluster.record --out $(RECORDINGS) $(SCENARIO)
 
 bench: $(VENV)/dev ## Measure speed, latency and memory beside a peer
 	$(BIN)/python -m tests.bench
