@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from tests.cluster.beside import Incident, Watch
-from tests.cluster.detection import MEASURED, Detection
+from tests.cluster.detection import ALL_TOGETHER, MEASURED, Detection
 from tests.cluster.happenings import Happening, Lab, Roles, roles
 from tests.cluster.judge import delay, faults, noticed
 from tests.cluster.pages import the_debt_is_open, the_debt_is_paid
@@ -28,8 +28,12 @@ async def goes_right(
     meanwhile: Callable[[], Awaitable[object]] = nothing,
     repeats_allowed: bool = False,
     was_restarted: bool = False,
+    evidence: str = ALL_TOGETHER,
 ) -> Sequence[Incident]:
-    """`injure` hamon (or what it hears), let it happen, do something `meanwhile`, and judge what came of it; its incidents."""
+    """`injure` hamon (or what it hears), let it happen, do something `meanwhile`, and judge what came of it; its incidents.
+
+    `evidence` is what hamon goes by, as it is called among the figures.
+    """
     since = await watch.is_whole()
     at = await watch.do(roles, watch.cluster)
     others = [service for service in watch.cluster.services if service != at.service]
@@ -55,6 +59,6 @@ async def goes_right(
     for main in mains(incidents):
         if main["kind"] == happening.expected.kind:
             if injure is as_it_is and meanwhile is nothing:
-                MEASURED.append(Detection(f"{happening.lab}: {happening.name}", noticed(main, injured), delay(watch, main)))
+                MEASURED.append(Detection(f"{happening.lab}: {happening.name}", noticed(main, injured), delay(watch, main), evidence))
             print(f"{happening.name}: noticed after {noticed(main, injured):.1f} s, told {delay(watch, main):.3f} s after the last message")
     return incidents

@@ -35,7 +35,7 @@ class Told:
     cause: Mapping[str, str]
 
 
-_MOVED = {"en": "service grpPg failed over {active} -> {standby}", "ja": "サービス grpPg フェイルオーバ {active} → {standby}"}
+_MOVED = {"en": "service grpPg failed over {active} → {standby}", "ja": "サービス grpPg フェイルオーバ {active} → {standby}"}
 TOLD: Mapping[str, Told] = {
     happenings.resource_failure.__name__: Told(_MOVED, _MOVED, {"en": "prmPg", "ja": "prmPg"}),
     happenings.ping_lost_on_standby.__name__: Told(
@@ -48,7 +48,7 @@ TOLD: Mapping[str, Told] = {
     ),
     happenings.switchover_by_standby.__name__: Told(
         {},
-        {"en": "service grpPg switched over {active} -> {standby}", "ja": "サービス grpPg 切替 {active} → {standby}"},
+        {"en": "service grpPg switched over {active} → {standby}", "ja": "サービス grpPg 切替 {active} → {standby}"},
         {"en": "{active}", "ja": "{active}"},
     ),
 }

@@ -19,7 +19,7 @@ async def test_logs_that_rsyslog_sends_tell_a_failover_and_a_fault_of_the_standb
     async with watched(tmp_path, cluster, logs=(), traps=False, polls=False, **more) as watch:
         with sending(cluster, transport):
             for happening in (happenings.resource_failure, happenings.standby_power_loss):
-                incidents = await goes_right(watch, HAPPENINGS[happening.__name__])
+                incidents = await goes_right(watch, HAPPENINGS[happening.__name__], evidence=f"logs, by syslog over {transport.upper()}")
                 assert {source for one in incidents for source in one["sources"]} == {"log"}
         sources = (await watch.hamon.json("/api/v1/sources"))["sources"]
         assert {source["path"] for source in sources} == set(cluster.nodes)
