@@ -335,9 +335,11 @@ def recording(scenarios: Iterable[Happening], folder: Path, say: Callable[[str],
         say("A cluster of two nodes starts ...")
         cluster = stack.enter_context(Noting(Path(home) / "rack"))
         stack.enter_context(entered(cluster.monitor))
+        cluster.is_ready()
         for happening in scenarios:
             if not cluster.is_whole():
                 cluster.repair()
+            time.sleep(REST_SECONDS)  # what was repaired is no part of what follows
             say(f"{happening.name}: {happening.title} ...")
             truth = record(cluster, happening, folder / happening.name)
             say(f"{folder / happening.name}: {json.dumps(truth['expected'])}")
