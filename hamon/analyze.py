@@ -123,6 +123,7 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
     with tempfile.TemporaryDirectory(prefix="hamon-analyze-") as unpacked:
         inputs = [Input(found.path, found.name, problem=found.problem) for found in recorded_files.find(paths, Path(unpacked))]
         collections = recorded_files.collections(item.name for item in inputs)
+        inputs = [item for item in inputs if not recorded_files.is_quotation(item.name, collections)]
         reference = _reference(inputs)
         matcher, trap_matcher = LogMatcher(rules, options.year), TrapMatcher(rules)
         total, done = sum(size(item.path) for item in inputs), 0

@@ -44,6 +44,8 @@ _HARMLESS = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOO
 # What only a collection made by a tool holds, at its top.
 _MARKS = ("sos_commands", "analysis.txt", "description.txt")
 
+_QUOTATIONS = frozenset({"analysis.txt", "events.txt"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
@@ -88,6 +90,12 @@ def collections(names: Iterable[str]) -> tuple[str, ...]:
             if mark in parts[1:]:
                 found.add("/".join(parts[: parts.index(mark, 1)]) + "/")
     return tuple(sorted(found))
+
+
+def is_quotation(name: str, made_by_tools: tuple[str, ...]) -> bool:
+    """Whether a file of a collection only quotes lines of the logs beside it, as crm_report and `crm report` do: out of their context, and
+    some of them many times."""
+    return name.startswith(made_by_tools) and name.rpartition("/")[2] in _QUOTATIONS
 
 
 def opened(path: Path) -> IO[bytes]:

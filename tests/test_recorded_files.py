@@ -84,6 +84,19 @@ def test_a_crm_report_says_what_its_logs_say_as_folder_and_in_every_compression(
         assert faults(TRUTH, answer) == []
 
 
+def test_what_a_collector_quotes_from_logs_is_no_evidence(tmp_path: Path) -> None:
+    """As crmsh 4.4 did of a cluster of Pacemaker 2.1.5 that booted: a line several times, without what came after it."""
+    quoted = b"Nov 22 10:59:20.454 pm02 pacemaker-controld  [79] (pcmk__corosync_quorum_connect) \twarning: No quorum\n" * 2
+    files = crm_report()
+    expected = essence(ask(written(tmp_path / "report", files)))
+    files["analysis.txt"] += b"Log pattern matches from pm02:\n\n" + quoted
+    files["pm02/events.txt"] = quoted
+    assert essence(ask(written(tmp_path / "quoting", files))) == expected
+    # The same lines in a log of their own would be evidence.
+    files["pm02/other.log"] = quoted
+    assert essence(ask(written(tmp_path / "telling", files))) != expected
+
+
 def test_tarballs_of_nodes_inside_a_tarball_are_read(tmp_path: Path) -> None:
     (tmp_path / "collected.tar.gz").write_bytes(packed(sos_of_all_nodes(), "sos-collector", "gz"))
     answer = ask(tmp_path / "collected.tar.gz")

@@ -86,6 +86,7 @@ def check(archive: Path, expected: list[tuple[object, ...]]) -> None:
     assert told(found) == expected
     assert ("failover", "pm01", "pm02", False, ("pm01",)) in expected
     assert {item["node"] for item in found["inputs"] if item["records"] > 100} == {NODE}
+    assert [item["path"] for item in found["inputs"] if item["path"].endswith(("analysis.txt", "events.txt"))] == []
     # What the collector says of itself, of packages and of files is no evidence, and is not listed.
     assert [item["path"] for item in found["inputs"] if not item["records"] or item["errors"]] == []
 
