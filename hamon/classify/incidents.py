@@ -341,12 +341,15 @@ class Engine:
         self.state.clocks = dict(offsets)
         limit = self.settings.clock_limit.total_seconds()
         at = self._now(now)
-        for name, seconds in offsets.items():
+        named = {self.state.senders.get(name) or name: seconds for name, seconds in offsets.items()} | dict(offsets)
+        for name, seconds in named.items():
+            if self.state.senders.get(name):
+                continue  # it is known by its name
             if limit and abs(seconds) >= limit and self._book.find(IncidentKind.CLOCK_SKEW, name) is None:
                 cause = Cause(kind=IncidentKind.CLOCK_SKEW.value, node=name, at=at, text=f"{name}: {seconds:+.1f} s")
                 self._book.open(IncidentKind.CLOCK_SKEW, name, Severity.WARNING, at, started_at=at, nodes=[name], cause=cause)
         for story in self._book.open_stories():
-            if story.kind is IncidentKind.CLOCK_SKEW and (not limit or abs(offsets.get(story.subject, 0.0)) < limit / 2):
+            if story.kind is IncidentKind.CLOCK_SKEW and (not limit or abs(named.get(story.subject, 0.0)) < limit / 2):
                 self._book.close(story, at, "the clock is right again")
         return self._book.transitions(at)
 

@@ -6,6 +6,7 @@ less than `LEAST` off stay as they are, and those that are more than `MOST` off 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hamon.classify.clocks import MOST, by_one_clock
@@ -19,6 +20,8 @@ READS = 3
 AGREE = timedelta(seconds=2)
 STEADY = timedelta(seconds=0.75)
 """A smaller change is the chance of whole seconds."""
+ONE_READ = timedelta(seconds=1)
+"""What comes within it is one read: a storm of traps tells no more than one."""
 SPAN = timedelta(seconds=2)
 """What was read within less time may come from one queue."""
 MOST_NODES = 256
@@ -30,11 +33,12 @@ Read = tuple[datetime, timedelta]
 
 
 class Skew:
-    """The clocks of one cluster. `offsets`: node -> how far its clock is ahead; those that are right are missing."""
+    """The clocks of one cluster. `offsets`: node, or address of a sender of traps -> how far its clock is ahead; right ones are missing."""
 
     def __init__(self, offsets: Mapping[str, float] | None = None) -> None:
         self.offsets = {name: timedelta(seconds=seconds) for name, seconds in (offsets or {}).items()}
         self._reads: dict[str, list[Read]] = {}
+        self._senders: set[str] = set()
 
     def learn(self, logs: Iterable[Sequence[Event]]) -> bool:
         """Look at what was just read, before it is put right; whether the clocks turn out otherwise than they were known."""
@@ -45,7 +49,7 @@ class Skew:
                 # Lines of one second that were read together tell the same of the clock; while catching up that is most of them.
                 if event.at is at and event.received_at is received_at and event.reporter is reporter:
                     continue
-                if event.source is Source.LOG and event.reporter is not None and event.kind not in _NO_CLOCK:
+                if event.source is not Source.POLL and event.reporter is not None and event.kind not in _NO_CLOCK:
                     at, received_at, reporter = event.at, event.received_at, event.reporter
                     if self._take(event, reporter):
                         seen.add(reporter)
@@ -53,20 +57,27 @@ class Skew:
         return bool(changed)
 
     def put_right(self, events: Sequence[Event]) -> Sequence[Event]:
-        return by_one_clock(events, self.offsets) if self.offsets else events
+        if not any(event.reporter in self.offsets for event in events):
+            return events
+        return [self._moved(event) if event.source is Source.TRAP else event for event in by_one_clock(events, self.offsets)]
+
+    def _moved(self, event: Event) -> Event:
+        return replace(event, at=event.at - self.offsets.get(event.reporter or "", timedelta(0)))
 
     def _take(self, event: Event, name: str) -> bool:
         """Remember a line; whether it may tell something new."""
         lag = event.received_at - event.at
         if abs(lag) > MOST or (name not in self._reads and len(self._reads) >= MOST_NODES):
             return False
-        if event.at.microsecond == 0:
+        if event.source is Source.TRAP:
+            self._senders.add(name)
+        elif event.at.microsecond == 0:
             lag -= _HALF  # of a second that is cut off, on average
         reads = self._reads.setdefault(name, [])
-        if reads and reads[-1][0] == event.received_at:
+        if reads and abs(event.received_at - reads[-1][0]) < ONE_READ:
             if lag >= reads[-1][1]:
                 return False
-            reads[-1] = event.received_at, lag
+            reads[-1] = reads[-1][0], lag
         else:
             reads.append((event.received_at, lag))
             del reads[:-READS]
@@ -78,7 +89,9 @@ class Skew:
         known = self.offsets.get(name)
         enough = len(reads) == READS and reads[-1][0] - reads[0][0] >= SPAN
         found: timedelta | None = None
-        if least <= -LEAST or (enough and least >= LEAST and greatest - least <= AGREE):
+        agreed = enough and abs(least) >= LEAST and greatest - least <= AGREE
+        # Of a line that is sure; but a relay passes on traps that hosts with other clocks stamped.
+        if agreed or (least <= -LEAST and name not in self._senders):
             found = self._delay(name) - least
         elif known is not None and (not enough or greatest >= LEAST):
             found = known  # nothing speaks for another time

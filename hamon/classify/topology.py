@@ -237,6 +237,7 @@ def _polled_view(name: str, service: PolledService, state: State) -> ServiceView
 def view(state: State, settings: ClusterSettings) -> ClusterView:
     """The cluster as pages and metrics show it."""
     nodes = []
+    clocks = {state.senders.get(name) or name: seconds for name, seconds in state.clocks.items()} | state.clocks
     for known in state.nodes.values():
         if known.member is False:
             what = NodeState.FENCED if known.fenced_at else NodeState.STOPPED if known.stop_requested_at else NodeState.LOST
@@ -252,7 +253,7 @@ def view(state: State, settings: ClusterSettings) -> ClusterView:
                 state=what,
                 is_dc=known.name == state.dc if state.dc else None,
                 since=known.since,
-                clock_ahead_seconds=state.clocks.get(known.name, 0.0),
+                clock_ahead_seconds=clocks.get(known.name, 0.0),
             )
         )
     shown = [

@@ -1,7 +1,7 @@
 """A node whose clock is off changes nothing while its log is read, and is shown and told."""
 
 import gzip
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -13,11 +13,13 @@ from hamon.classify.incidents import Engine
 from hamon.classify.order import causal_order
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.skew import Skew
+from hamon.classify.traps import TrapMatcher
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Incident, IncidentState
 from hamon.model.observation import LogChunk, Source, Tick
 from tests.cases import matcher
-from tests.recordings import NAMES, RECORDINGS, year_of
+from tests.classify.test_trap_stories import recorded
+from tests.recordings import NAMES, RECORDINGS, rules, year_of
 
 LATE = timedelta(milliseconds=300)
 """From a line's writing to its reading."""
@@ -43,11 +45,19 @@ def read(name: str) -> Sequence[Event]:
     return sorted(found, key=lambda event: event.at)
 
 
-def live(name: str, off: Mapping[str, float], *, skew: Skew | None = None) -> tuple[Engine, list[Incident]]:
+@cache
+def read_traps(name: str) -> Sequence[Event]:
+    """The traps of a recording (alerts of Pacemaker 2.1.5), as they came."""
+    return sorted(TrapMatcher(rules()).scan(recorded(name)).events, key=lambda event: event.received_at)
+
+
+def live(
+    name: str, off: Mapping[str, float], *, skew: Skew | None = None, source: Callable[[str], Sequence[Event]] = read
+) -> tuple[Engine, list[Incident]]:
     """What becomes of a recording that is read as it is written, second by second, by a host whose clock is right."""
     engine, skew = Engine(ClusterSettings(name="test")), skew or Skew()
     incidents: dict[str, Incident] = {}
-    for at, second in groupby(read(name), key=lambda event: event.at.replace(microsecond=0)):
+    for at, second in groupby(source(name), key=lambda event: event.at.replace(microsecond=0)):
         now = at + timedelta(seconds=1) + LATE
         logs: dict[str, list[Event]] = {}
         for event in second:
@@ -119,6 +129,31 @@ def test_the_clock_is_shown_and_told_while_it_is_off(off: Mapping[str, float]) -
     assert shown == {node: pytest.approx(seconds, abs=1.6) for node, seconds in off.items()}
     told = {one.nodes[0] for one in incidents if one.kind == "clock_skew" and one.told}
     assert told == {node for node, seconds in off.items() if abs(seconds) >= 5}
+
+
+PM01, PM02 = "192.168.100.101", "192.168.100.102"
+
+
+@pytest.mark.parametrize("off", [{PM01: 8.0}, {PM02: 8.0}, {PM01: -8.0}, {PM02: -8.0}], ids=str)
+@pytest.mark.parametrize("name", ["failover_resource", "kill_corosync_active", "standby_crash", "active_stop_start", "ping_lost_active"])
+def test_senders_of_traps_are_put_right_as_well(name: str, off: Mapping[str, float]) -> None:
+    right = live(name, {}, source=read_traps)[1]
+    assert outcome(live(name, off, skew=Skew(off), source=read_traps)[1]) == outcome(right)
+
+
+def test_the_clock_of_a_sender_of_traps_is_found_and_a_relay_of_several_is_left_alone() -> None:
+    def trap(at: float, read_at: float) -> Event:
+        return replace(line(PM01, at, read_at, str(at)), source=Source.TRAP)
+
+    skew = Skew()
+    for second in range(0, 30, 5):
+        skew.learn([[trap(second - 8.1, second + 0.1)]])
+    assert skew.offsets == {PM01: pytest.approx(timedelta(seconds=-8.2), abs=timedelta(seconds=0.01))}
+    assert skew.put_right([trap(-8.1, 0.1)])[0].at == NOW + timedelta(seconds=0.1)
+    relay = Skew()
+    for second in range(0, 60, 5):
+        relay.learn([[trap(second + (8 if second % 10 else 0), second + 0.1)]])
+    assert relay.offsets == {}
 
 
 def test_right_clocks_are_left_alone() -> None:
