@@ -645,10 +645,16 @@ def _rules_explain(options: argparse.Namespace) -> int:
             all_taken &= found.winner is not None
             if options.format == "json":
                 print(
-                    json.dumps(explain.to_json(found, every=options.all, closely=wanted.closely, language=options.lang), ensure_ascii=False)
+                    json.dumps(
+                        explain.to_json(found, every=options.all, closely=wanted.closely, language=options.lang, own=rules.own),
+                        ensure_ascii=False,
+                    )
                 )
             else:
-                print(("\n" if number else "") + explain.to_text(found, every=options.all, closely=wanted.closely, language=options.lang))
+                print(
+                    ("\n" if number else "")
+                    + explain.to_text(found, every=options.all, closely=wanted.closely, language=options.lang, own=rules.own)
+                )
     except BrokenPipeError:
         raise
     except OSError as err:

@@ -16,11 +16,13 @@ from unicodedata import east_asian_width
 from hamon.analyze import ReadAs, recorded_trap
 from hamon.classify.explain import ENCODINGS, Because, Explanation, Tried, Verdict, explain_line, explain_record, explain_trap
 from hamon.classify.match import decode, example_line
+from hamon.classify.own import consequences
 from hamon.classify.texts import LogMatcher
 from hamon.classify.traps import TrapMatcher
 from hamon.errors import ParseError
 from hamon.model.observation import LogChunk
 from hamon.parse.text import records
+from hamon.rules.own import NO_OWN, Own
 from hamon.rules.schema import Rule, RuleSet
 from hamon.tell.words import phrase
 
@@ -121,8 +123,13 @@ def words(because: Because, language: str) -> str:
     return phrase(f"explain.because.{because.word}", language, **because.values)
 
 
-def to_text(found: Explanation, *, every: bool = False, closely: frozenset[str] = frozenset(), language: str = "en") -> str:
-    """The explanation for people. `every`: all rules that were tried; `closely`: those that are to be named in any case."""
+def to_text(
+    found: Explanation, *, every: bool = False, closely: frozenset[str] = frozenset(), language: str = "en", own: Own = NO_OWN
+) -> str:
+    """The explanation for people. `every`: all rules that were tried; `closely`: those that are to be named in any case.
+
+    `own`: the user's incidents and changes, of which it is told what they make of the event.
+    """
 
     def row(label: str, text: str) -> str:
         name = phrase(f"explain.{label}", language)
@@ -149,6 +156,7 @@ def to_text(found: Explanation, *, every: bool = False, closely: frozenset[str] 
         given = {"kind": event.kind.value, "about": ", ".join(about), "at": event.at.isoformat()}
         told.append(row("event", phrase("explain.the_event", language, **given)))
         told += [f"    {name} = {value!r}" for name, value in event.detail.items() if value is not None and name != "text"]
+        told += [row("then", phrase(f"explain.then_{what}", language, id=name)) for what, name in consequences(own, event)]
     elif winner is not None:
         told.append(row("event", phrase("explain.tells_nothing", language) + _reading(found)))
     else:
@@ -178,7 +186,9 @@ def _others(found: Explanation, every: bool, closely: frozenset[str], language: 
     return told
 
 
-def to_json(found: Explanation, *, every: bool = False, closely: frozenset[str] = frozenset(), language: str = "en") -> dict[str, Any]:
+def to_json(
+    found: Explanation, *, every: bool = False, closely: frozenset[str] = frozenset(), language: str = "en", own: Own = NO_OWN
+) -> dict[str, Any]:
     """The explanation as one object; what is not known is null. `every`: also the rules that were ruled out by the line's words."""
     event = found.event
     named = [one for one in found.tried if every or one.tried or one.verdict is not Verdict.NO or one.rule.id in closely]
@@ -198,6 +208,7 @@ def to_json(found: Explanation, *, every: bool = False, closely: frozenset[str] 
             "source": event.source.value,
             "detail": dict(event.detail),
         },
+        "then": [] if event is None else [{"what": what, "id": name} for what, name in consequences(own, event)],
         "rules": [
             {
                 "id": one.rule.id,

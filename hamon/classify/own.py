@@ -48,6 +48,35 @@ def _holds(conditions: Conditions, event: Event) -> bool:
     return all((value := value_of(event, name)) is not None and pattern.search(value) is not None for name, pattern in conditions)
 
 
+def change_of(changes: Sequence[Change], event: Event) -> Change | None:
+    """The first change of events that fits."""
+    for change in changes:
+        if (event.rule in change.subjects or event.kind in change.subjects) and _holds(change.conditions, event):
+            return change
+    return None
+
+
+def consequences(own: Own, event: Event) -> list[tuple[str, str]]:
+    """What the user's own rules make of an event, and by which id.
+
+    One of `suppressed`, `changed`, `opens`, `counts`, `awaits`, `answers`, `ends`.
+    """
+    change = change_of([one for one in own.changes if not one.of_incidents], event)
+    if change is not None and change.suppress:
+        return [("suppressed", change.id)]
+    found = [("changed", change.id)] if change is not None else []
+    is_another = change is not None and change.event not in (None, event.kind)
+    names = {change.event.value} if is_another and change is not None and change.event is not None else {event.rule, event.kind.value}
+    for one in own.incidents:
+        if names & one.unless:
+            found.append(("answers", one.id))
+        if names & one.closed_by:
+            found.append(("ends", one.id))
+        if names & one.opened_by and _holds(one.conditions, event):
+            found.append(("awaits" if one.unless else "counts" if one.times > 1 else "opens", one.id))
+    return found
+
+
 class OwnRules:
     """Applies the incidents and changes of the rules in force to one cluster."""
 
@@ -92,10 +121,7 @@ class OwnRules:
         return event, change.severity or severity, False
 
     def _change_of(self, event: Event) -> Change | None:
-        for change in self._of_events:
-            if (event.rule in change.subjects or event.kind in change.subjects) and _holds(change.conditions, event):
-                return change
-        return None
+        return change_of(self._of_events, event)
 
     # -- incidents
 

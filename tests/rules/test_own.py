@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from hamon import data
+from hamon.classify import bounds
 from hamon.classify.incidents import Engine
 from hamon.classify.match import Matcher
-from hamon.classify.own import MAX_KEYS, MAX_OPEN
+from hamon.classify.own import MAX_KEYS, MAX_OPEN, consequences
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import State
 from hamon.errors import RuleError
@@ -22,7 +23,7 @@ from hamon.model.observation import LogChunk, Tick
 from hamon.rules.load import load
 from hamon.rules.schema import RuleSet
 from hamon.tell import headline, next_steps, report
-from hamon.tell.words import LANGUAGES
+from hamon.tell.words import LANGUAGES, phrase
 
 BEGIN = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
 STATE = TypeAdapter(State)
@@ -231,7 +232,7 @@ def test_the_state_stays_bounded(rules: RuleSet) -> None:
     engine.advance(events_of(rules, lines))
     assert (len(engine.state.own.tallies), len(engine.state.own.waits)) == (MAX_KEYS, MAX_KEYS)
     engine.advance([Tick(now=BEGIN + timedelta(hours=27))])
-    assert len(engine.open_incidents()) == MAX_KEYS  # each was awaited
+    assert len(engine.open_incidents()) == min(MAX_KEYS, bounds.MAX_OPEN)  # each was awaited
 
 
 def test_what_opens_without_end_opens_so_many(rules: RuleSet) -> None:
@@ -355,3 +356,21 @@ def test_what_is_wrong_is_refused_with_file_id_and_reason(tmp_path: Path, old: s
         rules_of(tmp_path, CHANGED.replace(old, new, 1))
     assert (refused.value.file, refused.value.rule) == (str(tmp_path / "own.toml"), owner)
     assert reason in refused.value.reason
+
+
+def test_it_is_said_what_incidents_and_changes_do_with_an_event(tmp_path: Path) -> None:
+    rules = rules_of(tmp_path, CHANGED)
+    text = 'postgres[9]: FATAL:  could not open file "a": Too many open files'
+    lines = [line(BEGIN, text), line(BEGIN, text, "pm02"), failed(BEGIN), failed(BEGIN, "192.0.2.77"), done(timedelta(0))]
+    lines.append(line(BEGIN, "postgres[9]: LOG:  database system is ready to accept connections"))
+    assert [consequences(rules.own, event) for event in events_of(rules, lines)] == [
+        [("opens", "pg-out-of-files")],
+        [("changed", "array-is-a-disk")],
+        [("counts", "login-guessing")],
+        [("suppressed", "old-host-is-known")],
+        [("answers", "backup-late"), ("ends", "backup-late"), ("awaits", "backup-late")],
+        [("ends", "pg-out-of-files")],
+    ]
+    for language in LANGUAGES:
+        for what in ("opens", "changed", "counts", "suppressed", "answers", "ends", "awaits"):
+            assert "backup-late" in phrase(f"explain.then_{what}", language, id="backup-late")

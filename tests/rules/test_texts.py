@@ -197,6 +197,7 @@ def test_analyze_and_explain_read_a_file_as_its_collector_does(config: Path, tmp
     assert main(["rules", "explain", "--config", str(config), "--collector", "orders", "--file", str(log)]) == 1
     told = capsys.readouterr().out
     assert "taken by:     orders-disk-full (The order application has no space left)" in told
+    assert "then:         it opens the incident orders-disk-full-now" in told
     assert "app-error: it is for lines of level crit, error; this one has info" in told
 
 
