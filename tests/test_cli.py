@@ -56,6 +56,7 @@ KEYS = {
         *("key", "kind", "planned", "outcome", "severity", "part_of", "nodes", "resources", "from_node", "to_node", "fenced"),
         *("started_at", "detected_at", "service_restored_at", "redundancy_restored_at", "resolved_at", "service_down_seconds"),
         *("cause", "sources", "timeline", "next_steps"),
+        "evidence",  # more than the contract asks: the verdicts with the events that decided them
     },
     "cause": {"kind", "node", "resource", "at", "text"},
     "timeline": {"at", "node", "source", "event", "text", "raw"},
