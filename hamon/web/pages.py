@@ -308,6 +308,7 @@ class Pages:
             router.add_api_route(path, self.report, methods=both, name=form)
         router.add_api_route("/incidents", self.incidents, methods=both, response_class=HTMLResponse)
         router.add_api_route("/incidents/{cluster}/{key:path}", self.incident, methods=both, response_class=HTMLResponse)
+        router.add_api_route("/fragments/incidents/{cluster}/{key:path}", self.incident_fragment, methods=both, response_class=HTMLResponse)
         router.add_api_route("/events", self.events, methods=both, response_class=HTMLResponse)
         return router
 
@@ -430,15 +431,12 @@ class Pages:
             request,
             "incident.html",
             "incidents",
-            {
-                "incident": found,
-                "amiss": amiss_now(self._views, cluster),
+            self._present(request, found)
+            | {
                 "stretches": stretches(rows, tell.most_telling(kept, KEPT_OPEN)),
                 "down": told.down,
                 "spent": told.spent,
                 "much": tell.MUCH,
-                "concerns_redundancy": tell.concerns_redundancy(found),
-                "owed_for": tell.debt_age(found, self._clock.now(), self._language(request)) if found.debt_since is not None else None,
                 "repeating": repeating[:TIMELINE_LIMIT],
                 "left_out": len(entries) - len(kept),
                 "parts": told.parts,
@@ -448,6 +446,21 @@ class Pages:
                 "title": tell.headline(found, self._language(request)),
             },
         )
+
+    async def incident_fragment(self, request: Request, cluster: str, key: str) -> Response:
+        """The changing part of the page of an incident, its steps among it; 304 when the reader already has it."""
+        found = await known(self._store, cluster, key)
+        return self._fragment(request, self._render(request, "incident_body.html", self._present(request, found)))
+
+    def _present(self, request: Request, incident: Incident) -> dict[str, Any]:
+        """What the changing part of the page of an incident needs."""
+        owed = incident.debt_since is not None
+        return {
+            "incident": incident,
+            "amiss": amiss_now(self._views, incident.cluster),
+            "concerns_redundancy": tell.concerns_redundancy(incident),
+            "owed_for": tell.debt_age(incident, self._clock.now(), self._language(request)) if owed else None,
+        }
 
     async def events(self, request: Request) -> Response:
         query = request.query_params

@@ -12,12 +12,14 @@ import uvicorn
 from fastapi import FastAPI
 from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
 
+from hamon.model.incident import Transition, TransitionKind
+from hamon.ports import Recording
 from hamon.store.store import SqlStore
 from hamon.web.pages import incident_path
 from hamon.web.settings import WebConfig
 from tests.peers import need
 from tests.web.conftest import application
-from tests.web.story import CLUSTERS, EVIL, FAILOVER, StillViews
+from tests.web.story import CLUSTERS, EVIL, FAILOVER, NOW, StillViews
 
 FLAGS = [
     "--no-sandbox",
@@ -168,6 +170,24 @@ async def test_names_of_nodes_keep_their_letters(history: SqlStore) -> None:
         assert await watched.page.locator(".cause").first.evaluate(style) == "uppercase"
 
 
+async def test_a_step_is_ticked_before_the_eyes_of_the_reader(history: SqlStore) -> None:
+    barred = replace(FAILOVER, amiss=("fail_count pm01 prmPg", "fail_count_left pm01 prmPg"))
+    cleared = replace(FAILOVER, amiss=())
+    step = Transition(at=NOW, kind=TransitionKind.UPDATED, incident=barred, sequence=3, reason="the state changed")
+    await history.record(Recording(transitions=[step]))
+    async with chromium() as browser, served(application(history)) as (origin, _), opened(browser) as watched:
+        await watched.page.goto(origin + PATHS["incident"] + "?lang=en")
+        clean_up = watched.page.locator(".steps li", has_text="Clear the failure of prmPg on pm01")
+        await expect(clean_up).to_contain_text("not done yet")
+        entry = watched.page.locator(".timeline details").first
+        await entry.locator("summary").click()
+        await history.record(Recording(transitions=[replace(step, incident=cleared, sequence=4)]))
+        await expect(clean_up).to_have_class("done", timeout=15_000)
+        await expect(clean_up).to_contain_text("done: ")
+        await expect(entry).to_have_attribute("open", "")  # what the reader opened stays open
+        assert watched.complaints == []
+
+
 async def test_a_keyboard_is_enough(history: SqlStore) -> None:
     async with chromium() as browser, served(application(history)) as (origin, _), opened(browser) as watched:
         page = watched.page
@@ -187,7 +207,8 @@ async def test_a_keyboard_is_enough(history: SqlStore) -> None:
         summary = page.locator(".timeline summary", has_text="monitor of prmPg failed")
         await summary.focus()
         await page.keyboard.press("Enter")
-        await expect(page.get_by_text("Result of monitor operation for prmPg on pm01: error (stopped by hand)").last).to_be_visible()
+        line = page.locator(".timeline pre", has_text="Result of monitor operation for prmPg on pm01: error (stopped by hand)")
+        await expect(line).to_be_visible()
 
 
 async def test_a_hostile_line_runs_nothing(history: SqlStore) -> None:
