@@ -87,6 +87,12 @@ _STANDBY_REASONS = frozenset(
 )
 
 
+MAX_READS = 256
+"""Logs whose latest line is remembered."""
+OUT_OF_ORDER = timedelta(seconds=5)
+"""So much earlier than the line before it may one be that begins a new file."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advance:
     """What a batch gave. `events` are those of the batch, witnesses marked and kinds made exact."""
@@ -199,6 +205,27 @@ class Engine:
             transitions += self._book.transitions(at)
         return transitions
 
+    def _is_read_again(self, event: Event) -> bool:
+        """Whether this line was read before: its place in the log lies before that of the latest line, and so does its time.
+
+        A clock that is set back goes on in the same file; a new file after a rotation goes on with the time.
+        """
+        path, _, place = event.ref.rpartition("@")
+        if not place.isdigit():
+            return False
+        log, offset = f"{event.collector} {path} {event.reporter or ''}", int(place)
+        latest = self.state.reads.get(log)
+        if latest is None and len(self.state.reads) >= MAX_READS:
+            del self.state.reads[next(iter(self.state.reads))]
+        if latest is None or offset >= latest[1] or event.at > latest[0]:
+            self.state.reads[log] = (event.at, offset, False)
+            return False
+        if latest[2] or latest[0] - event.at > OUT_OF_ORDER:
+            if not latest[2]:
+                self.state.reads[log] = (latest[0], latest[1], True)
+            return True
+        return False
+
     def _take(self, item: Event, events: list[Event]) -> list[Transition]:
         """One event: news, or a witness of what is known."""
         event = self._exact(item)
@@ -209,6 +236,9 @@ class Engine:
                 events.append(event)
                 return []
         polled = event.source is Source.POLL
+        if event.source is Source.LOG and self._is_read_again(item):
+            events.append(replace(event, witness=True))
+            return []
         known = self._facts.first(event) is not None
         if event.source is Source.LOG:
             self._whole_seconds = min(self._whole_seconds + 1, _COARSE) if event.at.microsecond == 0 else 0
