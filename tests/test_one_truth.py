@@ -6,13 +6,16 @@ and how it ended.
 """
 
 import gzip
+import json
 import re
+import tarfile
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -166,3 +169,58 @@ def test_hosts_without_their_domain_are_the_nodes_that_the_cluster_names_in_full
         (item["kind"], item["planned"], item["outcome"]) for item in answer_from(name, "ha-log")["incidents"] if item["part_of"] is None
     ]
     assert Counter(found) == Counter(plain)
+
+
+# -- traps and polls that are lost, come twice or come late, beside the logs
+
+
+@cache
+def traps_of(name: str) -> list[dict[str, Any]]:
+    (path,) = evidence(name, "monitor/traps.jsonl.gz")
+    return [json.loads(line) for line in log_of(path).splitlines()]
+
+
+@cache
+def polls_of(name: str) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
+    """The index of the answers, and the answers."""
+    (path,) = evidence(name, "snap.tar.xz")
+    with tarfile.open(path) as tar:
+        files = {member.name.rpartition("/")[2]: tar.extractfile(member) for member in tar.getmembers() if member.isfile()}
+        found = {file: stream.read() for file, stream in files.items() if stream is not None}
+    return [json.loads(line) for line in found.pop("index.jsonl").splitlines()], found
+
+
+def holes(data: st.DataObject, count: int) -> set[int]:
+    """Places of some that are lost: at most two gaps."""
+    lost: set[int] = set()
+    for _ in range(data.draw(st.integers(0, 2))):
+        begin = data.draw(st.integers(0, max(0, count - 1)))
+        lost |= set(range(begin, begin + data.draw(st.integers(1, 6))))
+    return lost
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.sampled_from([name for name in SINGLE if evidence(name, "monitor/traps.jsonl.gz") and evidence(name, "snap.tar.xz")]), st.data())
+def test_traps_and_polls_that_are_lost_doubled_or_late_change_nothing_beside_whole_logs(name: str, data: st.DataObject) -> None:
+    traps, (index, answers) = traps_of(name), polls_of(name)
+    lost = holes(data, len(traps))
+    kept = [dict(trap) for number, trap in enumerate(traps) if number not in lost]
+    if kept:
+        again = data.draw(st.lists(st.sampled_from(kept), max_size=5))
+        late = data.draw(st.lists(st.sampled_from(kept), max_size=5))
+        kept += [trap | {"t": trap["t"] + 0.5} for trap in again]
+        for trap in late:
+            trap["t"] += 2.0
+    missing = holes(data, len(index))
+    asked = [poll for number, poll in enumerate(index) if number not in missing]
+    asked += data.draw(st.lists(st.sampled_from(asked), max_size=5)) if asked else []
+    with TemporaryDirectory() as folder:
+        monitor, snap = Path(folder) / "monitor", Path(folder) / "snap"
+        monitor.mkdir()
+        snap.mkdir()
+        (monitor / "traps.jsonl").write_text("".join(json.dumps(trap) + "\n" for trap in sorted(kept, key=lambda trap: trap["t"])))
+        for poll in (poll for poll in asked if "file" in poll):  # an answer that failed has none
+            (snap / poll["file"]).write_bytes(answers[poll["file"]])
+        (snap / "index.jsonl").write_text("".join(json.dumps(poll) + "\n" for poll in sorted(asked, key=lambda poll: poll["t"])))
+        answer = answer_to(name, [*evidence(name, *LOGS), monitor / "traps.jsonl", snap])
+    assert faults(truth_of(name), answer, sources={"log"}) == []

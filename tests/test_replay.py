@@ -1,5 +1,6 @@
 """A log that is read again tells nothing again: the file came back after a restore, the read position was lost, a tool sent it twice."""
 
+import asyncio
 import gzip
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,12 @@ from tests.recordings import RECORDINGS, rules, truth_of
 
 STEP = 16_384
 """Bytes of a log that are read at once."""
-NAMES = ["failover_resource", "standby_crash", "switchover_standby", "fencing_failure"]
+NAMES = [
+    "failover_resource",
+    "switchover_standby",
+    pytest.param("standby_crash", marks=pytest.mark.full),
+    pytest.param("fencing_failure", marks=pytest.mark.full),
+]
 
 
 def chunks(name: str, at: datetime, path: str = "/var/log/ha-log") -> list[LogChunk]:
@@ -99,3 +105,22 @@ async def test_a_log_that_is_read_again_tells_nothing_again(tmp_path: Path, name
         await store.close()
     assert after[1] == before[1], "somebody was told again"
     assert after[0] <= before[0], "an incident opened again"
+
+
+async def test_a_log_that_comes_back_under_another_name_after_an_hour_stops_nothing(tmp_path: Path) -> None:
+    """Nothing shows that it was read before; so it may be told again, but under a key of its own."""
+    url = f"sqlite:///{tmp_path / 'hamon.db'}"
+    migrate.upgrade(url)
+    name = "switchover_standby"
+    clock = FakeClock(end_of(name))
+    store = SqlStore(url, clock=clock)
+    try:
+        processor = await begun(store, clock)
+        await read(processor, [*chunks(name, clock.now()), Tick(now=clock.now() + timedelta(minutes=1))])
+        clock.advance(3600)
+        async with asyncio.timeout(30):
+            await read(processor, [Tick(now=clock.now()), *chunks(name, clock.now(), "/restored/ha-log"), Tick(now=clock.now())])
+        incidents = await store.incidents(IncidentFilter(include_parts=True, limit=200))
+    finally:
+        await store.close()
+    assert len({incident.key for incident in incidents}) == len(incidents)

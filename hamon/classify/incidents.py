@@ -217,7 +217,7 @@ class Engine:
         latest = self.state.reads.get(log)
         if latest is None and len(self.state.reads) >= MAX_READS:
             del self.state.reads[next(iter(self.state.reads))]
-        if latest is None or offset >= latest[1] or event.at > latest[0]:
+        if latest is None or offset > latest[1] or event.at > latest[0] or (offset == latest[1] and not latest[2]):
             self.state.reads[log] = (event.at, offset, False)
             return False
         if latest[2] or latest[0] - event.at > OUT_OF_ORDER:

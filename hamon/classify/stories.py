@@ -175,7 +175,10 @@ class Book:
         """
         word = "departure" if kind in DEPARTURES else kind.value
         stamp = (started_at or at).strftime("%Y%m%dT%H%M%S")
-        key = "-".join(part for part in (word, _slug(subject), stamp) if part)
+        now = self.state.now
+        # What happened long ago may have had its incident, which is forgotten here: two never have one key in the history.
+        told = f"told-{now:%Y%m%dT%H%M%S}" if now is not None and now - at > self.settings.story_window + _FORGOTTEN else ""
+        key = "-".join(part for part in (word, _slug(subject), stamp, told) if part)
         number = 2
         base = key
         while self.by_key(key) is not None:
@@ -538,7 +541,7 @@ class Book:
     def forget(self, now: datetime) -> None:
         """Drop stories that ended so long ago that nothing can join them any more."""
         flapping.forget(self.state, self.settings, now)
-        limit = now - self.settings.story_window - timedelta(seconds=30)
+        limit = now - self.settings.story_window - _FORGOTTEN
         keep = {story.part_of for story in self.state.stories if story.state is IncidentState.OPEN}
         self.state.stories = [
             story
@@ -575,6 +578,8 @@ def concerns(story: Story, entry: TimelineEntry) -> bool:
 
 # What ended before a story began is no part of it.
 _RECOVERIES = frozenset({EventKind.LINK_UP, EventKind.QUORUM_ACQUIRED, EventKind.SOURCE_BACK, EventKind.OPERATION_SUCCEEDED})
+_FORGOTTEN = timedelta(seconds=30)
+"""So long after nothing can join them any more, stories are forgotten."""
 _BACKGROUND = frozenset({EventKind.DAEMON_STARTED, EventKind.DAEMON_STOPPED, EventKind.MEMBERSHIP_CHANGED, EventKind.TRANSITION_ENDED})
 
 
