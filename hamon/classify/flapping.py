@@ -44,6 +44,10 @@ def umbrella(state: State, settings: ClusterSettings, story: Story) -> Story | N
         side=story.side,
         side_by=list(story.side_by),
         side_polled_at=story.side_polled_at,
+        name=story.name,
+        words=dict(story.words),
+        own_services=list(story.own_services),
+        forced=story.forced,
     )
     state.flapping[name] = found
     return found

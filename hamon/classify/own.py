@@ -240,7 +240,8 @@ class OwnRules:
         return story
 
     def _stories(self, own: OwnIncident) -> list[Story]:
-        return [story for story in self._book.open_stories() if story.name == own.id]
+        """The open ones, without the story that tells of many of them together."""
+        return [story for story in self._book.open_stories() if story.name == own.id and not story.flaps]
 
     # -- names
 

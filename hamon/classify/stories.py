@@ -401,8 +401,9 @@ class Book:
 
     def remind(self, story: Story, at: datetime, ages: Sequence[timedelta]) -> Transition:
         """A step that changes nothing: people are told again that redundancy is missing. They are told the end of it too, then."""
-        story.reminded_at = at
-        story.told = story.recorded = True
+        quiet = bool(self.changes) and is_suppressed(self.changes, self.record(story))
+        story.reminded_at, story.recorded = at, True
+        story.told = story.told or not quiet
         story.sequence += 1
         return Transition(
             at=at,
@@ -410,7 +411,7 @@ class Book:
             incident=self.record(story),
             sequence=story.sequence,
             reason="still not protected",
-            notice=Notice.REMINDER,
+            notice=None if quiet else Notice.REMINDER,
             ages=tuple(age.total_seconds() for age in ages),
         )
 

@@ -374,3 +374,17 @@ def test_it_is_said_what_incidents_and_changes_do_with_an_event(tmp_path: Path) 
     for language in LANGUAGES:
         for what in ("opens", "changed", "counts", "suppressed", "answers", "ends", "awaits"):
             assert "backup-late" in phrase(f"explain.then_{what}", language, id="backup-late")
+
+
+def test_one_that_comes_again_and_again_is_told_as_one_by_its_own_name_and_words(rules: RuleSet) -> None:
+    files = 'postgres[9]: FATAL:  could not open file "a": Too many open files'
+    ready = "postgres[9]: LOG:  database system is ready to accept connections"
+    lines = [line(BEGIN + timedelta(seconds=20 * at), ready if at % 2 else files) for at in range(24)]
+    steps = told(rules, lines)
+    together = [incident for incident in last(steps) if incident.flaps]
+    assert [(incident.name, incident.flaps > 1, incident.services) for incident in together] == [
+        ("pg-out-of-files", True, ("Order database",))
+    ]
+    assert "PostgreSQL on pm01 has too few file handles" in headline(together[0], "en")
+    openings = [step.incident.flaps for step in steps if step.notice is Notice.OPENING]
+    assert openings.count(0) < 12
