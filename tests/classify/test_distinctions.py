@@ -615,6 +615,28 @@ def test_a_split_that_nobody_wins_is_no_failover() -> None:
     assert Outcome.ONGOING not in {item.outcome for item in cluster.incidents if item.state is IncidentState.RESOLVED}
 
 
+def test_what_one_side_of_a_split_planned_is_no_part_of_the_plan_of_the_other() -> None:
+    """Both DCs number their plans: what ends the one is no copy of what ends the other."""
+    ended = "Calculated transition 9, saving inputs in /var/lib/pacemaker/pengine/pe-warn-9.bz2"
+    cluster = running().log(f"""
+    10:00:00 pm01 controld: Node pm02 state is now lost
+    10:00:00 pm02 controld: Node pm01 state is now lost
+    10:00:01 pm01 schedulerd: Actions: Fence (reboot) pm02 'peer is no longer part of the cluster'
+    10:00:01 pm01 schedulerd: {ended}
+    10:00:01 pm01 controld: State transition S_POLICY_ENGINE -> S_TRANSITION_ENGINE
+    10:00:01 pm02 schedulerd: Actions: Move       prmEx             ( pm01 -> pm02 )
+    10:00:01 pm02 schedulerd: Actions: Move       prmPg             ( pm01 -> pm02 )
+    10:00:01 pm02 schedulerd: {ended}
+    10:00:30 pm01 controld: Node pm02 state is now member
+    10:00:30 pm02 controld: Node pm01 state is now member
+    10:00:31 pm01 schedulerd: Actions: Stop       prmPing:1         (                pm02 )  due to node availability
+    10:00:31 pm01 schedulerd: Calculated transition 10, saving inputs in /var/lib/pacemaker/pengine/pe-input-10.bz2
+    10:00:31 pm01 controld: State transition S_POLICY_ENGINE -> S_TRANSITION_ENGINE
+    10:00:32 pm01 controld: State transition S_TRANSITION_ENGINE -> S_IDLE
+    """)
+    assert IncidentKind.FAILOVER not in {item.kind for item in cluster.until("10:02:00").incidents}
+
+
 def test_a_fencing_that_came_to_nothing_is_not_under_way_for_ever() -> None:
     cluster = running().log("""
     10:00:00 pm02 controld: Node pm01 state is now lost

@@ -328,6 +328,19 @@ def test_a_dc_that_changes_again_and_again_is_told_once_and_closed_when_it_stays
     assert "again and again" in what(replace(story, state=IncidentState.OPEN), "en")
 
 
+def test_dcs_that_are_lost_one_after_the_other_are_lost_nodes_and_no_restlessness() -> None:
+    events = []
+    for number in range(6):
+        old, new = ("n1", "n2")[number % 2], ("n2", "n1")[number % 2]
+        at = 60.0 * number
+        events += [
+            logged(at, EventKind.NODE_LOST, old),
+            logged(at + 1, EventKind.DC_CHANGED, new, old=old),
+            logged(at + 30, EventKind.NODE_JOINED, old),
+        ]
+    assert IncidentKind.DC_CHANGED not in {item.kind for item in judge(events, after=3600).incidents}
+
+
 # -- beside logs, and from several nodes
 
 
