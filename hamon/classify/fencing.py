@@ -55,6 +55,8 @@ class Fencing:
         node = topology.node(self.state, event.node)
         if node.fenced_at is not None and event.at - node.fenced_at <= self.settings.membership:
             return  # the one that is done: others tell of it later
+        if self._book.find(IncidentKind.FENCING_FAILED, event.node) is not None:
+            return  # one more attempt after others failed, of which that story tells
         if self._book.find(IncidentKind.FENCING, event.node) is None:
             story = self._book.open(
                 IncidentKind.FENCING,

@@ -522,7 +522,7 @@ def test_a_lost_node_and_its_fencing_are_one_story_also_where_roles_are_unknown(
     )
     (failed,) = cluster.main
     assert failed.kind is IncidentKind.FENCING_FAILED
-    assert cluster.parts_of(failed) == ["fencing", "fencing", "node_lost"]
+    assert cluster.parts_of(failed) == ["fencing", "node_lost"]
 
 
 def test_an_operators_fencing_of_the_active_node_is_planned_work() -> None:
