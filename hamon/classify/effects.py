@@ -113,7 +113,9 @@ class Effects:
             story = None
         if story is None:
             serving = topology.active_somewhere(self.state, self.settings)
-            others = [other for other in topology.candidates(self.state, serving) if not topology.hindrances(self.state, other)]
+            others = [
+                other for other in topology.candidates(self.state, serving) if other != name and not topology.hindrances(self.state, other)
+            ]
             story = self._book.open(
                 IncidentKind.STANDBY_FAULT,
                 name,

@@ -71,7 +71,9 @@ class Endings:
         )
 
     def _joined(self, story: Story, watch: Watch, status: ClusterStatus) -> bool:
-        return bool(story.nodes) and self._rows.is_settled(f"member {story.nodes[0]}", status.at)
+        if not story.nodes or any(is_split(cut) and story.nodes[0] in cut.nodes for cut in self._book.open_stories()):
+            return False  # of two that are cut from each other each shows itself as a member
+        return self._rows.is_settled(f"member {story.nodes[0]}", status.at)
 
     def _is_good(self, story: Story, watch: Watch, status: ClusterStatus) -> bool:
         node, _, attribute = story.subject.partition("/")

@@ -611,6 +611,8 @@ def test_a_split_that_nobody_wins_is_no_failover() -> None:
     )
     assert not {IncidentKind.FAILOVER, IncidentKind.SERVICE_DOWN} & {item.kind for item in cluster.incidents}
     assert IncidentKind.FENCING_FAILED in {item.kind for item in cluster.incidents}
+    (fault,) = [item for item in cluster.incidents if item.kind is IncidentKind.STANDBY_FAULT]
+    assert (fault.nodes, fault.severity, fault.redundancy) == (("pm02",), Severity.MAJOR, False)
     cluster.log("10:02:00 pm01 controld: Node pm02 state is now member").until("10:03:00")
     assert Outcome.ONGOING not in {item.outcome for item in cluster.incidents if item.state is IncidentState.RESOLVED}
 

@@ -255,10 +255,17 @@ def daemon_killed_on_active(cluster: Cluster, at: Roles) -> None:
 
 
 @happening(
-    "a daemon of the standby node is killed", Expected(kind="daemon_failed", outcome=None, cause="daemon_failed", redundancy_lost=False)
+    "a daemon of the standby node is killed and its attributes stay lost",
+    Expected(
+        kind="standby_fault",
+        cause="daemon_failed",
+        parts=frozenset({"daemon_failed"}),
+        told_before=frozenset({"daemon_failed"}),  # what it means only polls show
+    ),
 )
 def daemon_killed_on_standby(cluster: Cluster, at: Roles) -> None:
     cluster.kill_daemon(at.standby, "pacemaker-execd")
+    wait_for("the attribute is lost", lambda: _attribute(cluster, at.standby, "default_ping_set") is None, 30)
     time.sleep(12)
 
 
