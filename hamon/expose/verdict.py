@@ -185,7 +185,7 @@ def _incidents(incidents: Iterable[Incident]) -> Iterator[Finding]:
     for incident in incidents:
         if (level := _OF_SEVERITY.get(incident.severity)) is not None and incident.part_of is None:
             subject = next(iter((*incident.services, *incident.resources, *incident.nodes)), None)
-            yield _finding(level, "incident", incident=incident.kind, subject=subject)
+            yield _finding(level, "incident", incident=incident.called, subject=subject)
 
 
 def _sources(facts: Facts, sources: Iterable[SourceView]) -> Iterator[Finding]:

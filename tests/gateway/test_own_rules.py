@@ -97,6 +97,9 @@ async def test_three_errors_of_an_application_around_a_kill_are_one_incident_tha
             page = await gateway.page(f"/incidents/{CLUSTER}/{incident['key']}", "ja")
             assert "n1 で a.b.Cart のエラーが 3 回" in page
             assert "n1 のログを確認する。" in page
+            assert "shop-errors" in page
+            (check,) = (await gateway.json("/api/v1/checks"))["checks"]
+            assert any("shop-errors" in finding["text"] and "Online shop" in finding["text"] for finding in check["findings"])
             counted = 'hamon_incidents_opened_total{cluster="web",kind="shop-errors",planned="unknown"}'
             await eventually(gateway.metrics, lambda found: found.get(counted) == 1)
             (raised,) = await nms.has(1)
