@@ -587,7 +587,13 @@ class Departures:
         came_back = bool(story.moves) and all(
             move.done_node is not None and move.done_node == move.from_node for move in story.moves.values()
         )
-        if (nowhere and story.outcome is Outcome.FAILED) or came_back or (story.kind is IncidentKind.SERVICE_DOWN and nowhere):
+        without_quorum = nowhere and self.state.has_quorum is False  # nobody may start it: it does not fail over
+        if (
+            (nowhere and story.outcome is Outcome.FAILED)
+            or without_quorum
+            or came_back
+            or (story.kind is IncidentKind.SERVICE_DOWN and nowhere)
+        ):
             story.kind = IncidentKind.SERVICE_DOWN
             story.severity = Severity.INFO if story.planned else Severity.CRITICAL
         elif story.planned:

@@ -344,6 +344,8 @@ def test_a_service_that_is_stopped_for_want_of_quorum_is_one_outage_that_nobody_
     assert down.cause is not None
     assert down.cause.kind == "quorum_lost"
     assert sorted(cluster.parts_of(down)) == ["quorum_lost", "resource_blocked"]
+    assert "failover" not in " ".join(cluster.told())
+    assert IncidentKind.FAILOVER not in {step.incident.kind for step in cluster.steps}
 
 
 def test_two_nodes_that_were_cut_from_each_other_are_one_cluster_again_when_a_link_is_up() -> None:

@@ -20,14 +20,12 @@ _AS_IN_A_PAIR: Mapping[Lab, Sequence[Callable[[Cluster, Roles], None]]] = {
     Lab.CROSS: (
         happenings.resource_failure,
         happenings.active_power_loss,
-        happenings.switchover_by_move,
     ),
     Lab.SPARE: (
         happenings.resource_failure,
         happenings.active_power_loss,
         happenings.standby_power_loss,
         happenings.standby_clone_failure,
-        happenings.switchover_by_standby,
     ),
 }
 
