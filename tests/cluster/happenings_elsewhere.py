@@ -36,12 +36,6 @@ def _nodes_but_the_active_lose_power(cluster: Cluster, at: Roles) -> None:
     _stops_everywhere(cluster, at)
 
 
-def _every_node_is_alone(cluster: Cluster, at: Roles) -> None:
-    for node in cluster.nodes[1:]:
-        cluster.cut(node)
-    _stops_everywhere(cluster, at)
-
-
 def _stops_everywhere(cluster: Cluster, at: Roles) -> None:
     wait_for(f"{at.service} is stopped", lambda: not cluster.holders(at.members[0], cluster.status(at.active)), 90)
     time.sleep(22)  # longer than a service may be down without a word
@@ -62,8 +56,6 @@ def _replica_fails(cluster: Cluster, at: Roles) -> None:
     time.sleep(4)
 
 
-_WITHOUT_QUORUM = Expected(kind="service_down", parts=frozenset({"quorum_lost"}))
-
 _OWN: Mapping[Lab, Sequence[Happening]] = {
     Lab.THREE: (
         Happening(
@@ -76,13 +68,7 @@ _OWN: Mapping[Lab, Sequence[Happening]] = {
             "quorum_lost_by_power_loss",
             "two of three nodes lose their power: quorum is lost, the service is stopped",
             _nodes_but_the_active_lose_power,
-            replace(_WITHOUT_QUORUM, parts=frozenset({"quorum_lost", "node_lost"})),
-        ),
-        Happening(
-            "quorum_lost_by_cuts",
-            "each of three nodes is cut off: quorum is lost, the service is stopped",
-            _every_node_is_alone,
-            _WITHOUT_QUORUM,
+            Expected(kind="service_down", parts=frozenset({"quorum_lost", "node_lost"})),
         ),
     ),
     Lab.CROSS: (
