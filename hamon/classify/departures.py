@@ -587,7 +587,8 @@ class Departures:
         came_back = bool(story.moves) and all(
             move.done_node is not None and move.done_node == move.from_node for move in story.moves.values()
         )
-        without_quorum = nowhere and self.state.has_quorum is False  # nobody may start it: it does not fail over
+        # Nobody may start it: where a plan would have it is no fail-over.
+        without_quorum = self.state.has_quorum is False and bool(story.moves) and all(move.done_at is None for move in story.moves.values())
         if (
             (nowhere and story.outcome is Outcome.FAILED)
             or without_quorum

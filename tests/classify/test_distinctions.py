@@ -334,6 +334,11 @@ NO_QUORUM = """
 10:00:02 pm01 controld: Result of stop operation for prmPg on pm01: ok
 10:00:03 pm01 controld: Result of stop operation for prmEx on pm01: ok
 10:00:03 pm01 controld: State transition S_TRANSITION_ENGINE -> S_IDLE
+10:00:03 pm01 schedulerd: Actions: Start      prmEx             (                pm02 )  due to no quorum (blocked)
+10:00:03 pm01 schedulerd: Actions: Start      prmPg             (                pm02 )  due to no quorum (blocked)
+10:00:03 pm01 schedulerd: Calculated transition 10, saving inputs in /var/lib/pacemaker/pengine/pe-input-10.bz2
+10:00:03 pm01 controld: State transition S_POLICY_ENGINE -> S_TRANSITION_ENGINE
+10:00:04 pm01 controld: State transition S_TRANSITION_ENGINE -> S_IDLE
 """
 
 
@@ -343,7 +348,7 @@ def test_a_service_that_is_stopped_for_want_of_quorum_is_one_outage_that_nobody_
     assert (down.kind, down.planned, down.outcome) == (IncidentKind.SERVICE_DOWN, False, Outcome.FAILED)
     assert down.cause is not None
     assert down.cause.kind == "quorum_lost"
-    assert sorted(cluster.parts_of(down)) == ["quorum_lost", "resource_blocked"]
+    assert set(cluster.parts_of(down)) == {"quorum_lost", "resource_blocked"}
     assert "failover" not in " ".join(cluster.told())
     assert IncidentKind.FAILOVER not in {step.incident.kind for step in cluster.steps}
 
