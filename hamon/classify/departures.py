@@ -588,7 +588,14 @@ class Departures:
             move.done_node is not None and move.done_node == move.from_node for move in story.moves.values()
         )
         # Nobody may start it: where a plan would have it is no fail-over.
-        without_quorum = self.state.has_quorum is False and bool(story.moves) and all(move.done_at is None for move in story.moves.values())
+        without_quorum = (
+            bool(story.moves)
+            and all(move.done_at is None for move in story.moves.values())
+            and (
+                self.state.has_quorum is False
+                or any(other.kind is IncidentKind.QUORUM_LOST and other.part_of == story.key for other in self.state.stories)
+            )
+        )
         if (
             (nowhere and story.outcome is Outcome.FAILED)
             or without_quorum

@@ -349,6 +349,7 @@ def test_a_service_that_is_stopped_for_want_of_quorum_is_one_outage_that_nobody_
     assert down.cause is not None
     assert down.cause.kind == "quorum_lost"
     assert set(cluster.parts_of(down)) == {"quorum_lost", "resource_blocked"}
+    cluster.log("10:02:00 pm01 controld: Quorum acquired").until("10:02:30")
     assert "failover" not in " ".join(cluster.told())
     assert IncidentKind.FAILOVER not in {step.incident.kind for step in cluster.steps}
 
