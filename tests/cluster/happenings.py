@@ -207,25 +207,6 @@ def cut_won_by_standby(cluster: Cluster, at: Roles) -> None:
 
 
 @happening(
-    "the network between the nodes is cut, and neither can fence the other: nothing fails over",
-    Expected(
-        kind="fencing_failed",
-        parts=frozenset({"interconnect_degraded", "node_lost", "fencing"}),
-        also=frozenset({"standby_fault"}),  # of either node it is told what it means
-    ),
-)
-def cut_without_winner(cluster: Cluster, at: Roles) -> None:
-    cluster.power.asked.clear()
-    for node in cluster.nodes:
-        cluster.power.set_mood(node, Mood.FAILS)
-    cluster.cut(at.active)
-    for node in cluster.nodes:
-        _is_tried(cluster, node)
-    time.sleep(15)
-    assert set(cluster.holders(at.members[0], cluster.status(at.active))) == {at.active}
-
-
-@happening(
     "fencing of the active node fails at first, and is repaired",
     failover("node_lost", "node_lost", "fencing", "fencing_failed", fenced=ACTIVE),
 )
