@@ -69,8 +69,11 @@ async def the_debt_is_open(watch: Watch, happening: Happening, roles: Roles) -> 
 
     (debt,) = await eventually(owed, lambda debts: [one["kind"] for one in debts] == [expected.kind], seconds=60)
     assert (debt["state"], debt["part_of"], debt["redundancy"]) == ("open", None, False)
-    able = {service["name"]: service["able_to_take_over"] for service in await _services(watch)}
-    assert able[roles.service] == []
+
+    async def able() -> list[list[str] | None]:
+        return [service["able_to_take_over"] for service in await _services(watch) if service["name"] == roles.service]
+
+    await eventually(able, lambda found: found == [[]])
     for language, words in DEBTS.items():
         assert words in await watch.hamon.page("/", language)
     if happening.name in TOLD:

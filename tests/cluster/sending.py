@@ -1,7 +1,6 @@
 """The nodes' own rsyslog sends their logs to hamon, as the README says, and hamon tails nothing."""
 
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -49,10 +48,9 @@ def collector(nodes: Sequence[str], transport: str) -> dict[str, dict[str, objec
 
 @contextmanager
 def sending(cluster: Cluster, transport: str) -> Iterator[None]:
-    """Every node sends meanwhile, also after it was booted again; first what its logs hold already."""
+    """Every node sends meanwhile, also after it was booted again: what its logs hold since it last sent."""
     try:
         for node in cluster.nodes:
-            shutil.rmtree(cluster.disk(node) / "node/spool", ignore_errors=True)
             _restart(cluster, node, rsyslog_conf() + rsyslog_of_the_readme(transport))
         yield
     finally:
