@@ -61,6 +61,8 @@ CATCHING_UP_BYTES = 128 * 1024
 QUIET_SECONDS = 0.25
 GATHER_SECONDS = 0.05
 """While catching up, how long is waited for the other logs of the same time."""
+DECIDE_SECONDS = 0.5
+"""How long a decision by time alone waits at most for evidence that is still coming in: on a busy host it is read late."""
 START_SECONDS = 3.0
 """At start, how long is waited at most for all logs to be read."""
 SLOW_SECONDS = 3.0
@@ -293,7 +295,7 @@ class Processor:
                 break
         if any(_is_catching_up(item) for item in batch):
             self._catching_up_until = asyncio.get_running_loop().time() + QUIET_SECONDS
-        elif asyncio.get_running_loop().time() >= self._catching_up_until and self._is_due():
+        elif asyncio.get_running_loop().time() >= self._catching_up_until and self._is_overdue():
             batch.append(Tick(now=self._clock.now()))
         return batch
 
@@ -316,16 +318,19 @@ class Processor:
     def _due(self) -> datetime | None:
         return min((due for engine in self._engines.values() if (due := engine.next_due()) is not None), default=None)
 
-    def _is_due(self) -> bool:
+    def _is_overdue(self) -> bool:
+        """Whether a decision by time has waited long enough for what is still being read."""
         due = self._due()
-        return due is not None and due <= self._clock.now()
+        return due is not None and due + timedelta(seconds=DECIDE_SECONDS) <= self._clock.now()
 
     def _wait_seconds(self) -> float | None:
         due = self._due()
         if due is None:
             return None
         quiet = self._catching_up_until - asyncio.get_running_loop().time()
-        return max(GATHER_SECONDS if self._is_starting() else 0.0, quiet, (due - self._clock.now()).total_seconds())
+        late = (self._clock.now() - due).total_seconds()
+        gather = GATHER_SECONDS if self._is_starting() or late < DECIDE_SECONDS else 0.0
+        return max(gather, quiet, -late)
 
     # -- in a thread
 

@@ -5,7 +5,8 @@ the other is left alone; at the end both must know the same events and incidents
 
 What may differ, and is therefore not compared: how many steps an incident took (one that only makes a timeline longer is made once a batch,
 and batches are cut by time), hence the numbers of steps and the Message-IDs made of them; and which node's copy of a fact counts as the
-first where both have the same one within milliseconds (`witness`, the wording of a timeline entry, milliseconds of a time); and, where what
+first where both have the same one within milliseconds (`witness`, the wording of a timeline entry, milliseconds of a time, the name of a
+node that one copy gives by number only); and, where what
 ends an incident is written at the very moment when its settle time ends by the clock, whether people get an opening and a closing or one
 message that says that it was so: compared is who was told of which incident, and the last word of it.
 """
@@ -32,6 +33,7 @@ RECORDINGS = folder("tests") / "corpus" / "recordings"
 NODES = ("pm01", "pm02")
 LOGS = ("pacemaker.log", "corosync.log")
 SERVICES = {"web_shop": ["prmEx", "prmFs", "prmIp", "prmPg"], "database": ["prmStateful"]}
+_NUMBER = re.compile(r"nodes-\d+-")
 LEAD = 1.5
 """Seconds before the first line, in which the gateways start."""
 
@@ -80,7 +82,8 @@ async def kill_at_random(gateway: Gateway, kills: int, seconds: float, random: R
 
 
 def facts(events: Iterable[dict[str, Any]]) -> Counter[tuple[Any, ...]]:
-    return Counter(tuple(event[name] for name in ("at", "kind", "node", "resource", "reporter", "ref", "raw")) for event in events)
+    names = ("at", "kind", "node", "resource", "reporter", "ref", "raw")
+    return Counter(tuple(None if name == "node" and _NUMBER.search(event["raw"]) else event[name] for name in names) for event in events)
 
 
 def stories(incidents: Iterable[dict[str, Any]]) -> Counter[tuple[Any, ...]]:
@@ -123,7 +126,8 @@ async def test_kill_9_at_random_moments_changes_nothing_of_what_is_known_and_tol
 ) -> None:
     random = Random(seed)
     logs = tmp_path / "logs"
-    times = {"grace_seconds": 10.0}
+    # Longer than a busy machine is late with reading, or the clock decides before the evidence: all goes eleven times too fast here.
+    times = {"settle_seconds": 2.0, "membership_seconds": 6.0, "grace_seconds": 10.0}
     async with MailServer() as calm_server, MailServer() as server:
         shared: dict[str, Any] = {"logs": LOGS, "logs_in": logs, "services": SERVICES, "mailbox": False, "cluster__web": times}
         calm = Gateway(tmp_path / "calm", NODES, smtp_port=calm_server.port, **shared)
@@ -131,8 +135,7 @@ async def test_kill_9_at_random_moments_changes_nothing_of_what_is_known_and_tol
         writer = Writer(recording, logs, seconds, random)
         async with calm, killed:
             await asyncio.gather(writer.run(), kill_at_random(killed, kills, LEAD + seconds, random))
-            await calm.quiet()
-            await killed.quiet()
+            await asyncio.gather(calm.quiet(still=7.0), killed.quiet(still=7.0))
 
             expected, found = facts(await calm.events()), facts(await killed.events())
             assert sum(expected.values()) > 20
