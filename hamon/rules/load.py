@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -14,6 +15,18 @@ from hamon.rules.own import Own, check_names, compile_change, compile_incident
 from hamon.rules.schema import ABSENT, Rule, RuleFile, RuleSet, TrapRule, compile_rule, compile_trap
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
+MAX_PROBLEMS = 8
+"""Of one rule that are named at once."""
+MAX_LISTED = 10
+"""Words of a choice that a message lists; of more it names the place where they stand."""
+
+_SHOULD = re.compile(r"^[A-Z]\w+ should\b")
+_FORMS = {
+    "id": "must be of lower-case letters, digits and -, and begin with a letter or digit",
+    "notification": 'must be a name that hamon knows, or a number such as "1.3.6.1.4.1.99999.0.7"; one that ends in ".*" is all below it',
+}
+_FIELD_FORM = "must be the name of a field: letters, digits and _"
+_OBJECT_FORM = 'must be a name of letters, digits and -, or a number such as "1.3.6.1.4.1.99999.1.1"'
 
 
 def load_file(path: Path) -> RuleSet:
@@ -31,14 +44,7 @@ def load_file(path: Path) -> RuleSet:
     try:
         content = RuleFile.model_validate(data)
     except ValidationError as err:
-        first = err.errors(include_url=False)[0]
-        place = first["loc"]
-        rule_id = None
-        if len(place) > 1 and isinstance(place[1], int):
-            raw = data[str(place[0])][place[1]]
-            rule_id = str(raw.get("id", f"number {place[1] + 1}")) if isinstance(raw, dict) else f"number {place[1] + 1}"
-        where = ".".join(str(part) for part in place[2:]) or ".".join(str(part) for part in place)
-        raise RuleError(str(path), rule_id, f"{where}: {_said(first)}") from err
+        raise _refused(path, data, err.errors(include_url=False)) from err
     return RuleSet(
         tuple(compile_rule(entry, str(path)) for entry in content.rule),
         tuple(compile_trap(entry, str(path)) for entry in content.trap),
@@ -50,6 +56,23 @@ def load_file(path: Path) -> RuleSet:
     )
 
 
+def _refused(path: Path, data: dict[str, Any], problems: Sequence[ErrorDetails]) -> RuleError:
+    """All that is wrong with the first table that is; what is wrong with others is told when this one is right."""
+    table = problems[0]["loc"][:2]
+    rule_id = None
+    if len(table) > 1 and isinstance(table[1], int):
+        raw = data[str(table[0])][table[1]]
+        rule_id = str(raw.get("id", f"number {table[1] + 1}")) if isinstance(raw, dict) else f"number {table[1] + 1}"
+    said = []
+    for problem in problems:
+        if problem["loc"][:2] != table:
+            continue
+        place = problem["loc"] if rule_id is None else problem["loc"][2:]
+        where = ".".join(str(part) for part in place if part != "[key]")
+        said.append(f"{where}: {_said(problem)}" if where else _said(problem))
+    return RuleError(str(path), rule_id, "; ".join(said[:MAX_PROBLEMS]))
+
+
 def _said(details: ErrorDetails) -> str:
     """What pydantic says, in plain words."""
     match details["type"]:
@@ -59,12 +82,22 @@ def _said(details: ErrorDetails) -> str:
             return "no such key; rules/README.md has all of them"
         case "too_short":
             return "must have at least one entry"
+        case "string_pattern_mismatch":
+            return _form([part for part in details["loc"] if isinstance(part, str)])
         case "enum" | "literal_error":
             given, words = str(details["input"])[:60], re.findall(r"'([^']*)'", details["ctx"]["expected"])
             close = get_close_matches(given, words, 1)
-            return f'"{given}" is none of those that rules/README.md lists' + (f'; did you mean "{close[0]}"?' if close else "")
+            known = "those that rules/README.md lists" if len(words) > MAX_LISTED else ", ".join(words)
+            return f'"{given}" is none of {known}' + (f'; did you mean "{close[0]}"?' if close else "")
         case _:
-            return details["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+            return _SHOULD.sub("must", details["msg"].removeprefix("Value error, "))
+
+
+def _form(place: Sequence[str]) -> str:
+    """What a name must look like that stands at this place of a file."""
+    if place[-1] == "[key]":
+        return _FIELD_FORM if "where" in place else _OBJECT_FORM
+    return _FORMS.get(place[-1], "is not a name in the form that rules/README.md gives")
 
 
 def load(folders: Sequence[Path]) -> RuleSet:

@@ -340,7 +340,7 @@ def test_a_line_names_a_service_and_incidents_and_the_page_call_it_so(tmp_path: 
         ('en = { title = "{count} logins failed from {address}" }', "", "login-guessing", "it has no words"),
         ('id = "login-guessing"', 'id = "failover"', "failover", "is a kind of hamon's own incidents"),
         ('id = "login-guessing"', 'id = "pg-files"', "pg-files", "this id already stands in"),
-        ('severity = "major"', 'severity = "mayor"', "pg-out-of-files", 'severity: "mayor" is none of those'),
+        ('severity = "major"', 'severity = "mayor"', "pg-out-of-files", 'severity: "mayor" is none of critical, major'),
         ('severity = "major"', 'colour = "red"', "pg-out-of-files", "colour: no such key"),
         ("suppress = true\n\n", "", "old-host-is-known", "it changes nothing"),
         ('set = { device = "handles" }', "suppress = true", "array-is-a-disk", "what is suppressed cannot be changed as well"),
