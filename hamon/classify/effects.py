@@ -6,7 +6,7 @@ from hamon.classify import topology
 from hamon.classify.departures import Departures
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import State, Story
-from hamon.classify.stories import DEPARTURES, Book, entry_of, explains, is_split
+from hamon.classify.stories import DEPARTURES, Book, entry_of, explains, fails_afterwards, is_split
 from hamon.model.event import Event
 from hamon.model.incident import Cause, IncidentKind, IncidentState, Notice, Severity
 
@@ -55,7 +55,10 @@ class Effects:
 
     def join_effect(self, story: Story, name: str) -> None:
         """A cause that comes after its effect opened becomes a part of it."""
-        effect = self._open_effect(name) or self._lost(story, name)
+        effect = self._open_effect(name)
+        if effect is not None and fails_afterwards(story, effect, self.settings.settle):
+            effect = None
+        effect = effect or self._lost(story, name)
         if effect is None or story.part_of is not None:
             return
         if effect.kind is IncidentKind.STANDBY_FAULT and effect.planned:

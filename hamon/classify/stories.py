@@ -311,6 +311,8 @@ class Book:
             when = story.started_at or story.detected_at
             if when < begin or story.planned:
                 continue
+            if fails_afterwards(story, parent, self.settings.settle):
+                continue
             if story.resolved_at is not None and story.resolved_at < parent.detected_at - self.settings.settle:
                 continue  # over before the effect began: no cause of it
             if any_node or names & set(story.nodes):
@@ -559,6 +561,17 @@ def is_split(story: Story) -> bool:
 def explains(effect: IncidentKind, cause: IncidentKind) -> bool:
     """Whether a story of kind `cause` can be part of one of kind `effect`."""
     return cause in _RANK and effect in _RANK and _RANK[effect] > _RANK[cause]
+
+
+_NODE_FAILS = frozenset({IncidentKind.NODE_LOST, IncidentKind.FENCING, IncidentKind.FENCING_FAILED})
+
+
+def fails_afterwards(story: Story, work: Story, settle: timedelta) -> bool:
+    """Whether a node fails after planned work took its services elsewhere. That is no part of the work: nobody asked for it."""
+    restored = work.service_restored_at
+    if work.kind is not IncidentKind.SWITCHOVER or work.planned is not True or restored is None or story.kind not in _NODE_FAILS:
+        return False
+    return story.planned is not True and (story.started_at or story.detected_at) > restored + settle
 
 
 def concerns(story: Story, entry: TimelineEntry) -> bool:

@@ -114,6 +114,33 @@ def test_a_move_after_a_mark_is_a_planned_switchover() -> None:
         assert cluster.told()[0] == "switchover opening"
 
 
+LOST_AT = """
+{at}:05 pm02 controld: Node pm01 state is now lost
+{at}:06 pm02 schedulerd: Cluster node pm01 will be fenced: peer is no longer part of the cluster
+{at}:06 pm02 controld: Requesting fencing (reboot) of node pm01
+{at}:08 pm02 controld: Peer pm01 was terminated (reboot) by pm02 on behalf of pacemaker-controld.106: OK
+"""
+
+
+@pytest.mark.parametrize("when", ["10:01", "10:30", "13:00"])
+def test_a_node_that_fails_after_planned_work_took_its_services_is_told(when: str) -> None:
+    cluster = running().log(STANDBY + moves("pm01", "pm02", "10:00:01") + moved("pm01", "pm02", "10:00:04")).until(f"{when}:00")
+    cluster.log(LOST_AT.format(at=when)).until(f"{when}:50")
+    (fault,) = cluster.main
+    assert (fault.planned, fault.severity, fault.nodes, fault.fenced) == (False, Severity.MAJOR, ("pm01",), ("pm01",))
+    assert "fencing" in cluster.parts_of(fault)
+    (switchover,) = [item for item in cluster.incidents if item.kind is IncidentKind.SWITCHOVER]
+    assert (switchover.planned, switchover.severity, switchover.cause, switchover.fenced) == (True, Severity.INFO, None, ())
+    assert cluster.told().count("switchover opening") == 1
+    assert f"{fault.kind} opening" in cluster.told()
+
+
+def test_a_node_that_leaves_after_its_orderly_stop_is_asked_for_is_work() -> None:
+    cluster = running().log(STOPS + moves("pm01", "pm02", "10:00:01") + moved("pm01", "pm02", "10:00:04")).until("10:00:10")
+    cluster.log("10:00:10 pm02 controld: Node pm01 state is now lost").until("10:01:00")
+    assert cluster.main == []
+
+
 def test_a_move_without_a_mark_and_without_a_fault_is_a_failover_of_unknown_reason() -> None:
     cluster = running().log(moves("pm01", "pm02", "10:00:01") + moved("pm01", "pm02", "10:00:04")).until("10:01:00")
     (failover,) = cluster.main
