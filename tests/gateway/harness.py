@@ -13,6 +13,7 @@ from email.message import Message
 from html import unescape
 from mailbox import mbox
 from pathlib import Path
+from shutil import which
 from typing import Any, Self, TypeVar
 
 import httpx
@@ -26,6 +27,8 @@ T = TypeVar("T")
 CLUSTER = "web"
 LIMIT = 30.0
 """Seconds that a condition is waited for at most."""
+_ENDS_WITH_US = (setpriv, "--pdeathsig", "KILL") if (setpriv := which("setpriv")) else ()
+"""Nothing is left running when the tests, or the demonstration with a real cluster, are killed."""
 SETTLE = {"settle_seconds": 0.3, "membership_seconds": 1.0, "grace_seconds": 2.0}
 """The times that people wait in production, cut down."""
 
@@ -146,7 +149,7 @@ class Gateway:
         self.configure()
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "hamon", "run", "--config", str(self.file)),
+                *(*_ENDS_WITH_US, sys.executable, "-m", "hamon", "run", "--config", str(self.file)),
                 stdin=DEVNULL,
                 stdout=log,
                 stderr=log,
