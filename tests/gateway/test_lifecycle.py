@@ -25,9 +25,9 @@ SERVICES = {"shop": ["prmEx", "prmPg"]}
 TIMES = {"grace_seconds": 20.0}
 
 
-def filler(count: int) -> list[str]:
-    """Lines that each give one event."""
-    at = now()
+def filler(count: int, at: datetime | None = None) -> list[str]:
+    """Lines that each give one event, stamped now or `at`."""
+    at = at or now()
     return [traditional(at, "n1", f'   info: Attribute "load" is updated to "{number}" at "n1".') for number in range(count)]
 
 
@@ -345,13 +345,13 @@ def gzipped(path: Path) -> None:
 async def test_a_failover_that_was_written_and_rotated_away_while_hamon_was_down_is_told_once(
     gateway: Gateway, end: Callable[[Gateway], Any]
 ) -> None:
-    gateway.write("n1", *filler(3), name=FILE)
-    gateway.write("n2", *filler(3), name=FILE)
+    moment = now() - timedelta(minutes=10)
+    for node in ("n1", "n2"):
+        gateway.write(node, *filler(3, moment - timedelta(minutes=1)), name=FILE)
     await gateway.has_read()
     await end(gateway)
 
     # Ten minutes ago the failover began in a file that is compressed by now, went on in one that is renamed, and ended in the present one.
-    moment = now() - timedelta(minutes=10)
     written = failover(gateway, lines=slice(0, 4), end=moment)
     for node in ("n1", "n2"):
         gateway.path(node, FILE).rename(gateway.path(node, f"{FILE}.1"))
