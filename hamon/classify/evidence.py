@@ -11,6 +11,7 @@ from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import State, Story
 from hamon.model.event import EventKind
 from hamon.model.incident import Evidence, IncidentKind, IncidentState, Judgement, Outcome, TimelineEntry
+from hamon.model.observation import Source
 
 MOST = 3
 """Events that are named for one verdict: the first that decided."""
@@ -168,7 +169,8 @@ def _outcome(story: Story, timeline: Sequence[TimelineEntry]) -> Evidence | None
             moved = story.to_node is not None and story.to_node != story.from_node
             done = [entry for entry in timeline if entry.event in _ARRIVALS and (entry.resource is None or entry.resource in story.moves)]
             last = [entry for entry in done if entry.node in (story.to_node, None)] or done
-            return _said(Judgement.MOVED if moved else Judgement.RECOVERED_IN_PLACE, last[-1:], story.service_restored_at)
+            polled_at = story.service_restored_at if Source.POLL in story.sources else None
+            return _said(Judgement.MOVED if moved else Judgement.RECOVERED_IN_PLACE, last[-1:], polled_at)
         case Outcome.FAILED:
             return _said(Judgement.FAILED, [entry for entry in timeline if entry.event in _FAILURES][-MOST:])
         case Outcome.ONGOING:

@@ -216,6 +216,8 @@ class Membership:
         node = topology.node(self.state, event.node)
         was_out = node.member is False or (node.member is None and node.lost_at is not None)
         node.member = True
+        if node.stop_requested_at is not None and event.at > node.stop_requested_at:
+            node.stop_requested_at = None  # it is back, though nothing told that it went
         if node.since is None or was_out:
             node.since = event.at
         if not was_out:

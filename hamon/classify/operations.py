@@ -96,6 +96,8 @@ class Operations:
             item.roles.setdefault(text["from"], text["from_role"] or "Started")
         if text["to"] is not None:
             topology.node(self.state, text["to"])
+        if action == "Recover":
+            self._recovers(event, item, text["from"] or text["to"])
         state.draft.append(
             Action(
                 action=action,
@@ -124,6 +126,18 @@ class Operations:
         if not item.clone and self._departures.running(item.id) is None:
             item.roles.clear()
         item.roles[node] = role or "Started"
+
+    def _recovers(self, event: Event, item: Resource, name: str | None) -> None:
+        """The scheduler recovers only what failed. Pacemaker 1.1.15 to 2.0.2 say no more of a failed monitor in a log at notice."""
+        if name is None or (item.started_at is not None and item.started_at > event.at):
+            return
+        node = topology.node(self.state, name)
+        told = item.id in node.failed or any(
+            story.kind in _FAILURES and item.id in story.resources and event.at - story.detected_at <= self.settings.story_window
+            for story in self.state.stories
+        )
+        if not told and node.member is not False and node.fenced_at is None and not self._was_just_forgiven(node, event.at):
+            self.operation_failed(replace(event, node=name, resource=item.id, detail={}))
 
     def resource_blocked(self, event: Event) -> None:
         self._blocked(event)

@@ -178,6 +178,8 @@ def _derived(known: Node) -> list[tuple[str, datetime | None]]:
     found: list[tuple[str, datetime | None]] = []
     if known.member is False:
         found.append((f"{absence(known)} {name}", known.lost_at or known.since))
+    elif known.stop_requested_at:
+        found.append((f"node_stopped {name}", known.stop_requested_at))
     if known.standby_at:
         found.append((f"standby {name}", known.standby_at))
     if known.maintenance_at:

@@ -117,6 +117,8 @@ def _words_for(entry: TimelineEntry) -> str:
     """The key of the words: some kinds of events are told in two ways."""
     if entry.event is EventKind.FAIL_COUNT_CHANGED and _counts_up(entry):
         return "fail_count_counted"
+    if entry.event is EventKind.NODE_LOST and entry.detail.get("node_ids") and entry.node in entry.reported_by:
+        return "node_lost_by_number"  # nobody reports its own loss: the node is that which tells it
     if entry.event is EventKind.STANDBY_ON and entry.detail.get("repeats"):
         return "standby_goes_on"
     if entry.event is EventKind.TICKET_CHANGED and entry.detail.get("granted"):

@@ -129,6 +129,14 @@ def test_an_event_without_any_field_still_has_words(kind: EventKind, language: s
     assert not set(line) & set("{}[]")
 
 
+def test_a_loss_of_which_only_the_number_is_known_names_no_node() -> None:
+    """The entry stands with the node that tells of it, and that one lives."""
+    told = replace(entry(0, EventKind.NODE_LOST, "web3", node_ids="1"), reported_by=("web3", "web2"))
+    assert tell.entry_text(told, "en") == "a node is lost: Corosync number 1"
+    assert "web3" not in tell.entry_text(told, "ja")
+    assert tell.entry_text(replace(told, node="web1"), "en") == "node web1 is lost"
+
+
 def test_gaps_and_local_times_are_visible() -> None:
     assert tell.timeline_text(FAILOVER, "en", ZoneInfo("Asia/Tokyo")).splitlines() == [
         "2026-11-22",
