@@ -84,7 +84,8 @@ class Operations:
         promoted = topology.PROMOTED in (text["from_role"], text["to_role"])
         if promoted or "Unpromoted" in (text["from_role"], text["to_role"]):
             item.clone = item.promotable = True
-        if detail.get("blocked"):
+        # What may not start yet waits for something else: the quorum while nodes boot, or what it needs.
+        if detail.get("blocked") and action not in ("Start", "Promote"):
             self._blocked(event)
         if action == "Leave":
             if item.clone or item.started_at is None or item.started_at <= event.at:  # else this log comes late, and it has moved since

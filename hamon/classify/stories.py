@@ -81,9 +81,11 @@ _UNTOLD = frozenset(
 
 
 def entry_of(event: Event) -> TimelineEntry:
+    # A node of which only a number is known is not that which tells of it; the loss of one has words of its own.
+    nameless = event.node is None and event.detail.get("node_id") is not None
     return TimelineEntry(
         at=event.at,
-        node=event.node or event.reporter,
+        node=None if nameless else event.node or event.reporter,
         resource=event.resource,
         source=event.source,
         event=event.kind,
