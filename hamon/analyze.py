@@ -6,7 +6,8 @@ import tempfile
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 from zoneinfo import ZoneInfo
@@ -147,6 +148,9 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
     incidents: dict[str, Incident] = {}
     # Where times are equal the order of the files decides: it must not be that of the arguments.
     canonical = sorted(kept, key=lambda item: (item.source is Source.TRAP, item.node or "", item.form or "", item.name))
+    for item in canonical:
+        if item.source is Source.LOG and _is_newest_first(item.events):
+            item.events = [*reversed(item.events)]
     _by_one_name(canonical, polls, engine.state)
     _by_one_clock(canonical)
     ordered = list(causal_order(_streams(canonical)))
@@ -512,6 +516,13 @@ def _by_one_clock(items: Sequence[Input]) -> None:
             seconds = offsets[name].total_seconds()
             way = "ahead of" if seconds > 0 else "behind"
             item.errors.append(f"the clock of {name} is {abs(seconds):.1f} s {way} that of the others; its times are corrected by that")
+
+
+def _is_newest_first(events: Sequence[Event]) -> bool:
+    """Whether a log was written out from its end to its beginning, as `journalctl --reverse` does; nodes may be a little out of step."""
+    steps = [later.at - one.at for one, later in pairwise(events)]
+    down, up = sum(step < timedelta() for step in steps), sum(step > timedelta() for step in steps)
+    return down > 4 * up
 
 
 def _streams(items: Iterable[Input]) -> list[list[Event]]:
