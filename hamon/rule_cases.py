@@ -24,7 +24,7 @@ from hamon.errors import HamonError
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome, Severity
 from hamon.model.observation import Source, TextForm
-from hamon.rules.load import load
+from hamon.rules.load import load, said
 from hamon.rules.schema import RuleSet, Scalar
 from hamon.tell.headline import what
 from hamon.tell.words import phrase
@@ -224,7 +224,7 @@ def read(path: Path) -> Case:
 
 
 def _problem(error: ErrorDetails) -> str:
-    return f"{'.'.join(str(part + 1) if isinstance(part, int) else part for part in error['loc'])}: {error['msg']}"
+    return f"{'.'.join(str(part + 1) if isinstance(part, int) else part for part in error['loc'])}: {said(error)}"
 
 
 def _beside(case: Case, path: Path) -> list[Path]:

@@ -14,6 +14,7 @@ from hamon.classify.match import answer
 from hamon.classify.read import READINGS
 from hamon.classify.texts import LogMatcher
 from hamon.model.event import EventKind
+from hamon.model.incident import IncidentKind
 from hamon.rules.check import check
 from hamon.rules.load import load
 from hamon.rules.own import ChangeEntry, IncidentEntry
@@ -124,8 +125,13 @@ def test_the_rules_readme_lists_all_keys_readings_and_kinds() -> None:
     for heading, entry in (("An incident of your own", IncidentEntry), ("Something else than hamon makes of it", ChangeEntry)):
         assert set(first_cells(RULES, heading)) - {f"[[{entry.__name__.removesuffix('Entry').lower()}]]"} == set(entry.model_fields)
     assert first_cells(RULES, "Readings") == ["read", *READINGS]
-    section = RULES.split("\n## Kinds of events\n", 1)[1]
+    section = RULES.split("\n## Kinds of events\n", 1)[1].split("\n## ", 1)[0]
     assert set(re.findall(r"`([a-z_]+)`", section)) == set(EventKind)
+
+
+def test_the_readme_of_the_rules_names_every_kind_of_incident() -> None:
+    section = RULES.split("\n## Kinds of incidents\n", 1)[1].split(":\n", 1)[1]
+    assert set(re.findall(r"`([a-z_]+)`", section)) == set(IncidentKind)
 
 
 RULE_FILES = [text for text in fenced(RULES, "toml") if re.search(r"^\[\[(rule|incident|change)\]\]\nid = ", text, re.MULTILINE)]

@@ -415,6 +415,7 @@ class Membership:
         if any(end is not None and end.member is False for end in ends):
             return  # its peer was lost; that this is its number was learned later
         subject = _link_subject(pending.link or "", pending.pair)
+        first = min(pending.entries, key=lambda entry: (entry.at, entry.node or ""))  # in whatever order they came
         story = self._book.open(
             IncidentKind.INTERCONNECT_DEGRADED,
             subject,
@@ -422,7 +423,7 @@ class Membership:
             pending.down_at,
             started_at=pending.down_at,
             nodes=pending.pair,
-            cause=Cause(kind="link_down", node=pending.pair[0], at=pending.down_at, text=pending.entries[0].raw),
+            cause=Cause(kind="link_down", node=first.node or pending.pair[0], at=pending.down_at, text=first.raw),
         )
         story.resources = [f"link {pending.link}"]
         for entry in pending.entries:

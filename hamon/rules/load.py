@@ -63,17 +63,17 @@ def _refused(path: Path, data: dict[str, Any], problems: Sequence[ErrorDetails])
     if len(table) > 1 and isinstance(table[1], int):
         raw = data[str(table[0])][table[1]]
         rule_id = str(raw.get("id", f"number {table[1] + 1}")) if isinstance(raw, dict) else f"number {table[1] + 1}"
-    said = []
+    told = []
     for problem in problems:
         if problem["loc"][:2] != table:
             continue
         place = problem["loc"] if rule_id is None else problem["loc"][2:]
         where = ".".join(str(part) for part in place if part != "[key]")
-        said.append(f"{where}: {_said(problem)}" if where else _said(problem))
-    return RuleError(str(path), rule_id, "; ".join(said[:MAX_PROBLEMS]))
+        told.append(f"{where}: {said(problem)}" if where else said(problem))
+    return RuleError(str(path), rule_id, "; ".join(told[:MAX_PROBLEMS]))
 
 
-def _said(details: ErrorDetails) -> str:
+def said(details: ErrorDetails) -> str:
     """What pydantic says, in plain words."""
     match details["type"]:
         case "missing":

@@ -284,6 +284,14 @@ def test_a_daemon_that_is_started_again_is_told_without_waiting_for_its_node() -
     assert cluster.until("10:00:04").told() == ["daemon_failed opening"]
 
 
+@pytest.mark.parametrize(("name", "peer"), [("pm01", 2), ("pm02", 1)])
+def test_the_cause_of_a_link_that_is_down_is_where_it_was_seen_first(name: str, peer: int) -> None:
+    cluster = running().log(f"10:00:00 {name} corosync: link: host: {peer} link: 0 is down").until("10:00:30")
+    (fault,) = cluster.main
+    assert fault.cause is not None
+    assert fault.cause.node == fault.timeline[0].node == name
+
+
 def test_a_link_that_flaps_is_told_although_its_peer_stayed() -> None:
     cluster = running().log("10:00:00 pm01 corosync: link: host: 2 link: 0 is down")
     assert cluster.main == []

@@ -126,8 +126,11 @@ def test_two_expectations_need_two_events(folder: Path) -> None:
         ("[[event", "not TOML"),
         ("year = 2026\n[log]\na = 'x'\n", "it expects nothing"),
         ("incident = []\n", "it has no evidence"),
-        ("incident = []\nevnt = 1\n[log]\na = 'x'\n", "evnt: "),
-        ("[log]\na = 'x'\n[[incident]]\nkind = 'fail'\n", "incident.1.kind: "),
+        ("incident = []\nevnt = 1\n[log]\na = 'x'\n", "evnt: no such key; rules/README.md has all of them"),
+        (
+            "[log]\na = 'x'\n[[incident]]\nkind = 'failver'\n",
+            '"failver" is none of those that rules/README.md lists; did you mean "failover"?',
+        ),
         ("[log]\n'../a' = 'x'\n[[incident]]\n", "log.../a"),
         ("incident = []\nfiles = ['nowhere']\n", "nothing readable"),
         ("incident = []\nrules = ['nowhere']\n[log]\na = 'x'\n", "no such folder"),
