@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from hamon.model.event import EventKind
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome
+from hamon.model.observation import Source
 from hamon.tell.commands import commands
 from hamon.tell.headline import is_down
 from hamon.tell.words import clean, fill, kind_name, listed, name, own_words, phrase, steps_of
@@ -248,6 +249,8 @@ def _progress(incident: Incident, amiss: Sequence[str], values: dict[str, str | 
     cleared = back and (not failures or others)
     if cleared and not _had_failures(incident):
         cleared = over or None  # none was known to be there
+    if cleared and incident.kind is IncidentKind.LOCAL_RECOVERY and not _tells_of_fail_counts(incident):
+        cleared = None  # the failure was counted; that nothing tells the count does not mean that it was reset
     protected = incident.redundancy if incident.redundancy is not None else over
     fenced = True if _is_fenced(incident) else over
     return {
@@ -273,6 +276,12 @@ def _had_failures(incident: Incident) -> bool:
         return False
     of_service = incident.kind in (IncidentKind.FAILOVER, IncidentKind.SWITCHOVER, IncidentKind.SERVICE_DOWN)
     return not of_service or _broken_resource(incident) is not None or _is_node_down(incident)
+
+
+def _tells_of_fail_counts(incident: Incident) -> bool:
+    """Whether the evidence would show a fail count: polls do, and logs that told of one; Pacemaker 1.1 does not in a log at notice."""
+    told = any(entry.event is EventKind.FAIL_COUNT_CHANGED for entry in incident.timeline)
+    return Source.POLL in incident.sources or told or any(word.startswith("fail_count") for word in incident.amiss)
 
 
 def _parted(word: str) -> tuple[str, str, str]:

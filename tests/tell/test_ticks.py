@@ -14,6 +14,7 @@ from hamon.analyze import Options, analyze
 from hamon.model.delivery import Notification
 from hamon.model.event import EventKind
 from hamon.model.incident import Cause, Incident, IncidentKind, IncidentState, Notice, Outcome, Severity, Tools, Transition
+from hamon.model.observation import Source
 from hamon.notify.webhook import body
 from hamon.tell.commands import COMMANDS
 from hamon.tell.words import keys, steps_of
@@ -102,10 +103,11 @@ CASES: dict[str, tuple[Incident, str]] = {
     ),
     "clone cleaned up": (replace(STANDBY_FAULT, fenced=(), cause=Cause(kind="resource_failure", resource="prmPing")), "??x."),
     "resource failed": (plain(IncidentKind.RESOURCE_FAILURE, "resource_failed pm02 prmPg"), "??.."),
-    "resource recovered, fail count left": (
-        over(plain(IncidentKind.LOCAL_RECOVERY), outcome=Outcome.SUCCEEDED),
+    "resource recovered, fail count gone": (
+        replace(over(plain(IncidentKind.LOCAL_RECOVERY), outcome=Outcome.SUCCEEDED), sources=(Source.POLL,)),
         "??xx",
     ),
+    "resource recovered, nothing tells fail counts": (over(plain(IncidentKind.LOCAL_RECOVERY), outcome=Outcome.SUCCEEDED), "??x?"),
     "stop failed": (plain(IncidentKind.STOP_FAILED, "resource_failed pm02 prmPg"), "?.?.?"),
     "stop failed, fenced": (plain(IncidentKind.STOP_FAILED, fenced=("pm02",)), "?x.?"),
     "blocked": (plain(IncidentKind.RESOURCE_BLOCKED), "?.?.?"),
