@@ -22,81 +22,49 @@ class _Command:
 _BOTH = (Tools.PCS, Tools.PACEMAKER)
 """What is shown where nobody said which tools there are: those of most installations, and those of all."""
 
+
+def _by_tools(pcs: str, crmsh: str, native: str, on: str = "") -> Mapping[Tools, _Command]:
+    """`on`: where crmsh and Pacemaker's own tools must be run; pcs reaches every node."""
+    return {Tools.PCS: _Command(pcs), Tools.CRMSH: _Command(crmsh, on), Tools.PACEMAKER: _Command(native, on)}
+
+
 COMMANDS: Mapping[str, Mapping[Tools, _Command]] = {
-    name: {
-        Tools.PCS: _Command(pcs, on_pcs),
-        Tools.CRMSH: _Command(crmsh, on),
-        Tools.PACEMAKER: _Command(native, on),
-    }
-    for name, pcs, on_pcs, crmsh, native, on in (
-        ("start_node", "pcs cluster start {node}", "", "crm cluster start", "systemctl start corosync pacemaker", "node"),
-        ("cleanup", "pcs resource cleanup {resource}", "", "crm resource cleanup {resource}", "crm_resource --cleanup -r {resource}", ""),
-        (
-            "cleanup_there",
-            "pcs resource cleanup {resource} node={node}",
-            "",
-            "crm resource cleanup {resource} {node}",
-            "crm_resource --cleanup -r {resource} -N {node}",
-            "",
-        ),
-        ("cleanup_all", "pcs resource cleanup", "", "crm resource cleanup", "crm_resource --cleanup", ""),
-        ("cleanup_device", "pcs stonith cleanup {device}", "", "crm resource cleanup {device}", "crm_resource --cleanup -r {device}", ""),
-        (
-            "reset_failures",
-            "pcs resource failcount reset {resource} {node}",
-            "",
-            "crm resource cleanup {resource} {node}",
-            "crm_resource --cleanup -r {resource} -N {node}",
-            "",
-        ),
-        (
-            "move",
-            "pcs resource move {service} {node}",
-            "",
-            "crm resource move {service} {node}",
-            "crm_resource --move -r {service} -N {node}",
-            "",
-        ),
-        ("clear", "pcs resource clear {service}", "", "crm resource clear {service}", "crm_resource --clear -r {service}", ""),
-        ("clear_resource", "pcs resource clear {resource}", "", "crm resource clear {resource}", "crm_resource --clear -r {resource}", ""),
-        ("unstandby", "pcs node unstandby {node}", "", "crm node online {node}", "crm_standby -N {node} -D", ""),
-        ("unmaintenance", "pcs node unmaintenance {node}", "", "crm node ready {node}", "crm_attribute -N {node} -n maintenance -D", ""),
-        (
-            "end_maintenance",
-            "pcs property set maintenance-mode=false",
-            "",
-            "crm configure property maintenance-mode=false",
-            "crm_attribute -n maintenance-mode -v false",
-            "",
-        ),
-        (
-            "enable",
-            "pcs resource enable {service}",
-            "",
-            "crm resource start {service}",
-            "crm_resource -r {service} --meta -p target-role -v Started",
-            "",
-        ),
-        (
-            "manage",
-            "pcs resource manage {resource}",
-            "",
-            "crm resource manage {resource}",
-            "crm_resource -r {resource} --meta -p is-managed -v true",
-            "",
-        ),
-        (
-            "confirm_off",
-            "pcs stonith confirm {lost_node}",
-            "",
-            "crm node clearstate {lost_node}",
-            "stonith_admin --confirm {lost_node}",
-            "",
-        ),
-        ("constraints", "pcs constraint", "", "crm configure show", "cibadmin -Q -o constraints", ""),
-        ("quorum", "pcs quorum status", "", "corosync-quorumtool -s", "corosync-quorumtool -s", ""),
-        ("stop_by_force", "pcs cluster stop --force", "", "crm cluster stop", "systemctl stop pacemaker corosync", ""),
-    )
+    "start_node": _by_tools("pcs cluster start {node}", "crm cluster start", "systemctl start corosync pacemaker", on="node"),
+    "cleanup": _by_tools("pcs resource cleanup {resource}", "crm resource cleanup {resource}", "crm_resource --cleanup -r {resource}"),
+    "cleanup_there": _by_tools(
+        "pcs resource cleanup {resource} node={node}",
+        "crm resource cleanup {resource} {node}",
+        "crm_resource --cleanup -r {resource} -N {node}",
+    ),
+    "cleanup_all": _by_tools("pcs resource cleanup", "crm resource cleanup", "crm_resource --cleanup"),
+    "cleanup_device": _by_tools("pcs stonith cleanup {device}", "crm resource cleanup {device}", "crm_resource --cleanup -r {device}"),
+    "reset_failures": _by_tools(
+        "pcs resource failcount reset {resource} {node}",
+        "crm resource cleanup {resource} {node}",
+        "crm_resource --cleanup -r {resource} -N {node}",
+    ),
+    "move": _by_tools(
+        "pcs resource move {service} {node}", "crm resource move {service} {node}", "crm_resource --move -r {service} -N {node}"
+    ),
+    "clear": _by_tools("pcs resource clear {service}", "crm resource clear {service}", "crm_resource --clear -r {service}"),
+    "clear_resource": _by_tools("pcs resource clear {resource}", "crm resource clear {resource}", "crm_resource --clear -r {resource}"),
+    "unstandby": _by_tools("pcs node unstandby {node}", "crm node online {node}", "crm_standby -N {node} -D"),
+    "unmaintenance": _by_tools("pcs node unmaintenance {node}", "crm node ready {node}", "crm_attribute -N {node} -n maintenance -D"),
+    "end_maintenance": _by_tools(
+        "pcs property set maintenance-mode=false",
+        "crm configure property maintenance-mode=false",
+        "crm_attribute -n maintenance-mode -v false",
+    ),
+    "enable": _by_tools(
+        "pcs resource enable {service}", "crm resource start {service}", "crm_resource -r {service} --meta -p target-role -v Started"
+    ),
+    "manage": _by_tools(
+        "pcs resource manage {resource}", "crm resource manage {resource}", "crm_resource -r {resource} --meta -p is-managed -v true"
+    ),
+    "confirm_off": _by_tools("pcs stonith confirm {lost_node}", "crm node clearstate {lost_node}", "stonith_admin --confirm {lost_node}"),
+    "constraints": _by_tools("pcs constraint", "crm configure show", "cibadmin -Q -o constraints"),
+    "quorum": _by_tools("pcs quorum status", "corosync-quorumtool -s", "corosync-quorumtool -s"),
+    "stop_by_force": _by_tools("pcs cluster stop --force", "crm cluster stop", "systemctl stop pacemaker corosync"),
 }
 
 
