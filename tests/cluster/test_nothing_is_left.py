@@ -47,12 +47,12 @@ def alive(processes: dict[int, str]) -> list[str]:
     return found
 
 
-def namespaces() -> set[str]:
-    """The network namespaces that somebody is in."""
-    found = set()
-    for link in Path("/proc").glob("[0-9]*/ns/net"):
+def namespaces() -> dict[str, list[str]]:
+    """The network namespaces that somebody is in, with the names of the programs in them."""
+    found: dict[str, list[str]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
         try:
-            found.add(os.readlink(link))
+            found.setdefault(os.readlink(folder / "ns/net"), []).append((folder / "comm").read_text().strip())
         except OSError:
             continue
     return found
@@ -76,16 +76,17 @@ async def test_no_process_namespace_or_interface_is_left_whatever_ends_the_progr
     running = inside(process)
     assert any("corosync" in one for one in running.values())
     assert any("rsyslogd" in one for one in running.values())
-    made = namespaces() - before
+    made = namespaces().keys() - before.keys()
     assert len(made) >= 4  # two nodes, the switch, the monitor host
     process.send_signal(number)
     async with asyncio.timeout(30):
         await process.wait()
 
-    async def left() -> list[str]:
-        return alive(running)
+    async def left() -> tuple[list[str], dict[str, list[str]], list[str], bool]:
+        # Not only those that ran when it was up: a node starts agents all the time, and the kernel ends them one after another.
+        inhabited = {name: programs for name, programs in namespaces().items() if name in made}
+        more = [name for name in os.listdir("/sys/class/net") if name not in interfaces]
+        return alive(running), inhabited, more, str(folder) in Path("/proc/self/mountinfo").read_text()
 
-    await eventually(left, lambda found: not found)
-    assert not made & namespaces()
+    await eventually(left, lambda found: not any(found))
     assert sorted(os.listdir("/sys/class/net")) == interfaces
-    assert str(folder) not in Path("/proc/self/mountinfo").read_text()
