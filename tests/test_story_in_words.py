@@ -91,3 +91,36 @@ def test_what_an_agent_of_ones_own_reports_is_in_its_story(tmp_path: Path) -> No
     assert incident.key == "disk_degraded-pm01_path_B-20261122T100000"
     assert [entry.event for entry in incident.timeline] == [EventKind.DISK_ERROR]
     assert tell.cause_text(incident, "en") == "disk check failing – disk error: path B on pm01"
+
+
+SLOW_FENCING = """\
+Nov 22 11:10:00 pm02 pacemaker-controld[106]: notice: Node pm01 state is now lost
+Nov 22 11:10:00 pm02 pacemaker-schedulerd[105]: warning: Cluster node pm01 will be fenced: peer is no longer part of the cluster
+Nov 22 11:10:00 pm02 pacemaker-schedulerd[105]: notice: Actions: Move       prmPg     ( pm01 -> pm02 )
+Nov 22 11:10:01 pm02 pacemaker-controld[106]: notice: Requesting fencing (reboot) of node pm01
+Nov 22 11:10:42 pm02 pacemaker-fenced[102]: notice: Operation 'reboot' targeting pm01 by pm02 for crmd.106@pm02: OK (complete)
+Nov 22 11:11:08 pm02 pacemaker-controld[106]: notice: Result of start operation for prmPg on pm02: ok
+"""
+
+
+@pytest.mark.parametrize(
+    ("language", "longest", "gap"),
+    [
+        ("en", "Interruption: fencing took 42 s of 1 min 8 s.", "… 41 s: the fencing of pm01 was under way …"),
+        ("ja", "停止時間の大半は STONITH: 1 分 8 秒のうち 42 秒", "… 41 秒（pm01 の STONITH を実行中） …"),
+    ],
+)
+def test_what_took_longest_is_said_first_and_a_gap_says_why_it_is_one(tmp_path: Path, language: str, longest: str, gap: str) -> None:
+    (tmp_path / "pacemaker.log").write_text(SLOW_FENCING)
+    (main,) = (
+        incident
+        for incident in analyze.analyze([tmp_path], load([data.folder("rules")]), analyze.Options(year=2026)).incidents
+        if incident.part_of is None
+    )
+    text = tell.story(main, language, UTC)
+    assert text.split("\n\n")[0] == longest
+    assert gap in text
+
+
+def test_an_interruption_of_which_no_part_outweighs_the_others_has_no_such_sentence(main: list[Incident]) -> None:
+    assert [tell.story(incident, "en", UTC).startswith("Interruption:") for incident in main] == [False, False, False, False, False, True]

@@ -53,9 +53,18 @@ BY_PEOPLE = frozenset(
 )
 _ENDS_BY_PEOPLE = BY_PEOPLE - {EventKind.STANDBY_ON, EventKind.SHUTDOWN_REQUESTED}
 _FENCING_GOES_ON = frozenset({EventKind.FENCING_REQUESTED, EventKind.FENCING_ATTEMPTED, EventKind.FENCING_FAILED})
+_FENCING = frozenset({EventKind.FENCING_DONE, EventKind.FENCING_FAILED, EventKind.FENCING_ATTEMPTED})
 _SILENT_LINKS = frozenset({EventKind.LINK_DOWN, EventKind.TOKEN_LOST})
 _MEMBERS = frozenset(
-    {EventKind.NODE_LOST, EventKind.MEMBERSHIP_CHANGED, EventKind.NODE_UNCLEAN, EventKind.QUORUM_LOST, EventKind.TOKEN_LOST}
+    {
+        EventKind.NODE_LOST,
+        EventKind.MEMBERSHIP_CHANGED,
+        EventKind.NODE_UNCLEAN,
+        EventKind.QUORUM_LOST,
+        EventKind.TOKEN_LOST,
+        EventKind.ATTRIBUTES_REMOVED,
+        EventKind.DC_CHANGED,
+    }
 )
 _LEADS = frozenset(
     {
@@ -70,6 +79,7 @@ _FOLLOWS = frozenset({EventKind.LINK_DOWN, EventKind.TOKEN_LOST, EventKind.MEMBE
 """What Corosync tells, in whole seconds, of what happened to a node."""
 _SECOND = timedelta(seconds=1)
 _CHECKS = frozenset({EventKind.NETWORK_UNREACHABLE, EventKind.DISK_ERROR})
+_UNEXPLAINED = "silence"
 _ENDED = {
     EventKind.RESOURCE_STARTED: "starting",
     EventKind.RESOURCE_STOPPED: "stopping",
@@ -108,20 +118,32 @@ def in_causal_order(entries: Sequence[TimelineEntry]) -> list[TimelineEntry]:
 
 
 def gap_text(before: Sequence[TimelineEntry], after: TimelineEntry, language: str) -> str:
-    """Why nothing was seen between `before` and `after`, as far as these tell it."""
+    """Why nothing was seen between `before` and `after`, as far as these tell it; of what nothing tells, that nothing was recorded."""
+    return _gap_words(_gap(before, after), after, language)
+
+
+def known_gap(before: Sequence[TimelineEntry], after: TimelineEntry, language: str) -> str | None:
+    """The same; None where nothing tells why."""
+    why = _gap(before, after)
+    return None if why == _UNEXPLAINED else _gap_words(why, after, language)
+
+
+def _gap_words(why: str, after: TimelineEntry, language: str) -> str:
     node, resource = clean(after.node or "", 60) or None, clean(after.resource or "", 60) or None
-    told = phrase(f"document.gap.{_gap(before, after)}", language, node=node, resource=resource)
+    told = phrase(f"document.gap.{why}", language, node=node, resource=resource)
     return clean(told, 200)
 
 
 def _gap(before: Sequence[TimelineEntry], after: TimelineEntry) -> str:
     last = before[-1] if before else None
-    if after.event in (EventKind.FENCING_DONE, EventKind.FENCING_FAILED) and _fencing_goes_on(before, after.node):
+    if after.event in _FENCING and _fencing_goes_on(before, after.node):
         return "fencing"
     if after.event in _MEMBERS and last is not None and any(entry.event in _SILENT_LINKS for entry in before[-5:]):
         return "membership"
-    if after.event is EventKind.NODE_JOINED:
+    if after.event in (EventKind.NODE_JOINED, EventKind.SERVICE_STACK_STARTED):
         return "rejoin"
+    if after.event is EventKind.LINK_UP and any(entry.event is EventKind.LINK_DOWN for entry in before):
+        return "link"
     if after.event in _ENDS_BY_PEOPLE:
         return "people"
     if after.event is EventKind.OPERATION_FAILED:
@@ -134,7 +156,7 @@ def _gap(before: Sequence[TimelineEntry], after: TimelineEntry) -> str:
         return "dampening"
     if after.source is Source.POLL:
         return "poll"
-    return "silence"
+    return _UNEXPLAINED
 
 
 def _fencing_goes_on(before: Sequence[TimelineEntry], node: str | None) -> bool:
@@ -195,6 +217,19 @@ class Phase:
 
     name: str
     seconds: float
+
+
+WORTH_TELLING_SECONDS = 3.0
+"""What a shorter interruption was spent on is no news."""
+
+
+def longest_part(incident: Incident, entries: Sequence[TimelineEntry]) -> tuple[Phase, float] | None:
+    """The one piece that took at least half of an interruption, and the whole of it in seconds; None where none did or it is not known."""
+    down = downtime(incident)
+    if down is None or only_polls(incident) or down.seconds < WORTH_TELLING_SECONDS:
+        return None
+    longest = max(phases(down, entries), key=lambda phase: phase.seconds, default=None)
+    return (longest, down.seconds) if longest is not None and longest.seconds * 2 >= down.seconds else None
 
 
 def phases(down: Downtime, entries: Sequence[TimelineEntry]) -> Iterator[Phase]:

@@ -1,13 +1,15 @@
 """The whole message: a subject and a plain text body, as mail, chat and `hamon analyze` give it."""
 
+from collections.abc import Sequence
 from datetime import tzinfo
 
-from hamon.model.incident import Incident, Notice, Transition, TransitionKind
+from hamon.model.incident import Incident, Notice, TimelineEntry, Transition, TransitionKind
+from hamon.tell.chain import longest_part
 from hamon.tell.evidence import evidence_text
 from hamon.tell.headline import cause_text, concerns_redundancy, debt_age, headline, reasons_text, redundancy_text, tagged
 from hamon.tell.steps import next_steps
 from hamon.tell.timeline import entries_text, most_telling, without_repetition
-from hamon.tell.words import clean, phrase
+from hamon.tell.words import clean, duration, phrase
 
 TIMELINE_LIMIT = 40
 
@@ -53,7 +55,7 @@ def subject_line(transition: Transition, language: str) -> str:
 
 
 def story(incident: Incident, language: str, zone: tzinfo, *, limit: int = TIMELINE_LIMIT) -> str:
-    """Everything below the headline: cause, redundancy, timeline, next steps, key."""
+    """Everything below the headline: what took longest, cause, redundancy, timeline, next steps, key."""
     entries = without_repetition(incident.timeline)
     kept = most_telling(entries, limit)
     timeline = entries_text(kept, language, zone)
@@ -61,7 +63,8 @@ def story(incident: Incident, language: str, zone: tzinfo, *, limit: int = TIMEL
         timeline += "\n" + phrase("report.left_out", language, count=str(left_out))
     steps = next_steps(incident, language)
     title = f"{phrase('report.timeline', language)} ({phrase('report.times_in', language, zone=_zone_name(incident, zone))})"
-    sections = [_section("report.cause", cause_text(incident, language), language)]
+    longest = longest_text(incident, entries, language)
+    sections = [*([longest] if longest else []), _section("report.cause", cause_text(incident, language), language)]
     if concerns_redundancy(incident):
         sections.append(_section("report.redundancy", redundancy_text(incident, language), language))
     if told := evidence_text(incident, language, zone):
@@ -77,6 +80,15 @@ def story(incident: Incident, language: str, zone: tzinfo, *, limit: int = TIMEL
     if incident.part_of:
         facts.append(f"{phrase('report.part_of', language)}: {clean(incident.part_of, 200)}")
     return "\n\n".join([*sections, "\n".join(facts)]) + "\n"
+
+
+def longest_text(incident: Incident, entries: Sequence[TimelineEntry], language: str) -> str:
+    """What most of the interruption was spent on, as a sentence; empty where no one part outweighs the others."""
+    if (longest := longest_part(incident, entries)) is None:
+        return ""
+    phase, whole = longest
+    part = phrase(f"document.phase.{phase.name}", language, duration=duration(phase.seconds, language), whole=duration(whole, language))
+    return phrase("report.longest", language, part=part)
 
 
 def _section(label: str, text: str, language: str) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime, tzinfo
 
 from hamon.model.event import EventKind
 from hamon.model.incident import Incident, TimelineEntry
+from hamon.tell.chain import known_gap
 from hamon.tell.sources import source_reason
 from hamon.tell.words import clean, duration, fill, has, phrase, raw, route
 
@@ -243,15 +244,17 @@ def timeline_text(incident: Incident, language: str, zone: tzinfo) -> str:
 
 
 def entries_text(entries: Sequence[TimelineEntry], language: str, zone: tzinfo) -> str:
+    """The same of these entries; of a silence why it was, where the entries tell it."""
     if not entries:
         return phrase("report.no_timeline", language)
     width = min(max(len(clean(entry.node or "", 24)) for entry in entries), 24)
     text: list[str] = []
     date = None
-    for line in lines(entries):
+    for number, line in enumerate(lines(entries)):
         at = line.entry.at.astimezone(zone)
         if line.gap_seconds:
-            text.append(" " * 14 + phrase("report.gap", language, duration=duration(line.gap_seconds, language)))
+            why = known_gap(entries[:number], line.entry, language)
+            text.append(" " * 14 + phrase("report.gap", language, duration=duration(line.gap_seconds, language), why=why))
         if at.date() != date:
             date = at.date()
             text.append(date.isoformat())

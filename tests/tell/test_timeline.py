@@ -143,7 +143,7 @@ def test_gaps_and_local_times_are_visible() -> None:
         "20:10:21.400  pm01  monitor of prmPg failed: error (rc 1)",
         "20:10:21.500        plan: recover prmPg pm01 -> pm02",
         "20:10:22.000  pm01  prmPg stopped",
-        "              … 41 s …",
+        "              … 41 s: prmPg was being started on pm02 …",
         "20:11:03.000  pm02  prmPg started",
     ]
 
