@@ -18,19 +18,15 @@ def _spare_memory() -> None:
 
 def main() -> int:
     """Run the command line."""
-    if sys.argv[1:2] and sys.argv[1] in ("check", "status"):
-        # Monitoring runs these every minute for each cluster: they load only what they need.
-        from hamon import glance
-
-        return glance.main(sys.argv[1:])
     _spare_memory()
     # What is imported stays: to look through it for garbage, again and again, would take a tenth of the time to start.
     gc.disable()
     from hamon import cli
 
+    options = cli.parsed(sys.argv[1:])
     gc.freeze()
     gc.enable()
-    return cli.main()
+    return cli.run(options)
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ def test_the_readme_has_the_options_as_the_models_have_them() -> None:
 def test_the_readme_has_every_command_with_every_option() -> None:
     rows = [row for row in README.splitlines() if row.startswith("| `hamon ")]
     documented = {row.split("`")[1].split(" ")[1] for row in rows}
-    given = list(commands(cli._parser()))
+    given = list(commands(cli.parser_for()))
     assert documented == {command.prog.split()[1] for command in given}
     for command in given:
         row = next((row for row in rows if row.startswith((f"| `{command.prog} ", f"| `{command.prog}`"))), None)

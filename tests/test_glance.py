@@ -1,6 +1,7 @@
 """`hamon check` and `hamon status`: the verdict, its one line and its exit status, from one command's XML and from the running gateway."""
 
 import asyncio
+import inspect
 import json
 import re
 import signal
@@ -13,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from hamon import glance, tell
+from hamon import tell
+from hamon.cli.glance import Look, table, width_of
+from hamon.expose import verdict as verdict_module
 from hamon.expose.cluster import Facts
 from hamon.expose.facts import facts
 from hamon.expose.verdict import Level, verdict
-from hamon.glance import Look, table
 from hamon.model.cluster import ClusterView, NodeState, NodeView, ServiceView, SourceView
 from hamon.model.incident import IncidentKind, Severity
 from hamon.tell import words
@@ -297,8 +299,8 @@ def test_the_table_has_the_worst_first_and_fits_the_line() -> None:
     for language in tell.LANGUAGES:
         lines = table(found, language, Look(width=100)).splitlines()
         assert [line.split()[1] for line in lines[3:]] == ["a", "c", "b"]
-        assert all(glance._width(line) <= 100 for line in lines)
-        assert len({glance._width(line[: line.index("1/2")]) for line in lines[3:]}) == 1, "columns stand below each other"
+        assert all(width_of(line) <= 100 for line in lines)
+        assert len({width_of(line[: line.index("1/2")]) for line in lines[3:]}) == 1, "columns stand below each other"
         assert "fine" not in lines[-1]
     assert "\x1b[31;1mCRITICAL\x1b[0m" in table(found, "en", Look(coloured=True))
 
@@ -310,7 +312,7 @@ def test_an_old_answer_shows_its_age() -> None:
 
 @pytest.mark.parametrize("language", tell.LANGUAGES)
 def test_every_finding_has_words(language: str) -> None:
-    source = (Path(glance.__file__).parent / "expose" / "verdict.py").read_text(encoding="utf-8")
+    source = inspect.getsource(verdict_module)
     kinds = set(re.findall(r'_finding\(\s*(?:Level\.\w+|level), f?"([a-z_]+)"', source)) | {f"node_{state}" for state in NodeState}
     assert len(kinds) > 20
     assert {kind for kind in kinds if not words.has(f"check.{kind}", language)} == {"node_online", "node_unknown"}

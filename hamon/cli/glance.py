@@ -22,6 +22,7 @@ from typing import IO, Any
 
 from hamon import tell
 from hamon.classify.services import find
+from hamon.cli.options import Commands
 from hamon.clock import SystemClock
 from hamon.errors import HamonError, ParseError
 from hamon.expose.cluster import Facts
@@ -32,7 +33,6 @@ from hamon.parse import crm_mon
 
 URL = "http://127.0.0.1:8470"
 MOST_BYTES = 64 * 1024 * 1024
-COMMANDS = ("check", "status")
 UNKNOWN = Level.UNKNOWN.code
 
 
@@ -40,8 +40,8 @@ class Unknown(HamonError):
     """There is no answer; the text says why, in the language that was asked for."""
 
 
-def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Put both commands among the others."""
+def add_parsers(commands: Commands) -> None:
+    """Put these commands among the others."""
     check = commands.add_parser(
         "check",
         help="say whether a cluster is well, as a monitoring plug-in",
@@ -79,20 +79,6 @@ def _seconds(text: str) -> float:
     if not 0 < value <= 600:
         raise argparse.ArgumentTypeError("must be above 0 and at most 600")
     return value
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Run one of the two commands by itself."""
-    parser = argparse.ArgumentParser(prog="hamon")
-    add_parsers(parser.add_subparsers(metavar="COMMAND", required=True))
-    options = parser.parse_args(arguments)
-    try:
-        return int(options.command(options))
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 141
 
 
 # --- the plug-in
@@ -265,7 +251,7 @@ def table(found: Mapping[str, Any], language: str, look: Look) -> str:
         ]
         for check in checks
     ]
-    widths = [max(_width(row[place]) for row in [heads, *rows]) for place in range(4)]
+    widths = [max(width_of(row[place]) for row in [heads, *rows]) for place in range(4)]
     widths[3] = min(widths[3], max(12, look.width // 3))
     at = datetime.fromisoformat(found["at"]).astimezone(UTC)
     lines = [tell.phrase("check.title", language, count=str(len(checks)), at=f"{at:%Y-%m-%d %H:%M:%S} UTC"), ""]
@@ -296,17 +282,17 @@ def _line(cells: Sequence[str], widths: Sequence[int], width: int) -> str:
 
 def _padded(text: str, width: int) -> str:
     text = _cut(text, width)
-    return text + " " * (width - _width(text))
+    return text + " " * (width - width_of(text))
 
 
 def _cut(text: str, width: int) -> str:
-    if _width(text) <= width:
+    if width_of(text) <= width:
         return text
-    while _width(text) > width - 1:
+    while width_of(text) > width - 1:
         text = text[:-1]
     return text + "…"
 
 
-def _width(text: str) -> int:
+def width_of(text: str) -> int:
     """Columns in a terminal: East Asian wide characters take two."""
     return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
