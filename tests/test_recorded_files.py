@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from hamon import recorded_files
 from hamon.analyze import NothingReadable
+from hamon.analyze import files as recorded_files
 from tests.recordings import evidence
 from tests.test_analyze import NAME, TRUTH, ask, essence, logs, plain
 from tests.truth import faults

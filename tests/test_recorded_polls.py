@@ -9,9 +9,9 @@ import pytest
 
 from hamon import data
 from hamon.analyze import Analysis, NothingReadable, Options, analyze
+from hamon.analyze.polls import Document, snapshots
 from hamon.model.incident import IncidentKind
 from hamon.model.observation import Source
-from hamon.recorded_polls import Document, snapshots
 from hamon.rules.load import load
 from tests.snapshots import RECORDINGS, answers, polls
 
