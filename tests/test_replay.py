@@ -2,17 +2,21 @@
 
 import asyncio
 import gzip
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from hamon.classify.replays import MAX_LINES, Replays
 from hamon.classify.routes import Target
 from hamon.classify.settings import ClusterSettings
 from hamon.metrics import Metrics
-from hamon.model.observation import LogChunk, Tick
+from hamon.model.event import Event, EventKind
+from hamon.model.observation import LogChunk, Source, Tick
 from hamon.pipeline import Processor
 from hamon.ports import IncidentFilter
 from hamon.store import migrate
@@ -22,6 +26,7 @@ from tests.recordings import RECORDINGS, rules, truth_of
 
 STEP = 16_384
 """Bytes of a log that are read at once."""
+STAMP = re.compile(rb"^(Nov \d\d )(\d\d)(?=:)", re.MULTILINE)
 NAMES = [
     "failover_resource",
     "switchover_standby",
@@ -42,6 +47,17 @@ def chunks(name: str, at: datetime, path: str = "/var/log/ha-log") -> list[LogCh
                 LogChunk(cluster="test", collector=node, path=path, data=data[offset:end], offset=offset, received_at=at, node=node)
             )
             offset = end
+    return found
+
+
+def sent(name: str, at: datetime, begin: dict[str, int], hours: int = 0) -> list[LogChunk]:
+    """The same as the nodes' own rsyslog sends it, `hours` later by their clocks: places are those in all that came of a host."""
+    found = []
+    for chunk in chunks(name, at):
+        host = str(chunk.node)
+        data = chunk.data if not hours else STAMP.sub(lambda found: b"%s%02d" % (found[1], int(found[2]) + hours), chunk.data)
+        found.append(replace(chunk, collector="nodes", path=host, node=None, data=data, offset=begin.get(host, 0)))
+        begin[host] = begin.get(host, 0) + len(data)
     return found
 
 
@@ -107,6 +123,52 @@ async def test_a_log_that_is_read_again_tells_nothing_again(tmp_path: Path, name
     assert after[0] <= before[0], "an incident opened again"
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("again", ["at once", "after an hour", "after a restart", "after a restart and an hour"])
+async def test_what_rsyslog_sends_once_more_tells_nothing_again(tmp_path: Path, name: str, again: str) -> None:
+    """A node that lost its power may have forgotten how far it came, and sends its logs from their first line on."""
+    url = f"sqlite:///{tmp_path / 'hamon.db'}"
+    migrate.upgrade(url)
+    clock = FakeClock(end_of(name))
+    store = SqlStore(url, clock=clock)
+    places: dict[str, int] = {}
+    try:
+        processor = await begun(store, clock)
+        await read(processor, [*sent(name, clock.now(), places), Tick(now=clock.now() + timedelta(minutes=1))])
+        if "hour" in again:
+            clock.advance(3600)
+            await read(processor, [Tick(now=clock.now() + timedelta(minutes=1))])
+        before = await history(store)
+        assert before[1] or name == "switchover_standby"
+        if "restart" in again:
+            processor, places = await begun(store, clock), {}
+        await read(processor, [*sent(name, clock.now(), places), Tick(now=clock.now() + timedelta(minutes=2))])
+        after = await history(store)
+    finally:
+        await store.close()
+    assert after[1] == before[1], "somebody was told again"
+    assert after[0] <= before[0], "an incident opened again"
+
+
+async def test_what_a_node_whose_clock_was_set_back_sends_is_news(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'hamon.db'}"
+    migrate.upgrade(url)
+    clock = FakeClock(end_of("failover_resource"))
+    store = SqlStore(url, clock=clock)
+    places: dict[str, int] = {}
+    try:
+        processor = await begun(store, clock)
+        await read(processor, [*sent("failover_resource", clock.now(), places), Tick(now=clock.now() + timedelta(minutes=1))])
+        clock.advance(3600)
+        await read(
+            processor, [*sent("failover_resource_first", clock.now(), places, hours=-3), Tick(now=clock.now() + timedelta(minutes=1))]
+        )
+        found = await store.incidents(IncidentFilter(limit=20))
+    finally:
+        await store.close()
+    assert sorted((one.from_node, one.to_node) for one in found if one.kind == "failover") == [("pm01", "pm02"), ("pm02", "pm01")]
+
+
 async def test_a_log_that_comes_back_under_another_name_after_an_hour_stops_nothing(tmp_path: Path) -> None:
     """Nothing shows that it was read before; so it may be told again, but under a key of its own."""
     url = f"sqlite:///{tmp_path / 'hamon.db'}"
@@ -124,3 +186,42 @@ async def test_a_log_that_comes_back_under_another_name_after_an_hour_stops_noth
     finally:
         await store.close()
     assert len({incident.key for incident in incidents}) == len(incidents)
+
+
+def told_at(minute: int, read: int) -> Event:
+    """What a node told in one minute of the day, read in another one."""
+    day = datetime(2026, 11, 25, tzinfo=UTC)
+    return Event(
+        at=day + timedelta(minutes=minute),
+        received_at=day + timedelta(minutes=read),
+        cluster="test",
+        kind=EventKind.QUORUM_LOST,
+        rule="quorum",
+        source=Source.LOG,
+        collector="nodes",
+        reporter="pm01",
+        raw=f"minute {minute}",
+        ref=f"pm01@{read}",
+    )
+
+
+def test_of_a_log_too_long_to_be_remembered_what_is_older_is_a_copy_as_long_as_it_comes_at_once() -> None:
+    replays = Replays()
+    last = MAX_LINES + 100
+    for minute in range(last):
+        replays.take("log", told_at(minute, minute))
+    assert replays.is_copy("log", told_at(0, last))
+    assert replays.is_copy("log", told_at(last - 10, last))
+    # A clock that was set back goes on for longer.
+    assert replays.is_copy("log", told_at(1, last))
+    assert not replays.is_copy("log", told_at(6, last + 6))
+    assert not replays.is_copy("log", told_at(7, last + 7))
+
+
+def test_what_was_known_before_a_restart_begins_with_the_oldest_of_it() -> None:
+    replays = Replays()
+    replays.restore("log", told_at(100, 100).at)
+    replays.known("log", told_at(50, 50))
+    assert replays.is_copy("log", told_at(49, 101))
+    assert replays.is_copy("log", told_at(50, 101))
+    assert not replays.is_copy("log", told_at(51, 101))  # it came late

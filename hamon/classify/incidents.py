@@ -28,6 +28,7 @@ from hamon.classify.names import one_name
 from hamon.classify.operations import OVERTAKING, Operations
 from hamon.classify.own import OwnRules
 from hamon.classify.polls import Polls
+from hamon.classify.replays import Replays, is_line, log_of
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.sources import Sources
 from hamon.classify.state import State, Story
@@ -119,8 +120,13 @@ class Engine:
         self.state.node_ids.update(settings.node_ids)
         self._facts = Facts()
         self._soonest = min(settings.settle, settings.grace, settings.membership, settings.failover_limit)
+        self._replays = Replays()
+        for log, (newest, *_) in self.state.reads.items():
+            self._replays.restore(log, newest)
         for event in known:
             self._facts.first(event)
+            if is_line(event):
+                self._replays.known(log_of(event), event)
         self._book = Book(self.state, settings)
         self._departures = Departures(self.state, settings, self._book)
         self._effects = Effects(self.state, settings, self._book, self._departures)
@@ -190,7 +196,10 @@ class Engine:
         given = self._watch.see(snapshot)
         self._polls.learn(self._watch)
         for event in given:
-            transitions += self._take(event, events)
+            self._take(event, events)
+            if self._book.has_changes:
+                self.state.nothing_before = None
+        # One step for all that a poll shows: half of it would tell that the service is down while it runs elsewhere.
         self._controller.polled(snapshot)
         if self._book.has_changes:
             self.state.nothing_before = None
@@ -208,13 +217,17 @@ class Engine:
     def _is_read_again(self, event: Event) -> bool:
         """Whether this line was read before: its place in the log lies before that of the latest line, and so does its time.
 
-        A clock that is set back goes on in the same file; a new file after a rotation goes on with the time.
+        A clock that is set back goes on in the same file; a new file after a rotation goes on with the time. What a sender of syslog
+        sends once more has a new place, so its lines are known by what they say.
         """
         path, _, place = event.ref.rpartition("@")
         if not place.isdigit():
             return False
         log, offset = f"{event.collector} {path} {event.reporter or ''}", int(place)
         latest = self.state.reads.get(log)
+        if latest is not None and latest[0] - event.at > OUT_OF_ORDER and self._replays.is_copy(log, event):
+            return True
+        self._replays.take(log, event)
         if latest is None and len(self.state.reads) >= MAX_READS:
             del self.state.reads[next(iter(self.state.reads))]
         if latest is None or offset > latest[1] or event.at > latest[0] or (offset == latest[1] and not latest[2]):
@@ -279,7 +292,7 @@ class Engine:
             state.nothing_before = soonest
         if state.last_event_at is None or state.last_event_at < event.at:
             state.last_event_at = event.at
-        return self._book.transitions(self._now(event.at)) if self._book.has_changes else []
+        return self._book.transitions(self._now(event.at)) if self._book.has_changes and not polled else []
 
     def _shown(self, event: Event) -> None:
         """Remember what told where a resource serves; the same again tells nothing."""

@@ -1,0 +1,92 @@
+"""Logs that a sender of syslog sends once more: after a power loss it may have forgotten how far it came, and begins with the first line.
+
+The law: a line that lies before the newest one of its log, and that was taken before, is a copy; so is one that is older than all that
+is remembered of the log. A clock that is set back gives lines that were never seen: these are news. Only where it goes back so far that
+nothing is remembered, its lines count as copies for `BURST`: a log that is sent again is through by then.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from hamon.model.event import Event
+from hamon.model.observation import Source
+
+MAX_LINES = 4096
+"""Of one log so many lines are remembered."""
+MAX_LOGS = 64
+BURST = timedelta(minutes=5)
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What was taken of one log. `since`: when what is remembered begins; None: at the first line."""
+
+    lines: OrderedDict[int, datetime] = field(default_factory=OrderedDict)
+    since: datetime | None = None
+    behind_since: datetime | None = None
+    """When lines began to come (by the clock of this host) that are older than all that is remembered."""
+
+
+class Replays:
+    """What was taken of each log. Bounded; a cache that may be rebuilt from the stored events."""
+
+    def __init__(self) -> None:
+        self._logs: OrderedDict[str, _Heard] = OrderedDict()
+
+    def restore(self, log: str, newest: datetime) -> None:
+        """There was more of this log before a restart, up to `newest`; `take` what is known of it afterwards."""
+        self._heard(log).since = newest
+
+    def take(self, log: str, event: Event) -> None:
+        """Remember a line that is news."""
+        heard = self._logs.get(log) or self._heard(log)
+        heard.lines[_mark(event)] = event.at
+        if len(heard.lines) > MAX_LINES:
+            _, at = heard.lines.popitem(last=False)
+            heard.since = at if heard.since is None or heard.since < at else heard.since
+
+    def known(self, log: str, event: Event) -> None:
+        """Remember a line from before a restart; oldest first."""
+        heard = self._heard(log)
+        if heard.since is not None and event.at < heard.since:
+            heard.since = event.at
+        self.take(log, event)
+
+    def is_copy(self, log: str, event: Event) -> bool:
+        """Whether a line that lies before the newest one of its log was taken before."""
+        heard = self._logs.get(log)
+        if heard is None:
+            return False
+        if _mark(event) in heard.lines:
+            heard.behind_since = None
+            return True
+        is_file = "/" in event.ref  # a file is read on where it was left, whatever its stamps
+        if is_file or heard.since is None or event.at >= heard.since:
+            return False
+        heard.behind_since = heard.behind_since or event.received_at
+        if event.received_at - heard.behind_since <= BURST:
+            return True
+        heard.since = heard.behind_since = None
+        return False
+
+    def _heard(self, log: str) -> _Heard:
+        heard = self._logs.get(log)
+        if heard is None:
+            heard = self._logs[log] = _Heard()
+            if len(self._logs) > MAX_LOGS:
+                self._logs.popitem(last=False)
+        return heard
+
+
+def log_of(event: Event) -> str:
+    """The name of the log that an event was read from: by its collector, its file or host, and the node that wrote it."""
+    return f"{event.collector} {event.ref.rpartition('@')[0]} {event.reporter or ''}"
+
+
+def is_line(event: Event) -> bool:
+    return event.source is Source.LOG and event.ref.rpartition("@")[2].isdigit()
+
+
+def _mark(event: Event) -> int:
+    return hash((event.rule, event.raw))
