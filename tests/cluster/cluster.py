@@ -397,9 +397,23 @@ class Cluster:
         for service in self.services:
             home = self.places(service)[0]
             if self.active_node(service) != home:
-                self.on(home, "crm_resource", "--move", "--force", "-r", service, "--node", home)
-                self.runs_on(service, home)
-                self.on(home, "crm_resource", "--clear", "-r", service)
+                self.move(service, home)
+        self.is_ready()
+
+    def move(self, service: str, node: str) -> None:
+        """An operator moves the service, and takes the constraint back that did it."""
+        self.on(node, "crm_resource", "--move", "--force", "-r", service, "--node", node)
+        self.runs_on(service, node)
+        self.on(node, "crm_resource", "--clear", "-r", service)
+
+    def gather(self) -> None:
+        """Services go to where the promoted instance is, so that one node is active and the other stands by."""
+        seen = self.status()
+        promoted = [node for node, role in self.holders(PROMOTABLE, seen).items() if role == "Promoted"]
+        assert len(promoted) == 1, f"promoted on {promoted}"
+        for service in self.services:
+            if self.active_node(service) != promoted[0]:
+                self.move(service, promoted[0])
         self.is_ready()
 
 

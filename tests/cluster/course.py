@@ -46,9 +46,10 @@ async def goes_right(
     if happening.lab is Lab.PAIR:
         await the_debt_is_open(watch, happening, at)
     after = {service: await watch.do(watch.cluster.active_node, service) for service in others}
+    repaired = now()
     await watch.do(watch.cluster.repair)
     incidents = await watch.over(since, happening.expected)
-    found = await faults(watch, happening, at, since, incidents, repeats_allowed=repeats_allowed, was_restarted=was_restarted)
+    found = await faults(watch, happening, at, since, repaired, incidents, repeats_allowed=repeats_allowed, was_restarted=was_restarted)
     if not happening.touches_others:
         found += [f"{service} runs on {after[service]}, no longer on {node}" for service, node in before.items() if after[service] != node]
         members = {member for service in others for member in watch.cluster.services[service]}

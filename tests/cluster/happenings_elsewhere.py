@@ -20,12 +20,14 @@ _AS_IN_A_PAIR: Mapping[Lab, Sequence[Callable[[Cluster, Roles], None]]] = {
     Lab.CROSS: (
         happenings.resource_failure,
         happenings.active_power_loss,
+        happenings.switchover_by_standby,
     ),
     Lab.SPARE: (
         happenings.resource_failure,
         happenings.active_power_loss,
         happenings.standby_power_loss,
         happenings.standby_clone_failure,
+        happenings.switchover_by_move,
     ),
 }
 
@@ -33,6 +35,12 @@ _AS_IN_A_PAIR: Mapping[Lab, Sequence[Callable[[Cluster, Roles], None]]] = {
 def _nodes_but_the_active_lose_power(cluster: Cluster, at: Roles) -> None:
     for node in (at.standby, *at.others):
         cluster.crash(node)
+    _stops_everywhere(cluster, at)
+
+
+def _all_are_cut_from_each_other(cluster: Cluster, at: Roles) -> None:
+    for node in cluster.nodes:
+        cluster.cut(node)
     _stops_everywhere(cluster, at)
 
 
@@ -68,6 +76,12 @@ _OWN: Mapping[Lab, Sequence[Happening]] = {
             "quorum_lost_by_power_loss",
             "two of three nodes lose their power: quorum is lost, the service is stopped",
             _nodes_but_the_active_lose_power,
+            Expected(kind="service_down", parts=frozenset({"quorum_lost", "node_lost"})),
+        ),
+        Happening(
+            "quorum_lost_by_cuts",
+            "all three nodes are cut from each other: quorum is lost everywhere, the service is stopped",
+            _all_are_cut_from_each_other,
             Expected(kind="service_down", parts=frozenset({"quorum_lost", "node_lost"})),
         ),
     ),

@@ -9,6 +9,10 @@ from tests.cluster.numbers import misnumbered
 from tests.truth import brief, is_alarm, mains
 
 
+def _began(incident: Incident) -> datetime:
+    return datetime.fromisoformat(incident["started_at"] or incident["detected_at"])
+
+
 def _name(kind: str) -> str:
     return "hamon" + "".join(word.capitalize() for word in kind.split("_"))
 
@@ -18,12 +22,16 @@ async def faults(
     happening: Happening,
     roles: Roles,
     since: datetime,
+    repaired: datetime,
     incidents: Sequence[Incident],
     *,
     repeats_allowed: bool = False,
     was_restarted: bool = False,
 ) -> list[str]:
-    """Everything in which hamon fell short of what happened since then, now that it is over; empty: all is as it must be."""
+    """Everything in which hamon fell short of what happened since then, now that it is over; empty: all is as it must be.
+
+    What begins after `repaired` is work of the repair, such as a service that is moved home.
+    """
     expected = happening.expected
     found = []
     allowed = {expected.kind, *expected.also}
@@ -33,7 +41,7 @@ async def faults(
         if one["state"] != "resolved":
             found.append(f"not resolved but {one['state']}: {brief(one)}")
     for kind in sorted(allowed - {None}, key=str):
-        matching = [one for one in mains(incidents) if one["kind"] == kind]
+        matching = [one for one in mains(incidents) if one["kind"] == kind and _began(one) < repaired]
         if len(matching) != 1:
             found.append(f"not one {kind} but {len(matching)}")
         elif kind == expected.kind:

@@ -340,6 +340,7 @@ def recording(scenarios: Iterable[Happening], folder: Path, say: Callable[[str],
         for happening in scenarios:
             if not cluster.is_whole():
                 cluster.repair()
+            cluster.gather()
             time.sleep(REST_SECONDS)  # what was repaired is no part of what follows
             say(f"{happening.name}: {happening.title} ...")
             truth = record(cluster, happening, folder / happening.name)
