@@ -86,6 +86,10 @@ _SEVERE_WORDS = frozenset(
 
 MAX_MEANINGS = 8192
 """Heads whose meaning is remembered."""
+MAX_SAYINGS = 4096
+"""Lines, without date and host, of which is remembered what they say: clusters say much again, word for word."""
+MAX_SAYING = 400
+"""Bytes of such a line; longer ones hardly come again."""
 
 
 class _Try:
@@ -111,15 +115,30 @@ class _Places:
 
     def __init__(self, stamps: Stamps) -> None:
         self.stamps = stamps
-        self.known: dict[str, tuple[datetime, str] | None] = {}
-        """What was read before; looked at first."""
+        self.known: dict[bytes, tuple[datetime, str, str] | None] = {}
+        """What was read before, and the text that it was read from; looked at first."""
 
-    def read(self, before: str) -> tuple[datetime, str] | None:
-        """Raises ParseError for a time stamp that is none."""
+    def read(self, before: bytes) -> tuple[datetime, str, str] | None:
+        """None where it takes more to read it. Raises ParseError for a time stamp that is none."""
         if len(self.known) > 256:
             self.known.clear()
-        place = self.known[before] = date_and_host(before, self.stamps)
+        text = before.decode("ascii", "replace")
+        found = date_and_host(text, self.stamps)
+        place = self.known[before] = (*found, text) if found is not None else None
         return place
+
+
+class _Saying:
+    """What a line says, whenever and on whichever node it is written: all lines that go on alike behind date and host say the same.
+
+    `reading` None: nothing that is kept. `is_known`: a rule matched. `is_here`: it is about the node that writes it.
+    """
+
+    __slots__ = ("instance", "is_here", "is_known", "reading", "rest", "rule")
+
+    def __init__(self, rest: str, rule: str, reading: Reading | None, instance: str | None, *, is_known: bool) -> None:
+        self.rest, self.rule, self.reading, self.instance, self.is_known = rest, rule, reading, instance, is_known
+        self.is_here = reading is not None and _is_here(reading)
 
 
 @dataclass(slots=True)
@@ -251,6 +270,7 @@ class Matcher:
         self._tries = {id(rule): _Try(rule) for rule in rules.rules}
         self._meanings: dict[bytes, _Meaning | None] = {}
         self._places: dict[tuple[str, datetime], _Places] = {}
+        self._sayings: dict[tuple[str, ...], dict[bytes, _Saying]] = {}
 
     def scan(self, chunk: LogChunk) -> Scan:
         """Try the rules on every line of the chunk."""
@@ -276,6 +296,7 @@ class Matcher:
                 else:
                     unmatched[place.daemon] = unmatched.get(place.daemon, 0) + count
         offset, before = chunk.offset, 0
+        sayings = self._sayings_of(chunk.encodings)
         for number in compress(range(len(lines)), map(meanings.__contains__, heads)):
             line = original = lines[number]
             meaning = meanings[heads[number]]
@@ -295,7 +316,7 @@ class Matcher:
                     continue
             offset += sum(map(len, lines[before:number])) + number - before
             before = number
-            self._try(scan, chunk, places, line, offset, meaning, original)
+            self._try(scan, chunk, places, line, offset, meaning, original, sayings)
         for name, count in scan.matched.items():
             unmatched[name] -= count
         return scan
@@ -337,49 +358,97 @@ class Matcher:
         ids = {tried.id for tried in self._look_closer(line.split(None, 11)).tries if tried.needle is None or tried.needle in line}
         return [rule for rule in self.rules.rules if rule.id in ids]
 
-    def _try(self, scan: Scan, chunk: LogChunk, places: _Places, line: bytes, offset: int, meaning: _Meaning, original: bytes) -> None:
-        place = meaning.place
+    def _sayings_of(self, encodings: Sequence[str]) -> dict[bytes, _Saying]:
+        known = self._sayings.setdefault(tuple(encodings), {})
+        if len(known) > MAX_SAYINGS:
+            known.clear()
+        return known
+
+    def _try(  # the hot path: one function
+        self,
+        scan: Scan,
+        chunk: LogChunk,
+        places: _Places,
+        line: bytes,
+        offset: int,
+        meaning: _Meaning,
+        original: bytes,
+        sayings: dict[bytes, _Saying],
+    ) -> None:
+        place, layout = meaning.place, meaning.layout
         assert place is not None
-        line_text, clean = decode(line, chunk.encodings)
-        raw = line_text if line is original else decode(original, chunk.encodings)[0]
-        if not clean:
-            scan.undecodable += 1
-        daemon, instance = place.daemon, None
+        known = saying = None
+        rest = b""
         try:
-            known = None
-            if (layout := meaning.layout) is not None and (begin := line_text.find(layout.head)) >= 0:
-                prefix = line_text[:begin]
-                known = places.known.get(prefix) or places.read(prefix)
-            if layout is not None and known is not None:
-                at, host = known
-                level, instance = layout.level, layout.instance
-                text = layout.text(line_text, begin)
-            else:
-                parts = parse_line(line_text, places.stamps, place.form)
-                at, host, level, text, instance = parts.at, parts.host, parts.level, parts.text, parts.instance
-                daemon = parts.daemon
+            if layout is not None and (begin := line.find(layout.head)) >= 0:
+                before, rest = line[:begin], line[begin:]
+                known = places.known.get(before) or places.read(before)
+            if known is not None:
+                at, host, text = known
+                if (saying := sayings.get(rest)) is not None:
+                    raw = text + saying.rest
+            if saying is None:
+                line_text, clean = decode(line, chunk.encodings)
+                scan.undecodable += not clean
+                raw = line_text if line is original else decode(original, chunk.encodings)[0]
+                if layout is not None and known is not None:
+                    said = layout.text(line_text, len(text))
+                    saying = self._saying(meaning, line, raw[len(text) :], place.daemon, layout.level, said, layout.instance)
+                    if clean and len(rest) <= MAX_SAYING:
+                        sayings[rest] = saying
+                else:
+                    parts = parse_line(line_text, places.stamps, place.form)
+                    at, host = parts.at, parts.host
+                    saying = self._saying(meaning, line, raw, parts.daemon, parts.level, parts.text, parts.instance)
         except ParseError as err:
             if len(scan.errors) < 20:
                 scan.errors.append(f"{chunk.path}@{offset}: {err}")
             scan.unrecognised += 1
             scan.unmatched[place.daemon] -= 1
             return
-        for tried in meaning.tries:
-            if (tried.needle is None or tried.needle in line) and (found := tried.search(text)) is not None:
-                if tried.levels and (level or level_of(text)) not in tried.levels:
-                    continue
-                scan.matched[place.daemon] = scan.matched.get(place.daemon, 0) + 1
-                if (reading := tried.reading(found)) is not None:
-                    scan.events.append(_event(chunk, at, host, instance, raw, offset, tried.id, reading))
-                return
-        if level in SEVERE and place.daemon in self._daemons:
+        reading = saying.reading
+        if saying.is_known:
+            scan.matched[place.daemon] = scan.matched.get(place.daemon, 0) + 1
+        elif reading is not None:
             if scan.unclassified >= UNCLASSIFIED_PER_CHUNK:
                 scan.unclassified_dropped += 1
                 return
             scan.unclassified += 1
+        if reading is None:
+            return
+        node, resource = reading.node, reading.resource
+        reporter = chunk.node or (host if host != UNKNOWN_HOST else None)
+        scan.events.append(
+            Event(
+                at=at,
+                received_at=chunk.received_at,
+                cluster=chunk.cluster,
+                kind=reading.kind,
+                rule=saying.rule,
+                source=Source.LOG,
+                collector=chunk.collector,
+                node=reporter if node is None and saying.is_here else node,
+                resource=resource if resource is not None else saying.instance or None,
+                reporter=reporter,
+                detail=reading.detail,
+                raw=raw if len(raw) <= MAX_RAW else raw[:MAX_RAW],
+                ref=f"{chunk.path}@{offset}",
+            )
+        )
+
+    def _saying(
+        self, meaning: _Meaning, line: bytes, rest: str, daemon: str, level: str | None, text: str, instance: str | None
+    ) -> _Saying:
+        """Try the rules on a text."""
+        for tried in meaning.tries:
+            if (tried.needle is None or tried.needle in line) and (found := tried.search(text)) is not None:
+                if tried.levels and (level or level_of(text)) not in tried.levels:
+                    continue
+                return _Saying(rest, tried.id, tried.reading(found), instance, is_known=True)
+        if level in SEVERE and meaning.place is not None and meaning.place.daemon in self._daemons:
             detail: dict[str, Value] = {"daemon": daemon, "level": level, "text": text[:MAX_RAW]}
-            reading = Reading(EventKind.UNCLASSIFIED, None, None, detail)
-            scan.events.append(_event(chunk, at, host, instance, raw, offset, "", reading))
+            return _Saying(rest, "", Reading(EventKind.UNCLASSIFIED, None, None, detail), instance, is_known=False)
+        return _Saying(rest, "", None, instance, is_known=False)
 
 
 def _plain(lines: Sequence[bytes], number: int, encodings: Sequence[str]) -> bytes | None:
@@ -399,27 +468,10 @@ def _text_words(words: Sequence[bytes], place: Head) -> tuple[bytes, bytes]:
     return first, second
 
 
-def _event(chunk: LogChunk, at: datetime, host: str, instance: str | None, raw: str, offset: int, rule: str, reading: Reading) -> Event:
-    reporter = chunk.node or (host if host != UNKNOWN_HOST else None)
-    kind, node, detail = reading.kind, reading.node, reading.detail
-    here = detail.pop("here", kind in _LOCAL)  # a rule may say whether its lines are about the node that writes them
-    if node is None and here and "node_ids" not in detail and "node_id" not in detail:
-        node = reporter
-    return Event(
-        at=at,
-        received_at=chunk.received_at,
-        cluster=chunk.cluster,
-        kind=kind,
-        rule=rule,
-        source=Source.LOG,
-        collector=chunk.collector,
-        node=node,
-        resource=reading.resource if reading.resource is not None else instance or None,
-        reporter=reporter,
-        detail=detail,
-        raw=raw[:MAX_RAW],
-        ref=f"{chunk.path}@{offset}",
-    )
+def _is_here(reading: Reading) -> bool:
+    """Whether it is about the node that writes it, where it names none; a rule may say so. Changes its detail."""
+    here = reading.detail.pop("here", reading.kind in _LOCAL)
+    return bool(here) and "node_ids" not in reading.detail and "node_id" not in reading.detail
 
 
 def _index(rules: Sequence[Rule]) -> _Daemon:

@@ -190,7 +190,7 @@ class Layout:
     In lines of the detail forms it ends where EXTENDED begins (`has_extended`).
     """
 
-    head: str
+    head: bytes
     text_at: int
     level: str | None
     instance: str | None
@@ -227,7 +227,7 @@ def layout_of(found: bytes, place: Head) -> Layout | None:
     is_behind = plain.endswith(parts.text) and 0 < text_at < len(shown) and behind.startswith(plain[:text_at])
     if parts.host != "host" or parts.daemon != place.daemon or not is_behind:
         return None
-    return Layout(shown, text_at, parts.level, parts.instance, has_extended)
+    return Layout(found, text_at, parts.level, parts.instance, has_extended)
 
 
 def _is_usual(words: list[bytes], shift: int) -> bool:
