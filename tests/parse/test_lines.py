@@ -208,7 +208,7 @@ def by_layout(line: str) -> LogLine | None:
     words = head_words(found) if found else []
     place = head(words) if words else None
     layout = layout_of(found, without_level(place, words)) if place is not None else None
-    begin = line.find(layout.head) if layout is not None else -1
+    begin = line.find(layout.head.decode()) if layout is not None else -1
     if layout is None or place is None or begin < 0:
         return None
     before = date_and_host(line[:begin], STAMPS)
