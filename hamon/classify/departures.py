@@ -1,46 +1,27 @@
 """Services that leave a node: fail-over, planned switchover, or service down. One departure is one story.
 
 A departure shows in what the scheduler decided and began to carry out, in pm_logconv's own words, or, without these, in a service resource
-that stopped here and started there. Whether it was planned is weighed afresh whenever evidence comes (taxonomy 7): a fault on the node that
-is left makes it a fail-over, whatever else was seen; only without a fault does a mark of planned work make it a switchover.
+that stopped here and started there. What it is held to be says weighing.py, when it is over protection.py.
 """
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from hamon.classify import topology
-from hamon.classify.evidence import first_entry
+from hamon.classify.protection import is_hearsay
 from hamon.classify.settings import ClusterSettings
-from hamon.classify.state import LEFT, Action, Mark, Move, Resource, State, Story
+from hamon.classify.state import Action, Move, Resource, State, Story
 from hamon.classify.stories import DEPARTURES, Book
-from hamon.model.event import EventKind
-from hamon.model.incident import IncidentKind, IncidentState, Notice, Outcome, Severity, TimelineEntry
-from hamon.model.observation import Source
-
-# Stories that are faults of the node that they name.
-_FAULTS = frozenset(
-    {
-        IncidentKind.RESOURCE_FAILURE,
-        IncidentKind.LOCAL_RECOVERY,
-        IncidentKind.STOP_FAILED,
-        IncidentKind.NODE_LOST,
-        IncidentKind.FENCING,
-        IncidentKind.FENCING_FAILED,
-        IncidentKind.CONNECTIVITY_DEGRADED,
-        IncidentKind.DISK_DEGRADED,
-        IncidentKind.REPLICATION_DEGRADED,
-        IncidentKind.DAEMON_FAILED,
-        IncidentKind.QUORUM_LOST,
-        IncidentKind.STANDBY_FAULT,
-    }
-)
+from hamon.classify.weighing import FAULTS, Weighing
+from hamon.model.incident import IncidentKind, IncidentState, Outcome, Severity
 
 
 class Departures:
-    def __init__(self, state: State, settings: ClusterSettings, book: Book) -> None:
+    def __init__(self, state: State, settings: ClusterSettings, book: Book, weighing: Weighing) -> None:
         self.state = state
         self.settings = settings
         self.book = book
+        self.weighing = weighing
 
     # -- evidence
 
@@ -122,7 +103,7 @@ class Departures:
         self._add(story, moves)
         self.book.take_the_beginning(story)  # now that it is known which resources leave
         story.hinted = story.hinted or hinted
-        self.weigh(story, at)
+        self.weighing.weigh(story, at)
         return story
 
     def _going_on(self, source: str | None, moves: list[Move], at: datetime) -> Story | None:
@@ -141,7 +122,7 @@ class Departures:
 
     def _returns(self, source: str | None, moves: list[Move], at: datetime) -> Story | None:
         """An automatic return after standby or rejoin is part of the departure that it ends, unless a fault is its reason."""
-        if self._faults(source, at):
+        if self.weighing.faults(source, at):
             return None
         for story in reversed(self.state.stories):
             if story.kind not in DEPARTURES or story.service_restored_at is None:
@@ -188,14 +169,6 @@ class Departures:
         if source is not None:
             self.book.adopt(story, [source])
         return story
-
-    def down_since(self, story: Story) -> None:
-        """The service is down since the first fault that stopped it: its own resource failed, or its node was lost."""
-        for part in self.state.stories:
-            if part.part_of == story.key and part.started_at is not None:
-                own = any(name in story.moves for name in part.resources)
-                if part.kind is IncidentKind.NODE_LOST or (part.kind in (IncidentKind.RESOURCE_FAILURE, IncidentKind.STOP_FAILED) and own):
-                    story.down_since = min(story.down_since or part.started_at, part.started_at)
 
     def _add(self, story: Story, moves: Iterable[Move]) -> None:
         for move in moves:
@@ -265,7 +238,7 @@ class Departures:
                 self.state.suspects.pop(resource, None)
                 self.state.suspects_at.pop(resource, None)
                 self._name_ends(story)
-                self._judge_outcome(story, at)
+                self.weighing.judge_outcome(story, at)
                 if self.state.is_idle:
                     self.idle(at)
                 return
@@ -301,7 +274,7 @@ class Departures:
                 self.state.suspects.pop(name, None)
                 self.state.suspects_at.pop(name, None)
         self._name_ends(story)
-        self._judge_outcome(story, at)
+        self.weighing.judge_outcome(story, at)
 
     def is_moving(self, resource: str) -> bool:
         """Whether it is part of a departure that goes on, or was until just now."""
@@ -348,7 +321,7 @@ class Departures:
         source, resources = None, []
         for story in reversed(self.state.stories):
             recent = at - story.detected_at <= self.settings.story_window
-            if recent and story.part_of is None and story.nodes and story.kind in _FAULTS - {IncidentKind.STANDBY_FAULT}:
+            if recent and story.part_of is None and story.nodes and story.kind in FAULTS - {IncidentKind.STANDBY_FAULT}:
                 source, resources = story.nodes[0], list(story.resources)
                 break
         members = [
@@ -386,9 +359,9 @@ class Departures:
             return
         if good:
             if story.outcome is not Outcome.SUCCEEDED:  # else the operations told when it was back; this comes when the cluster is idle
-                self._succeed(story, at)
+                self.weighing.succeed(story, at)
         else:
-            self._fail(story, at)
+            self.weighing.fail(story, at)
 
     def _last_hinted(self) -> Story | None:
         return next((story for story in reversed(self.state.stories) if story.kind in DEPARTURES and story.hinted), None)
@@ -399,7 +372,7 @@ class Departures:
             if story.kind in DEPARTURES and story.outcome is Outcome.ONGOING and story.moves:
                 waiting = [move for move in story.moves.values() if move.done_at is None]
                 if waiting and all(move.to_node is None or move.failed for move in waiting) and not self._fencing_pending(story):
-                    self._fail(story, at)
+                    self.weighing.fail(story, at)
         for name in list(self.state.returning):
             if not topology.active_nodes(self.state.resources[name]):
                 del self.state.returning[name]  # it did not arrive
@@ -430,7 +403,7 @@ class Departures:
                 if move.from_node == source and topology.is_uncertain(self.state.resources[name])
             }
             # A clone stops and stays so where its node cannot run it; several that stop together after a fault there are a service.
-            if len(unsure) > 1 and self._faults(source, now):
+            if len(unsure) > 1 and self.weighing.faults(source, now):
                 left |= unsure
                 continue
             for name in unsure.keys() & left.keys():
@@ -438,7 +411,7 @@ class Departures:
         self._down(left, now)
         for story in self.book.open_stories():
             if (stuck := self.stuck_at(story)) is not None and stuck <= now:
-                self._fail(story, now)
+                self.weighing.fail(story, now)
 
     def stuck_at(self, story: Story) -> datetime | None:
         """When a departure of which only traps tell counts as failed: no plan says that the cluster has nothing more to do."""
@@ -459,7 +432,7 @@ class Departures:
         story = self.depart(source, moves, min(stopped, default=at))
         story.down_since = min([*stopped, *([story.down_since] if story.down_since else [])], default=at)
         if failed and all(move.done_at is None for move in story.moves.values()):
-            self._fail(story, at)
+            self.weighing.fail(story, at)
             if story.settle_at is not None:
                 story.settle_at = max(story.settle_at, min(stopped, default=at) + self.settings.grace)
 
@@ -476,245 +449,11 @@ class Departures:
             story = self.depart(source, gone, min(stopped, default=at))
             story.down_since = min([*stopped, *([story.down_since] if story.down_since else [])], default=at)
             if all(move.done_at is None for move in story.moves.values()):
-                self._fail(story, at)
+                self.weighing.fail(story, at)
 
     def _fencing_pending(self, story: Story) -> bool:
         known = self.state.nodes.get(story.from_node or "")
         return known is not None and known.member is False and known.fenced_at is None and known.stop_requested_at is None
-
-    # -- judging
-
-    def marks(self, story: Story, until: datetime) -> list[Mark]:
-        """Marks of planned work that concern the node that is left, or what leaves it, in force within the window."""
-        begin = (story.started_at or story.detected_at) - self.settings.story_window
-        found = []
-        for mark in self.state.marks:
-            if (mark.ended_at is not None and mark.ended_at < begin) or mark.kind == LEFT:
-                continue
-            if mark.kind not in ("standby", "shutdown", "maintenance") and mark.at < begin:
-                continue
-            if mark.ended_at is not None and story.down_since is not None and mark.ended_at < story.down_since:
-                continue
-            if (mark.not_before or mark.at) > until or not self._is_about(mark, story):
-                continue
-            if mark.kind == "prefer":
-                fits = mark.node is None or mark.node == story.to_node
-            elif mark.kind in ("target_role", "ticket"):
-                fits = True
-            else:
-                fits = mark.node is None or mark.node == story.from_node
-            if fits:
-                found.append(mark)
-        return found
-
-    def _is_about(self, mark: Mark, story: Story) -> bool:
-        """Whether a mark that names a resource names one of those that leave, as far as it is known what holds what."""
-        name, parts = mark.resource, self.state.polls.parts
-        if name is None or not parts or not (name in parts or name in self.state.resources):
-            return True
-        return name in story.moves or not set(parts.get(name, ())).isdisjoint(story.moves)
-
-    def _faults(self, source: str | None, at: datetime, begin: datetime | None = None) -> list[Story]:
-        earliest = (begin or at) - self.settings.story_window
-        return [
-            story
-            for story in self.state.stories
-            if story.kind in _FAULTS
-            and story.planned is not True
-            and not (story.planned is None and story.kind is IncidentKind.NODE_LOST)
-            and not story.vain
-            and source is not None
-            and source in story.nodes
-            and story.started_at is not None
-            and story.started_at >= earliest
-            and story.started_at <= at
-            and not (story.resolved_at is not None and story.resolved_at < (begin or at) - self.settings.settle)
-            and not self._is_ordered(story)
-        ]
-
-    def _is_ordered(self, fault: Story) -> bool:
-        """A fencing that an operator ordered, and the loss of the node that follows from it, are work (taxonomy 7)."""
-        if fault.kind is IncidentKind.FENCING:
-            return fault.by_operator
-        return fault.kind is IncidentKind.NODE_LOST and any(
-            story.by_operator
-            and story.nodes == fault.nodes
-            and story.started_at is not None
-            and fault.started_at is not None
-            and story.started_at - self.settings.settle <= fault.started_at <= story.started_at + self.settings.story_window
-            for story in self.state.stories
-        )
-
-    def weigh(self, story: Story, at: datetime) -> None:
-        """Judge anew whether a departure was planned; that decides its kind and severity."""
-        if story.kind not in DEPARTURES or (story.told and story.planned is False):
-            return
-        if story.from_node is not None:
-            self.book.adopt(story, [story.from_node])
-        begin = story.started_at or story.detected_at
-        # Only what came before the service was back can have moved it.
-        end = story.service_restored_at or at
-        self.down_since(story)
-        faults = self._faults(story.from_node, end, begin)
-        marks = self.marks(story, end)
-        planned: bool | None
-        # An operation that fails on the way makes a fail-over of planned work.
-        planned = False if faults or story.hinted or (marks and story.stumbled) else True if marks else None
-        story.planned = planned
-        if (decided := self._decided_by(story, faults, marks)) or planned is None:
-            story.decided = decided
-        for mark in marks if planned else ():
-            if mark.entry is not None and mark.at >= begin - self.settings.story_window:
-                self.book.put(story, mark.entry)
-        self._set_kind(story)
-        if planned is False and story.kind is IncidentKind.FAILOVER and story.settle_at is not None and story.to_node is not None:
-            self.book.tell(story, Notice.OPENING)
-        self.book.changed(story, "weighed")
-
-    def _decided_by(self, story: Story, faults: list[Story], marks: list[Mark]) -> list[TimelineEntry]:
-        """The events that speak for a fault, then those that speak for planned work."""
-        first = [first_entry(fault) for fault in sorted(faults, key=lambda fault: fault.started_at or fault.detected_at)]
-        if story.hinted and not faults:
-            first = [next((entry for entry in story.timeline if entry.event is EventKind.FAILOVER_STARTED), None)]
-        elif not faults and story.stumbled:
-            first = [next((entry for entry in story.timeline if entry.event is EventKind.OPERATION_FAILED), None)]
-        return [entry for entry in (*first[:2], *(mark.entry for mark in marks[:2])) if entry is not None]
-
-    def _set_kind(self, story: Story) -> None:
-        nowhere = bool(story.moves) and all(
-            move.done_at is None and (move.to_node in (None, move.from_node) or move.failed) for move in story.moves.values()
-        )
-        came_back = bool(story.moves) and all(
-            move.done_node is not None and move.done_node == move.from_node for move in story.moves.values()
-        )
-        # Nobody may start it: where a plan would have it is no fail-over.
-        without_quorum = (
-            bool(story.moves)
-            and all(move.done_at is None for move in story.moves.values())
-            and (
-                self.state.has_quorum is False
-                or any(other.kind is IncidentKind.QUORUM_LOST and other.part_of == story.key for other in self.state.stories)
-            )
-        )
-        if (
-            (nowhere and story.outcome is Outcome.FAILED)
-            or without_quorum
-            or came_back
-            or (story.kind is IncidentKind.SERVICE_DOWN and nowhere)
-        ):
-            story.kind = IncidentKind.SERVICE_DOWN
-            story.severity = Severity.INFO if story.planned else Severity.CRITICAL
-        elif story.planned:
-            story.kind, story.severity = IncidentKind.SWITCHOVER, Severity.INFO
-            if story.outcome is Outcome.FAILED:
-                story.kind, story.severity, story.planned = IncidentKind.FAILOVER, Severity.CRITICAL, False
-        else:
-            story.kind = IncidentKind.FAILOVER
-            if story.outcome is Outcome.FAILED:
-                story.severity = Severity.CRITICAL
-            else:
-                story.severity = Severity.MAJOR if story.planned is False else Severity.WARNING
-
-    def _judge_outcome(self, story: Story, at: datetime) -> None:
-        if story.moves and all(move.done_at is not None for move in story.moves.values()):
-            self._succeed(story, max(move.done_at for move in story.moves.values() if move.done_at is not None))
-        self.weigh(story, at)
-
-    def _succeed(self, story: Story, at: datetime) -> None:
-        if story.outcome is Outcome.SUCCEEDED and story.service_restored_at == at:
-            return
-        before = story.outcome
-        story.outcome = Outcome.SUCCEEDED
-        story.service_restored_at = at
-        story.limit_at = None
-        self._set_kind(story)
-        self.book.changed(story, "the service is back")
-        if story.told and before is not Outcome.SUCCEEDED:
-            self.book.tell(story, Notice.UPDATE)
-
-    def _fail(self, story: Story, at: datetime) -> None:
-        if story.outcome is Outcome.FAILED:
-            return
-        story.outcome = Outcome.FAILED
-        story.limit_at = None
-        if story.down_since is None:
-            story.down_since = story.started_at
-        if story.from_node is not None:
-            others = [name for name in self.state.nodes if name != story.from_node]
-            self.book.adopt(story, others, any_node=False)
-        self.weigh(story, at)
-        self._set_kind(story)
-        self.book.changed(story, "the service is down")
-        if story.told:
-            self.book.tell(story, Notice.UPDATE)
-
-    def limit(self, story: Story, now: datetime) -> None:
-        self._fail(story, now)
-
-    def protect(self, at: datetime) -> None:
-        """Look whether services that moved are protected again; that ends their story."""
-        for story in self.book.open_stories():
-            if story.kind not in DEPARTURES or story.outcome is not Outcome.SUCCEEDED:
-                continue
-            if any(move.done_at is None for move in story.moves.values()):
-                continue
-            if (sure := self.sure_at(story)) is not None and at < sure:
-                continue
-            if topology.is_polled(self.state):
-                self._protect_polled(story, at)
-                continue
-            serving = story.to_node or story.from_node
-            hindered = [topology.hindrances(self.state, name) for name in topology.candidates(self.state, [serving] if serving else [])]
-            redundancy = any(not reasons for reasons in hindered) if hindered else None
-            reasons = [] if redundancy else [reason for found in hindered for reason in found]
-            self._protected(story, redundancy, reasons, at)
-
-    def sure_at(self, story: Story) -> datetime | None:
-        """When a departure of which only traps tell is over: they tell no plan, so more may leave the node."""
-        if story.service_restored_at is None or story.outcome is not Outcome.SUCCEEDED or not is_hearsay(story):
-            return None
-        return story.service_restored_at + self.settings.grace
-
-    def _protect_polled(self, story: Story, at: datetime) -> None:
-        """By polls: every service that moved has a node that could take it over, a spare one where the cluster keeps some."""
-        polls = self.state.polls
-        if story.service_restored_at is not None and polls.last_at is not None and polls.last_at <= story.service_restored_at:
-            self._unprotected_before_polled(story, at)
-            return
-        services = [service for service in polls.services.values() if not set(service.members).isdisjoint(story.moves)]
-        if not services:
-            return
-        lacking = [service for service in services if not service.spare]
-        reasons = list(dict.fromkeys(word for service in lacking for words in service.against.values() for word in words))
-        self._protected(story, not lacking and all(service.up for service in services), reasons, at)
-
-    def _unprotected_before_polled(self, story: Story, at: datetime) -> None:
-        """People are told before the next poll: where logs and traps speak against every other node, that much is known already.
-
-        What they told within the story counts also where a poll in its midst does not show it yet.
-        """
-        serving, begin = story.to_node or story.from_node, story.started_at or story.detected_at
-        if story.redundancy is not None or serving is None:
-            return
-        hindered = [
-            list(dict.fromkeys([*topology.hindrances(self.state, name), *topology.hindrances_since(self.state, name, begin)]))
-            for name in topology.candidates(self.state, [serving])
-        ]
-        if hindered and all(hindered):
-            self._protected(story, False, [reason for found in hindered for reason in found], at)
-
-    def _protected(self, story: Story, redundancy: bool | None, reasons: list[str], at: datetime) -> None:
-        if redundancy != story.redundancy or reasons != story.reasons:
-            story.redundancy, story.reasons = redundancy, reasons
-            self.book.changed(story, {True: "protected again", False: "not protected", None: "redundancy unknown"}[redundancy])
-        if redundancy and story.settle_at is None:  # people are told of it first
-            story.redundancy_restored_at = at
-            self.book.close(story, at, "protected again")
-
-
-def is_hearsay(story: Story) -> bool:
-    """Whether only traps tell of a story."""
-    return bool(story.timeline) and all(entry.source is Source.TRAP for entry in story.timeline)
 
 
 def _most(names: list[str]) -> str | None:

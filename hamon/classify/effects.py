@@ -3,10 +3,10 @@
 from datetime import datetime
 
 from hamon.classify import topology
-from hamon.classify.departures import Departures
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import State, Story
 from hamon.classify.stories import DEPARTURES, Book, entry_of, explains, fails_afterwards, is_split
+from hamon.classify.weighing import Weighing
 from hamon.model.event import Event
 from hamon.model.incident import Cause, IncidentKind, IncidentState, Notice, Severity
 
@@ -25,9 +25,9 @@ _HOLDING = frozenset(
 class Effects:
     """What a fault means: which story explains it, and whether a standby node can no longer take over."""
 
-    def __init__(self, state: State, settings: ClusterSettings, book: Book, departures: Departures) -> None:
+    def __init__(self, state: State, settings: ClusterSettings, book: Book, weighing: Weighing) -> None:
         self.state, self.settings, self._book = state, settings, book
-        self._departures = departures
+        self._weighing = weighing
 
     def _open_effect(self, name: str) -> Story | None:
         """The story that explains what happens to this node now: its service departs, or its standby is gone."""
@@ -65,9 +65,9 @@ class Effects:
             return
         self._book.make_part(story, effect)
         if effect.kind in DEPARTURES and effect.down_since is None:
-            self._departures.down_since(effect)
+            self._weighing.down_since(effect)
         if effect.kind in DEPARTURES and effect.service_restored_at is None:
-            self._departures.weigh(effect, story.detected_at)
+            self._weighing.weigh(effect, story.detected_at)
 
     def join_ended(self, story: Story, name: str) -> None:
         """Join a departure from this node also when it has ended meanwhile: what is left on the node follows from it."""

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from hamon.classify import topology
-from hamon.classify.departures import Departures
 from hamon.classify.effects import Effects
 from hamon.classify.marks import Marks
 from hamon.classify.membership import Membership
@@ -12,6 +11,7 @@ from hamon.classify.operations import Operations
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import State, Story
 from hamon.classify.stories import DEPARTURES, Book, is_split
+from hamon.classify.weighing import Weighing
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, IncidentKind, Outcome, Severity
 from hamon.model.observation import Source
@@ -25,14 +25,14 @@ class Fencing:
         state: State,
         settings: ClusterSettings,
         book: Book,
-        departures: Departures,
+        weighing: Weighing,
         effects: Effects,
         marks: Marks,
         operations: Operations,
         membership: Membership,
     ) -> None:
         self.state, self.settings, self._book = state, settings, book
-        self._departures = departures
+        self._weighing = weighing
         self._effects = effects
         self._marks = marks
         self._operations = operations
@@ -176,7 +176,7 @@ class Fencing:
         self._book.changed(story, "gave up")
         parent = self._book.by_key(story.part_of) if story.part_of else None
         if parent is not None and parent.kind in DEPARTURES and parent.outcome is Outcome.ONGOING:
-            self._departures.limit(parent, at)
+            self._weighing.fail(parent, at)
 
     def node_unclean(self, event: Event) -> None:
         if event.source is Source.POLL:

@@ -28,11 +28,13 @@ from hamon.classify.names import one_name
 from hamon.classify.operations import OVERTAKING, Operations
 from hamon.classify.own import OwnRules
 from hamon.classify.polls import Polls
+from hamon.classify.protection import Protection
 from hamon.classify.replays import Replays, is_line, log_of
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.sources import Sources
 from hamon.classify.state import State, Story
 from hamon.classify.stories import DEPARTURES, Book, entry_of, is_split
+from hamon.classify.weighing import Weighing
 from hamon.model.cluster import ClusterStatus, ClusterView
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, Incident, IncidentKind, IncidentState, Notice, Outcome, Severity, Transition
@@ -128,13 +130,15 @@ class Engine:
             if is_line(event):
                 self._replays.known(log_of(event), event)
         self._book = Book(self.state, settings)
-        self._departures = Departures(self.state, settings, self._book)
-        self._effects = Effects(self.state, settings, self._book, self._departures)
-        self._marks = Marks(self.state, settings, self._book, self._departures, self._effects)
+        self._weighing = Weighing(self.state, settings, self._book)
+        self._protection = Protection(self.state, settings, self._book)
+        self._departures = Departures(self.state, settings, self._book, self._weighing)
+        self._effects = Effects(self.state, settings, self._book, self._weighing)
+        self._marks = Marks(self.state, settings, self._book, self._weighing, self._effects)
         self._operations = Operations(self.state, settings, self._book, self._departures, self._effects)
         self._membership = Membership(self.state, settings, self._book, self._departures, self._effects)
         self._fencing = Fencing(
-            self.state, settings, self._book, self._departures, self._effects, self._marks, self._operations, self._membership
+            self.state, settings, self._book, self._weighing, self._effects, self._marks, self._operations, self._membership
         )
         self._attributes = Attributes(self.state, settings, self._book, self._effects, self._membership)
         self._sources = Sources(self.state, settings, self._book)
@@ -207,7 +211,7 @@ class Engine:
         if self._watch.accepted is not None:
             self._polls.judge(self._watch)
             at = self._now(snapshot.status.at)
-            self._departures.protect(at)
+            self._protection.protect(at)
             self._effects.protect_standby(at)
             self._book.review()
             self.state.nothing_before = None
@@ -285,7 +289,7 @@ class Engine:
         self._book.note(event)
         # What a poll shows of who could take over is known once all of it is read.
         if not polled and event.kind not in _PREPARING and self._book.has_open:
-            self._departures.protect(event.at)
+            self._protection.protect(event.at)
             self._effects.protect_standby(event.at)
         state = self.state
         if state.nothing_before is not None and (soonest := event.at + self._soonest) < state.nothing_before:
@@ -360,7 +364,7 @@ class Engine:
             times.append(own)
         times += [at + OVERTAKING for at in state.doubles.values()]
         for story in self._book.open_stories():
-            moments = (self._departures.stuck_at(story), self._departures.sure_at(story))
+            moments = (self._departures.stuck_at(story), self._protection.sure_at(story))
             times += [at for at in moments if at is not None and (state.now is None or at > state.now)]
         times += [at + self.settings.grace for name, at in state.suspects_at.items() if not state.suspects[name].polled]
         times += [
@@ -453,13 +457,13 @@ class Engine:
             forgotten = mark.constraint is not None and mark.ended_at is None and mark.at + self.settings.constraint_age <= now
             if forgotten and not self._marks.has_left(mark):
                 self._marks.constraint_left(mark, now)
-        self._departures.protect(now)
+        self._protection.protect(now)
         self._effects.protect_standby(now)
 
     def _limit(self, story: Story, now: datetime) -> None:
         story.limit_at = None
         if story.kind in DEPARTURES and story.outcome is Outcome.ONGOING:
-            self._departures.limit(story, now)
+            self._weighing.fail(story, now)
         elif story.kind is IncidentKind.DAEMON_FAILED and story.recovered_at is not None:
             self._book.close(story, now, "stable again")
         elif story.kind is IncidentKind.DC_CHANGED:
@@ -502,7 +506,7 @@ class Engine:
                 self._effects.passed_standby_fault(node, story, now)
                 return
         if story.kind in DEPARTURES:
-            self._departures.weigh(story, now)
+            self._weighing.weigh(story, now)
             if story.told:
                 return
         if story.planned and story.kind not in DEPARTURES:

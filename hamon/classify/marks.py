@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from hamon.classify import topology
-from hamon.classify.departures import Departures
 from hamon.classify.effects import Effects
 from hamon.classify.facts import earliest
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import LEFT, Mark, Node, State
 from hamon.classify.stories import DEPARTURES, Book, entry_of
+from hamon.classify.weighing import Weighing
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, IncidentKind, Severity
 from hamon.model.observation import Source
@@ -19,9 +19,9 @@ from hamon.model.observation import Source
 class Marks:
     """Signs of planned work: standby, orderly stops, moves, target-role, maintenance (taxonomy 7)."""
 
-    def __init__(self, state: State, settings: ClusterSettings, book: Book, departures: Departures, effects: Effects) -> None:
+    def __init__(self, state: State, settings: ClusterSettings, book: Book, weighing: Weighing, effects: Effects) -> None:
         self.state, self.settings, self._book = state, settings, book
-        self._departures = departures
+        self._weighing = weighing
         self._effects = effects
 
     def handlers(self) -> Mapping[EventKind, Callable[[Event], None]]:
@@ -55,7 +55,7 @@ class Marks:
         for story in self._book.open_stories():
             begun = mark.not_before or mark.at
             if story.kind in DEPARTURES and (story.service_restored_at is None or begun <= story.service_restored_at):
-                self._departures.weigh(story, event.at)
+                self._weighing.weigh(story, event.at)
         return mark
 
     def _end_mark(self, kind: str, at: datetime, *, node: str | None = None, constraint: str | None = None) -> None:

@@ -424,7 +424,7 @@ class Polls:
             waiting = [move for move in story.moves.values() if move.done_at is None]
             if story.kind in DEPARTURES and story.outcome is Outcome.ONGOING and any(move.resource == resource for move in waiting):
                 if all(self._rows.is_settled(f"down {move.resource}", at) for move in waiting):
-                    self._departures.limit(story, at)
+                    self._departures.weighing.fail(story, at)
                 return
 
     def _down_from_the_start(self, resource: str, since: datetime, at: datetime) -> None:
@@ -470,7 +470,7 @@ class Polls:
                     )
                     story.sources.append(Source.POLL)
                     self._effects.join_effect(story, node.name)
-                    self._departures.weigh(left, at)
+                    self._departures.weighing.weigh(left, at)
 
     def _left(self, node: str, members: Sequence[str], at: datetime) -> Story | None:
         """The departure of a service from a node, as long as it is not known what for."""
