@@ -7,7 +7,7 @@ from hamon.classify import topology
 from hamon.classify.effects import Effects
 from hamon.classify.marks import Marks
 from hamon.classify.membership import Membership
-from hamon.classify.operations import Operations
+from hamon.classify.plans import Plans
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import State, Story
 from hamon.classify.stories import DEPARTURES, Book, is_split
@@ -28,14 +28,14 @@ class Fencing:
         weighing: Weighing,
         effects: Effects,
         marks: Marks,
-        operations: Operations,
+        plans: Plans,
         membership: Membership,
     ) -> None:
         self.state, self.settings, self._book = state, settings, book
         self._weighing = weighing
         self._effects = effects
         self._marks = marks
-        self._operations = operations
+        self._plans = plans
         self._membership = membership
 
     def handlers(self) -> Mapping[EventKind, Callable[[Event], None]]:
@@ -49,7 +49,7 @@ class Fencing:
         }
 
     def fencing_requested(self, event: Event) -> None:
-        self._operations.carry_out(event.at)
+        self._plans.carry_out(event.at)
         if event.node is None or str(event.detail.get("action")) == "on":
             return
         node = topology.node(self.state, event.node)
@@ -110,7 +110,7 @@ class Fencing:
             )
             self._effects.join_effect(story, node.name)
         story.outcome = Outcome.SUCCEEDED
-        self._operations.decided(node.name, event.at)
+        self._plans.decided(node.name, event.at)
         if (lost := self._book.find(IncidentKind.NODE_LOST, node.name)) is not None and not manual:
             lost.planned = False
         client = str(event.detail.get("client") or "")

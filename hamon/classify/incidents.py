@@ -27,9 +27,11 @@ from hamon.classify.membership import Membership
 from hamon.classify.names import one_name
 from hamon.classify.operations import OVERTAKING, Operations
 from hamon.classify.own import OwnRules
+from hamon.classify.plans import Plans
 from hamon.classify.polls import Polls
 from hamon.classify.protection import Protection
 from hamon.classify.replays import Replays, is_line, log_of
+from hamon.classify.restraints import Restraints
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.sources import Sources
 from hamon.classify.state import State, Story
@@ -136,10 +138,10 @@ class Engine:
         self._effects = Effects(self.state, settings, self._book, self._weighing)
         self._marks = Marks(self.state, settings, self._book, self._weighing, self._effects)
         self._operations = Operations(self.state, settings, self._book, self._departures, self._effects)
+        self._restraints = Restraints(self.state, settings, self._book, self._effects)
+        self._plans = Plans(self.state, settings, self._book, self._departures, self._operations, self._restraints)
         self._membership = Membership(self.state, settings, self._book, self._departures, self._effects)
-        self._fencing = Fencing(
-            self.state, settings, self._book, self._weighing, self._effects, self._marks, self._operations, self._membership
-        )
+        self._fencing = Fencing(self.state, settings, self._book, self._weighing, self._effects, self._marks, self._plans, self._membership)
         self._attributes = Attributes(self.state, settings, self._book, self._effects, self._membership)
         self._sources = Sources(self.state, settings, self._book)
         self._controller = Controller(self.state, settings, self._book)
@@ -153,6 +155,8 @@ class Engine:
         groups = (
             self._marks,
             self._operations,
+            self._restraints,
+            self._plans,
             self._fencing,
             self._membership,
             self._attributes,

@@ -7,10 +7,9 @@ from hamon.classify import topology
 from hamon.classify.departures import Departures
 from hamon.classify.effects import Effects
 from hamon.classify.hearsay import isolated
-from hamon.classify.operations import _FAILURES
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import Node, PendingLink, State, Story
-from hamon.classify.stories import Book, entry_of, is_split
+from hamon.classify.stories import FAILURES, Book, entry_of, is_split
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, IncidentKind, IncidentState, Notice, Severity
 from hamon.model.observation import Source
@@ -244,7 +243,7 @@ class Membership:
             is_anew = was_fenced and story.kind is IncidentKind.DAEMON_FAILED
             if is_split(story) and node.name in story.nodes and all(topology.node(self.state, end).member for end in story.nodes):
                 self._reunited(story, event.at, "they are one cluster again")
-            if (story.kind in _FAILURES or is_anew) and node.name in story.nodes:
+            if (story.kind in FAILURES or is_anew) and node.name in story.nodes:
                 self._book.close(story, event.at, "the node joined again")
 
     def stack_started(self, event: Event) -> None:

@@ -59,6 +59,10 @@ _RANK = {
     IncidentKind.FAILCOUNT_THRESHOLD: 4,
 }
 """Who explains whom: the higher is the effect, the lower its cause (taxonomy 3.3). Kinds that are missing stand alone."""
+FAILURES = frozenset({IncidentKind.RESOURCE_FAILURE, IncidentKind.STOP_FAILED, IncidentKind.FENCE_DEVICE_FAILED})
+"""Operations that failed."""
+SAME_TIME = timedelta(milliseconds=500)
+"""By how much the stamps of two nodes may differ where what they tell came one after the other."""
 
 _FAULTS = frozenset(_RANK) - DEPARTURES | {
     IncidentKind.INTERCONNECT_DEGRADED,

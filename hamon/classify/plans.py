@@ -1,0 +1,224 @@
+"""What the DC plans and carries out: the plan of the scheduler, its transitions, and what pm_logconv sums up of them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from hamon.classify import topology
+from hamon.classify.departures import Departures
+from hamon.classify.operations import Operations
+from hamon.classify.restraints import Restraints, was_just_forgiven
+from hamon.classify.settings import ClusterSettings
+from hamon.classify.state import Action, Resource, State
+from hamon.classify.stories import FAILURES, Book, is_split
+from hamon.model.event import Event, EventKind
+
+_STANDBY_ENDS = timedelta(seconds=2)
+"""Standby that was asked for while a plan is written is not over because of this plan."""
+
+
+class Plans:
+    """From the plan to what of it is done: services that leave, and what is known to have arrived."""
+
+    def __init__(
+        self, state: State, settings: ClusterSettings, book: Book, departures: Departures, operations: Operations, restraints: Restraints
+    ) -> None:
+        self.state, self.settings, self._book = state, settings, book
+        self._departures = departures
+        self._operations = operations
+        self._restraints = restraints
+
+    def handlers(self) -> Mapping[EventKind, Callable[[Event], None]]:
+        """Which event is handled by what."""
+        return {
+            EventKind.STATE_CHANGED: self.state_changed,
+            EventKind.PLAN: self.plan,
+            EventKind.TRANSITION_ENDED: self.transition_ended,
+            EventKind.OPERATION_STARTED: self.operation_started,
+            EventKind.FAILOVER_STARTED: self.failover_started,
+            EventKind.FAILOVER_DONE: self.failover_done,
+            EventKind.FAILOVER_FAILED_HINT: self.failover_failed,
+            EventKind.FAILOVER_SUMMARY: self.failover_summary,
+        }
+
+    def plan(self, event: Event) -> None:
+        state, detail = self.state, event.detail
+        action = str(detail.get("action"))
+        if state.draft_closed or state.draft_by not in (None, event.reporter):
+            if action == "End" and state.draft_by == event.reporter:
+                return
+            state.draft, state.draft_closed = [], False
+        state.draft_by = event.reporter
+        if action == "End":
+            state.draft_closed = True
+            return
+        if event.resource is None:
+            return
+        item = topology.resource(state, event.resource, self.settings)
+        item.uncertain = False
+        text = {key: None if detail.get(key) is None else str(detail[key]) for key in ("from", "to", "from_role", "to_role")}
+        if detail.get("instance") is not None:
+            item.clone = True
+        promoted = topology.PROMOTED in (text["from_role"], text["to_role"])
+        if promoted or "Unpromoted" in (text["from_role"], text["to_role"]):
+            item.clone = item.promotable = True
+        # What may not start yet waits for something else: the quorum while nodes boot, or what it needs.
+        if detail.get("blocked") and action not in ("Start", "Promote"):
+            self._restraints.block(event)
+        if action == "Leave":
+            if item.clone or item.started_at is None or item.started_at <= event.at:  # else this log comes late, and it has moved since
+                self._leave(item, text["to"], text["to_role"])
+            return
+        # Where it is before the plan: learned only where nothing better is known.
+        if text["from"] is not None and action != "Start" and text["from_role"] != "Stopped":
+            topology.node(self.state, text["from"])
+            item.roles.setdefault(text["from"], text["from_role"] or "Started")
+        if text["to"] is not None:
+            topology.node(self.state, text["to"])
+        if action == "Recover":
+            self._recovers(event, item, text["from"] or text["to"])
+        state.draft.append(
+            Action(
+                action=action,
+                resource=item.id,
+                from_node=text["from"],
+                to_node=text["to"]
+                if text["to_role"] != "Stopped" and (not item.promotable or text["to_role"] == topology.PROMOTED)
+                else None,
+                promoted=promoted and item.promotable,
+                clone=item.clone,
+                blocked=bool(detail.get("blocked")),
+            )
+        )
+
+    def _leave(self, item: Resource, node: str | None, role: str | None) -> None:
+        if node is None:
+            if role == "Stopped" and not item.clone:
+                item.roles.clear()
+                item.stopped = True
+            return
+        known = topology.node(self.state, node)
+        if known.member is False:
+            return
+        if known.member is None:
+            known.member = True
+        if not item.clone and self._departures.running(item.id) is None:
+            item.roles.clear()
+        item.roles[node] = role or "Started"
+
+    def _recovers(self, event: Event, item: Resource, name: str | None) -> None:
+        """The scheduler recovers only what failed. Pacemaker 1.1.15 to 2.0.2 say no more of a failed monitor in a log at notice."""
+        if name is None or (item.started_at is not None and item.started_at > event.at):
+            return
+        node = topology.node(self.state, name)
+        told = item.id in node.failed or any(
+            story.kind in FAILURES and item.id in story.resources and event.at - story.detected_at <= self.settings.story_window
+            for story in self.state.stories
+        )
+        if not told and node.member is not False and node.fenced_at is None and not was_just_forgiven(node, event.at):
+            self._operations.operation_failed(replace(event, node=name, resource=item.id, detail={}))
+
+    def carry_out(self, at: datetime) -> None:
+        """The plan that was written last begins to be carried out."""
+        state = self.state
+        if not state.draft_closed:
+            return
+        actions, state.draft, state.draft_closed = state.draft, [], False
+        state.is_idle = False
+        state.plan, state.plan_is_done = actions, False
+        for name in {action.to_node for action in actions if action.to_node not in (None, action.from_node)}:
+            self._out_of_standby(str(name), at)
+        held = [action for action in actions if action.to_node != action.from_node and self._is_undecided(action.from_node)]
+        if held:
+            state.held = held
+            actions = [action for action in actions if action not in held]
+        self._departures.plan_is_carried_out(actions, at)
+
+    def _is_undecided(self, name: str | None) -> bool:
+        """Whether it is open if the node stays or its peer, from which it is cut: each side plans to take what the other has."""
+        if name is None or topology.node(self.state, name).member is False:
+            return False
+        return any(
+            is_split(story) and name in story.nodes and all(topology.node(self.state, end).fenced_at is None for end in story.nodes)
+            for story in self._book.open_stories()
+        )
+
+    def decided(self, name: str, at: datetime) -> None:
+        """A node was fenced: its peer takes over as it planned; what the node itself planned is void."""
+        taken, self.state.held = [action for action in self.state.held if action.from_node == name], []
+        if taken:
+            self._departures.plan_is_carried_out(taken, at)
+
+    def _out_of_standby(self, name: str, at: datetime) -> None:
+        """The scheduler puts nothing on a node in standby: that it does says that standby ended, where no line did."""
+        node = self.state.nodes.get(name)
+        if node is None or node.standby_at is None or at - node.standby_at < _STANDBY_ENDS:
+            return
+        node.standby_at, node.since = None, at
+        for mark in self.state.marks:
+            if mark.kind == "standby" and mark.ended_at is None and mark.node == name:
+                mark.ended_at = at
+
+    def state_changed(self, event: Event) -> None:
+        if event.detail.get("from") == "S_IDLE":
+            self.state.is_idle = False
+        if event.detail.get("to") == "S_TRANSITION_ENGINE":
+            self.carry_out(event.at)
+        elif event.detail.get("to") == "S_IDLE" and event.detail.get("from") == "S_TRANSITION_ENGINE":
+            self._idle(event)
+        if event.detail.get("from") == "S_ELECTION" and event.detail.get("to") == "S_INTEGRATION" and event.node is not None:
+            self.state.dc = event.node
+
+    def transition_ended(self, event: Event) -> None:
+        """The DC is done with a plan, or gave it up."""
+        self.state.plan_is_done = (
+            event.detail.get("end") == "Complete" and not event.detail.get("skipped") and not event.detail.get("incomplete")
+        )
+
+    def _idle(self, event: Event) -> None:
+        self.carry_out(event.at)
+        if self.state.plan_is_done:
+            self._arrived(event)
+        self.state.plan, self.state.plan_is_done = [], False
+        self.state.is_idle = True
+        self._departures.idle(event.at)
+
+    def _arrived(self, event: Event) -> None:
+        """A plan was carried out to its end: what it was to start elsewhere is there, though no log of that node tells it."""
+        for action in self.state.plan:
+            name = action.to_node
+            if name is None or name == action.from_node or action.resource in topology.node(self.state, name).failed:
+                continue
+            move = self._departures.running(action.resource)
+            if move is not None and move.to_node == name and move.promoted == action.promoted and not move.failed:
+                arrived = replace(event, node=name, resource=action.resource, detail={})
+                (self._operations.resource_promoted if action.promoted else self._operations.resource_started)(arrived)
+
+    def operation_started(self, event: Event) -> None:
+        if event.node is not None:
+            topology.node(self.state, event.node)
+        self.carry_out(event.at)
+
+    def failover_started(self, event: Event) -> None:
+        self._departures.hint(event.at, event.reporter)
+
+    def failover_done(self, event: Event) -> None:
+        self._departures.hinted_end(True, event.at)
+
+    def failover_failed(self, event: Event) -> None:
+        self._departures.hinted_end(False, event.at)
+
+    def failover_summary(self, event: Event) -> None:
+        if event.resource is None:
+            return
+        item = topology.resource(self.state, event.resource, self.settings)
+        detail = event.detail
+        source = None if detail.get("from") is None else str(detail["from"])
+        target = None if detail.get("to") is None else str(detail["to"])
+        for name in (source, target):
+            if name is not None:
+                topology.node(self.state, name)
+        if target is not None:
+            item.roles.clear()
+            item.roles[target] = "Started"
+        self._departures.summary(item.id, source, target, event.at)
