@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from itertools import cycle
+from itertools import count
 from pathlib import Path
 
 from hamon import data
@@ -15,6 +15,11 @@ from hamon.rules.load import load
 
 RECORDINGS = Path(__file__).parent.parent / "corpus" / "recordings"
 _STAMP = re.compile(rb"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d ")
+_COUNTERS = re.compile(
+    rb"(?<=ransition )\d+|(?<=graph )\d+|(?<=pe-input-)\d+|(?<=pe-warn-)\d+|(?<=call )\d+|(?<=call=)\d+|(?<=call_id:)\d+|(?<=PID )\d+"
+    rb"|(?<=num_updates=)\d+|(?<=version=0\.)\d+|(?<=Diff: \+\+\+ 0\.)\d+|(?<=Diff: --- 0\.)\d+|(?<=crmd/)\d+"
+)
+"""What never has the same value again in the life of a cluster."""
 
 LOGCONV = (
     "info: Resource prmPg tries to stop.",
@@ -50,8 +55,15 @@ def _real_lines() -> tuple[list[bytes], list[bytes]]:
     return plain, telling
 
 
+def _again_and_again(lines: list[bytes]) -> Iterator[bytes]:
+    """The same happenings once more and once more, as a cluster that lives long writes them: its counters go on."""
+    for turn in count():
+        for line in lines:
+            yield _COUNTERS.sub(lambda found: b"%d" % (int(found[0]) + 1000 * turn), line) if turn else line  # noqa: B023 - used at once
+
+
 def _mixed(plain: list[bytes], telling: list[bytes], lines: int, one_in: int, per_second: int, end: datetime) -> Iterator[bytes]:
-    noise, news = cycle(plain), cycle(telling)
+    noise, news = _again_and_again(plain), _again_and_again(telling)
     begin = end - timedelta(seconds=lines / per_second)
     stamp = b""
     for number in range(lines):
