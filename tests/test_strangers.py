@@ -28,7 +28,8 @@ def told(paths: list[Path]) -> Answer:
 
 
 def compared(incident: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    fields = {**incident, "cause": (incident["cause"] or {}).get("kind")}
+    cause = incident["cause"] or {}
+    fields = {**incident, "cause": cause.get("kind"), "cause_text": cause.get("text")}
     return {name: "(none)" if fields[name] is None else fields[name] for name in wanted}
 
 

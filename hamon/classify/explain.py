@@ -22,7 +22,7 @@ from hamon.parse.forms import rewritten
 from hamon.parse.lines import Head, LogLine, head, parse_line, without_level
 from hamon.parse.stamp import Stamps
 from hamon.parse.text import StampForm, level_of, records, stamp_form
-from hamon.rules.schema import Rule, TrapRule, has_choice
+from hamon.rules.schema import AGENT, Rule, TrapRule, has_choice
 
 ENCODINGS = ("utf-8", "euc_jp", "shift_jis")
 MOST_NEAR = 5
@@ -213,7 +213,7 @@ def _tried(matcher: Matcher, line: str, parts: LogLine, place: Head, closely: fr
     won = False
     for rule in matcher.rules.rules:
         match = rule.pattern.search(parts.text)
-        if rule.daemon not in (place.daemon, "*"):
+        if rule.daemon not in (place.daemon, "*") and not (place.is_agent and rule.daemon == AGENT):
             if match is not None:
                 because = Because("fits_other_daemon", {"wanted": rule.daemon, "given": place.daemon})
                 found.append(Tried(rule=rule, verdict=Verdict.ANOTHER_DAEMON, because=because, tried=False, fields=_fields(match)))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from hamon.classify import topology
+from hamon.classify.agents import Agents, explained
 from hamon.classify.amiss import amiss
 from hamon.classify.attributes import Attributes
 from hamon.classify.bounds import MAX_OPEN, is_within, keep_within
@@ -59,6 +60,7 @@ _PREPARING = frozenset(
         EventKind.OPERATION_STARTED,
         EventKind.TRANSITION_ENDED,
         EventKind.OLD_FAILURE,
+        EventKind.AGENT_ERROR,
         EventKind.REPORTED,
         EventKind.SERVICE_NAMED,
     }
@@ -145,6 +147,7 @@ class Engine:
         self._attributes = Attributes(self.state, settings, self._book, self._effects, self._membership)
         self._sources = Sources(self.state, settings, self._book)
         self._controller = Controller(self.state, settings, self._book)
+        self._agents = Agents(self.state, self._book)
         self._polls = Polls(self.state, settings, self._book, self._departures, self._effects, self._marks, self._operations, self._fencing)
         self._watch = Watch(settings, last)
         self._whole_seconds = 0
@@ -162,6 +165,7 @@ class Engine:
             self._attributes,
             self._sources,
             self._controller,
+            self._agents,
             self._own,
         )
         self._handlers = {kind: handler for group in groups for kind, handler in group.handlers().items()}
@@ -523,7 +527,7 @@ class Engine:
         """Replace node numbers by names, and let the state decide between kinds that one line can mean."""
         if event.source is Source.TRAP:
             event = completed(self.state, event)
-        event = one_name(self.state, event)
+        event = explained(self.state, one_name(self.state, event))
         detail = event.detail
         numbers: list[str] = []
         if "node_ids" in detail or "node_id" in detail:

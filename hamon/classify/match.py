@@ -16,7 +16,7 @@ from hamon.classify.read import READINGS, Reading, Value, without_instance
 from hamon.errors import ParseError, RuleError
 from hamon.model.event import Event, EventKind
 from hamon.model.observation import LogChunk, Source
-from hamon.parse.forms import UNKNOWN_HOST, date_of, rewritten
+from hamon.parse.forms import UNKNOWN_HOST, date_of, host_of, lacks_host, rewritten
 from hamon.parse.lines import (
     HEADS,
     SEVERE,
@@ -26,19 +26,20 @@ from hamon.parse.lines import (
     head,
     head_words,
     layout_of,
+    level_of_word,
     parse_line,
     without_level,
 )
 from hamon.parse.stamp import Stamps
 from hamon.parse.text import level_of
 from hamon.rules.check import Answer
-from hamon.rules.schema import Rule, RuleSet, TrapRule
+from hamon.rules.schema import AGENT, Rule, RuleSet, TrapRule
 
 MAX_RAW = 2000
 """Characters of an original line that are kept."""
 
 LOOK_BACK = 50
-"""So many lines back a date is looked for, where a line has none."""
+"""So many lines back a date or a host is looked for, where a line has none."""
 
 UNCLASSIFIED_PER_CHUNK = 50
 """Unmatched lines of level warning or worse that one chunk may store; the rest is counted."""
@@ -65,6 +66,7 @@ _LOCAL = frozenset(
         EventKind.OPERATION_STARTED,
         EventKind.OPERATION_SUCCEEDED,
         EventKind.OPERATION_FAILED,
+        EventKind.AGENT_ERROR,
         EventKind.RESOURCE_STARTED,
         EventKind.RESOURCE_STOPPED,
         EventKind.RESOURCE_PROMOTED,
@@ -170,6 +172,8 @@ class _Meaning:
     needles: tuple[bytes, ...] | None = None
     """One of these stands in every line that a rule matches; None: not known, or no matter."""
     severe: bool = False
+    keeps: bool = False
+    """Whether its lines of level warning or worse are kept when no rule takes them: it is a daemon that rules know."""
     layout: Layout | None = None
 
 
@@ -267,6 +271,9 @@ class Matcher:
         names = {rule.daemon for rule in rules.rules} - {"*"}
         self._daemons = {name: _index([rule for rule in rules.rules if rule.daemon in (name, "*")]) for name in names}
         self._others = _index([rule for rule in rules.rules if rule.daemon == "*"])
+        of_agents = [rule for rule in rules.rules if rule.daemon in (AGENT, "*")]
+        self._agents = _index(of_agents) if any(rule.daemon == AGENT for rule in of_agents) else None
+        self._named_agents: dict[str, _Daemon] = {}
         self._tries = {id(rule): _Try(rule) for rule in rules.rules}
         self._meanings: dict[bytes, _Meaning | None] = {}
         self._places: dict[tuple[str, datetime], _Places] = {}
@@ -346,12 +353,27 @@ class Matcher:
         if place is None:
             return _Meaning(None)
         place = without_level(place, words)
-        known = self._daemons.get(place.daemon)
-        rules = (known or self._others).rules(*_text_words(words, place))
+        known = self._of_agent(place.daemon) if place.is_agent else self._daemons.get(place.daemon)
+        level = _level_of(words, place)
+        rules = [
+            rule
+            for rule in (known or self._others).rules(*_text_words(words, place))
+            if not rule.levels or level is None or level in rule.levels
+        ]
         needles = tuple({rule.needle for rule in rules if rule.needle is not None})
-        severe = known is not None and 0 <= place.level_word < len(words) and words[place.level_word] in _SEVERE_WORDS
+        severe = place.daemon in self._daemons and 0 <= place.level_word < len(words) and words[place.level_word] in _SEVERE_WORDS
         must_have = not severe and all(rule.needle is not None for rule in rules)
-        return _Meaning(place, tuple([self._tries[id(rule)] for rule in rules]), needles if must_have else None, severe)
+        keeps = place.daemon in self._daemons
+        return _Meaning(place, tuple([self._tries[id(rule)] for rule in rules]), needles if must_have else None, severe, keeps)
+
+    def _of_agent(self, name: str) -> _Daemon | None:
+        """The rules for the lines of a resource agent: those for its name, and those for any agent."""
+        if self._agents is None or name not in self._daemons:
+            return self._agents or self._daemons.get(name)
+        if (found := self._named_agents.get(name)) is None:
+            found = _index([rule for rule in self.rules.rules if rule.daemon in (name, AGENT, "*")])
+            self._named_agents[name] = found
+        return found
 
     def candidates(self, line: bytes) -> Sequence[Rule]:
         """The rules that are tried on a line, in order."""
@@ -440,12 +462,13 @@ class Matcher:
         self, meaning: _Meaning, line: bytes, rest: str, daemon: str, level: str | None, text: str, instance: str | None
     ) -> _Saying:
         """Try the rules on a text."""
+        instance = without_instance(instance) if instance else None
         for tried in meaning.tries:
             if (tried.needle is None or tried.needle in line) and (found := tried.search(text)) is not None:
                 if tried.levels and (level or level_of(text)) not in tried.levels:
                     continue
                 return _Saying(rest, tried.id, tried.reading(found), instance, is_known=True)
-        if level in SEVERE and meaning.place is not None and meaning.place.daemon in self._daemons:
+        if level in SEVERE and meaning.keeps:
             detail: dict[str, Value] = {"daemon": daemon, "level": level, "text": text[:MAX_RAW]}
             return _Saying(rest, "", Reading(EventKind.UNCLASSIFIED, None, None, detail), instance, is_known=False)
         return _Saying(rest, "", None, instance, is_known=False)
@@ -456,11 +479,20 @@ def _plain(lines: Sequence[bytes], number: int, encodings: Sequence[str]) -> byt
     text, _ = decode(lines[number], encodings)
     if not text.strip():
         return None
+    if lacks_host(text):
+        near = (host_of(decode(line, encodings)[0]) for line in lines[max(0, number - LOOK_BACK) : number][::-1])
+        host = next((host for host in near if host is not None), UNKNOWN_HOST)
+        return (rewritten(text) or text).replace(f" {UNKNOWN_HOST} ", f" {host} ", 1).encode("utf-8", "replace")
     plain = rewritten(text)
     if plain is None or date_of(plain) is None:
         before = (date_of(decode(line, encodings)[0]) for line in lines[max(0, number - LOOK_BACK) : number][::-1])
         plain = rewritten(text, next((date for date in before if date is not None), None))
     return plain.encode("utf-8", "replace") if plain is not None else None
+
+
+def _level_of(words: Sequence[bytes], place: Head) -> str | None:
+    """The level that a line gives itself; None where it takes the whole line to say so."""
+    return level_of_word(words[place.level_word]) if 0 <= place.level_word < len(words) else None
 
 
 def _text_words(words: Sequence[bytes], place: Head) -> tuple[bytes, bytes]:
@@ -487,17 +519,17 @@ def _index(rules: Sequence[Rule]) -> _Daemon:
     )
 
 
-def example_line(daemon: str, text: str) -> str:
+def example_line(daemon: str, text: str, level: str = "info") -> str:
     """A line of a log in which a daemon (`*`: any) writes this text."""
-    daemon = daemon if daemon != "*" else "any"
+    daemon = {"*": "any", AGENT: "Agent(resource)"}.get(daemon, daemon)
     tag = "info" if daemon == "pm_logconv" else f"{daemon}[1]"
-    before = {"corosync": "  [MAIN  ] ", "pm_logconv": " "}.get(daemon, "  info: ")
+    before = {"corosync": "  [MAIN  ] ", "pm_logconv": " "}.get(daemon, f"  {level}: ")
     return f"Jan  1 00:00:00 node {tag}: {before}{text}\n"
 
 
 def answer(matcher: Matcher, rule: Rule, text: str) -> Answer:
     """What the whole rule set makes of a message text of this rule's daemon: the way in which examples are checked."""
-    line = example_line(rule.daemon, text)
+    line = example_line(rule.daemon, text, min(rule.levels, default="info"))
     for candidate in matcher.candidates(line.encode()):
         if (found := candidate.pattern.search(text.rstrip())) is None:
             continue

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hamon.classify import topology
+from hamon.classify.agents import explained
 from hamon.classify.departures import Departures
 from hamon.classify.operations import Operations
 from hamon.classify.restraints import Restraints, was_just_forgiven
@@ -116,7 +117,8 @@ class Plans:
             for story in self.state.stories
         )
         if not told and node.member is not False and node.fenced_at is None and not was_just_forgiven(node, event.at):
-            self._operations.operation_failed(replace(event, node=name, resource=item.id, detail={}))
+            failed = replace(event, kind=EventKind.OPERATION_FAILED, node=name, resource=item.id, detail={})
+            self._operations.operation_failed(explained(self.state, failed))
 
     def carry_out(self, at: datetime) -> None:
         """The plan that was written last begins to be carried out."""

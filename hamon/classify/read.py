@@ -57,6 +57,12 @@ def operation_begin(reading: Reading) -> Reading | None:
     return None if operation in _SILENT or operation == "monitor" or notify else reading
 
 
+def agent_output(reading: Reading) -> Reading | None:
+    """What an agent says in its output; what it says in a probe is no failure."""
+    is_probe = reading.detail.get("operation") == "monitor" and reading.detail.get("interval") == 0
+    return None if is_probe or _text(reading.detail.get("operation")) in _SILENT else reading
+
+
 def nothing(_reading: Reading) -> Reading | None:
     """A line that is known and tells nothing: noise that would otherwise be kept as unclassified."""
     return None
@@ -412,6 +418,7 @@ READINGS: Mapping[str, Callable[[Reading], Reading | None]] = {
     function.__name__: function
     for function in (
         nothing,
+        agent_output,
         operation_begin,
         operation_result,
         operation_unexpected,

@@ -355,7 +355,7 @@ class Book:
     def _first_cause(self, parent: Story, child: Story) -> None:
         cause = child.cause or Cause(kind=child.kind, node=child.nodes[0] if child.nodes else None, at=child.started_at)
         known = parent.cause
-        if known is None or known.at is None or (cause.at is not None and cause.at < known.at):
+        if known is None or known.at is None or (cause.at is not None and (cause.at < known.at or _counts(known, cause))):
             parent.cause = cause
 
     # -- saying
@@ -564,6 +564,13 @@ def is_split(story: Story) -> bool:
     return story.kind is IncidentKind.INTERCONNECT_DEGRADED and story.subject.startswith("split ")
 
 
+def _counts(known: Cause, cause: Cause) -> bool:
+    """Whether what is known is only that failures were counted, and the other one is such a failure: syslog has whole seconds."""
+    if known.kind != IncidentKind.FAILCOUNT_THRESHOLD or cause.kind != IncidentKind.RESOURCE_FAILURE:
+        return False
+    return known.resource == cause.resource and known.at is not None and cause.at is not None and cause.at - known.at < timedelta(seconds=1)
+
+
 def explains(effect: IncidentKind, cause: IncidentKind) -> bool:
     """Whether a story of kind `cause` can be part of one of kind `effect`."""
     return cause in _RANK and effect in _RANK and _RANK[effect] > _RANK[cause]
@@ -633,7 +640,7 @@ def _place(entry: TimelineEntry) -> tuple[datetime, EventKind, str]:
 _AGAIN = timedelta(seconds=2)
 
 
-_SAID = ("operation", "attribute", "new", "value", "device", "action", "to")
+_SAID = ("text", "operation", "attribute", "new", "value", "device", "action", "to")
 
 
 def _saying(entry: TimelineEntry) -> list[object]:

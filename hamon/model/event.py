@@ -53,6 +53,7 @@ class EventKind(StrEnum):
     FAIL_COUNT_CHANGED = "fail_count_changed"
     THRESHOLD_REACHED = "threshold_reached"
     OLD_FAILURE = "old_failure"
+    AGENT_ERROR = "agent_error"
     CLEANUP = "cleanup"
     FENCING_REQUESTED = "fencing_requested"
     FENCING_ATTEMPTED = "fencing_attempted"

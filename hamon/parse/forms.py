@@ -10,6 +10,7 @@ the host is `UNKNOWN_HOST`, and a line without any time takes that of the line b
     <29>1 2026-11-22T10:52:22Z pm01 crmd 3 - - ...                  RFC 5424, written as it came
     Nov 22 10:52:22 2026 pm01 crmd[3]: ...                          a year in one of three places
     crmd[3]: 2012/11/22_10:52:22 info: func: ...                    Heartbeat's own files
+    pgsql(prmPg)[9]:<TAB>Nov 22 10:52:22 ERROR: ...                  agents in Pacemaker's own log
     Nov 22 10:52:22 pm01 crmd: [3]: info: func: ...                 Heartbeat by syslog
     Nov 22 10:52:22 [3] pm01 crmd:  notice: ...                     detail of 1.1 without the function
     Nov 22 10:52:22 crmd[3]:  notice: ...                           no host, in all forms
@@ -46,6 +47,7 @@ _YEAR = re.compile(
     rf"|(?P<d3>{_TRADITIONAL}) (?P<y3>(?:19|20)\d\d))(?= )"
 )
 _HEARTBEAT = re.compile(r"^(?P<daemon>[\w-]+)(?:\[(?P<pid>\d+)\])?: (?P<date>\d{4}/\d\d/\d\d_\d\d:\d\d:\d\d) (?P<rest>.*)$", re.DOTALL)
+_AGENT = re.compile(rf"^(?P<tag>[\w.-]+\([\w:.-]+\)(?:\[\d+\])?:)\s+(?P<date>{_DATE})\s+(?P<rest>[A-Z]+: .*)$", re.DOTALL)
 _DAEMON = (
     r"(?:pacemaker-[a-z]+|pacemakerd|crmd|pengine|attrd|stonith-ng|stonithd|cib|lrmd|pacemaker_remoted|corosync|heartbeat|ccm|ipfail|diskd"
     r"|ifcheckd|[\w.-]+\([\w:.-]+\))"
@@ -65,6 +67,7 @@ _NO_DATE = re.compile(
 )
 _COROSYNC_ALONE = re.compile(r"^(?:(?P<level>[a-z]+) +)?\[(?P<tag>TOTEM|KNET|MAIN|QUORUM|CPG|SERV|VOTEQ|QB|CFG|WD) *\] ", re.DOTALL)
 _ANY_DATE = re.compile(rf"^(?:<\d{{1,3}}>)?(?P<date>{_DATE})\s")
+_ANY_HOST = re.compile(rf"^(?:<\d{{1,3}}>)?{_DATE}\s+(?:\[\d+\]\s+)?(?P<host>[\w.-]+)\s+[\w./-]+(?:\([^)]*\))?[:\s\[]")
 _NOWHERE = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -72,6 +75,17 @@ def date_of(line: str) -> str | None:
     """The stamp at the begin of a line, for the lines after it that have none."""
     found = _ANY_DATE.match(line)
     return found["date"] if found is not None else None
+
+
+def host_of(line: str) -> str | None:
+    """The host of a line in one of the usual forms."""
+    found = _ANY_HOST.match(line)
+    return found["host"] if found is not None else None
+
+
+def lacks_host(line: str) -> bool:
+    """Whether it is a line that an agent wrote into the log of its own node, where the other lines name the host."""
+    return _AGENT.match(line) is not None
 
 
 def rewritten(line: str, date: str | None = None) -> str | None:
@@ -123,6 +137,8 @@ def _with_host(text: str) -> str | None:
     if (found := _HEARTBEAT.match(text)) is not None:
         pid = f"[{found['pid']}]" if found["pid"] else ""
         return f"{found['date']} {UNKNOWN_HOST} {found['daemon']}{pid}: {found['rest']}"
+    if (found := _AGENT.match(text)) is not None:
+        return f"{found['date']} {UNKNOWN_HOST} {found['tag']} {found['rest']}"
     if (found := _PROCESS_APART.match(text)) is not None:
         return f"{found['head']}{found['pid']}: {found['rest']}"
     if (found := _DETAIL_WITHOUT_FUNCTION.match(text)) is not None:

@@ -115,6 +115,11 @@ def parse_line(line: str, stamps: Stamps, likely: int | None = None) -> LogLine:
 _LEVEL_WORDS = {f"{form}:": name for level, name in _LEVEL_NAMES.items() for form in (level, level.upper(), level.capitalize())}
 
 
+def level_of_word(word: bytes) -> str | None:
+    """The level that a word with its colon names; None for any other word."""
+    return _LEVEL_WORDS.get(word.decode("ascii", "replace"))
+
+
 _BEFORE = re.compile(rf"^{_DATE}\s+(?P<host>\S+)\s*$")
 
 
@@ -154,6 +159,8 @@ class Head:
     form: int
     tag: str = ""
     """The daemon's name as the tag has it."""
+    is_agent: bool = False
+    """The tag names a resource: `AGENT(RESOURCE)[PID]:`."""
 
 
 _FUNCTION = re.compile(r"(?:[a-z]\w*_\w*|main|stage\d|Log(?:Node)?Actions): ")
@@ -281,4 +288,5 @@ def head(words: list[bytes]) -> Head | None:
             level, subsystem = subsystem, subsystem + 1
         closed = len(words) > subsystem and words[subsystem].endswith(b"]")
         return Head("corosync", level, subsystem + (1 if closed else 2), _SYSLOG_COROSYNC)
-    return Head(current_name(name), 5 + shift, 6 + shift, _SYSLOG_LOGCONV if name == LOGCONV else SYSLOG, name)
+    form = _SYSLOG_LOGCONV if name == LOGCONV else SYSLOG
+    return Head(current_name(name), 5 + shift, 6 + shift, form, name, bool(match.group(2)))

@@ -19,6 +19,9 @@ _NOTIFICATION = r"^(?:[A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+(?:\.\*)?)$"
 _OBJECT = r"^(?:[A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)$"
 
 
+AGENT = "resource-agent"
+"""The daemon of a rule for the lines of any resource agent, which stand as `AGENT(RESOURCE)[PID]: ...`."""
+
 Level = Literal["emerg", "alert", "crit", "error", "warning", "notice", "info", "debug", "trace"]
 Globs = Annotated[tuple[Annotated[str, StringConstraints(min_length=1, max_length=500)], ...], Field(max_length=100)]
 
@@ -52,7 +55,10 @@ class RuleEntry(BaseModel):
     id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
     title: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     daemon: Annotated[str, StringConstraints(min_length=1, max_length=64)]
-    """The daemon by its name since Pacemaker 2.0, `corosync`, `pm_logconv`, or the name of an agent; `*` for any."""
+    """The daemon by its name since Pacemaker 2.0, `corosync`, `pm_logconv`, or the name of an agent.
+
+    `resource-agent` is any agent, `*` anybody.
+    """
     match: Annotated[str, StringConstraints(min_length=1, max_length=2000)]
     """A regular expression, searched in the message text; its named groups are the event's fields."""
     contains: str | None = None

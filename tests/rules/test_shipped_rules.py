@@ -20,7 +20,7 @@ from hamon.model.observation import LogChunk, Source
 from hamon.parse.lines import parse_line
 from hamon.parse.stamp import Stamps
 from hamon.rules.check import check, check_traps
-from hamon.rules.schema import Rule, literal_prefix
+from hamon.rules.schema import AGENT, Rule, literal_prefix
 from tests.cases import SEEN_AT, matcher, rules, scan
 from tests.recordings import RECORDINGS, evidence
 
@@ -50,17 +50,21 @@ def test_every_reading_is_used_and_every_rule_has_a_title_of_its_own() -> None:
 Told = tuple[EventKind, str | None, str | None, Mapping[str, Value]]
 
 
-def tried_one_by_one(rule_daemon: str, text: str) -> tuple[str, Told | None] | None:
+def tried_one_by_one(rule_daemon: str, text: str, level: str | None = "error", *, by_agent: bool = False) -> tuple[str, Told | None] | None:
     """What the rules of a daemon make of a text without any index: the first that matches says it."""
+    names = (rule_daemon, "*", AGENT) if by_agent else (rule_daemon, "*")
     for rule in rules().rules:
-        if rule.daemon in (rule_daemon, "*") and (found := rule.pattern.search(text)) is not None:
+        if rule.levels and level not in rule.levels:
+            continue
+        if rule.daemon in names and (found := rule.pattern.search(text)) is not None:
             reading = interpret(rule, found)
             return rule.id, None if reading is None else (reading.kind, reading.node, reading.resource, reading.detail)
     return None
 
 
 def by_index(daemon: str, text: str) -> tuple[str, Told | None] | None:
-    line = f"Nov 22 10:52:22 pm01 {'info' if daemon == 'pm_logconv' else daemon + '[1]'}: {BEFORE.get(daemon, '  info: ')}{text}"
+    tag = {"pm_logconv": "error", AGENT: "Some(prmIt)[1]"}.get(daemon, f"{daemon}[1]")
+    line = f"Nov 22 10:52:22 pm01 {tag}: {BEFORE.get(daemon, '  error: ')}{text}"
     for rule in matcher().candidates(line.encode()):
         if (found := rule.pattern.search(text)) is not None:
             reading = interpret(rule, found)
@@ -111,7 +115,7 @@ def plainly(line: bytes) -> Event | None:
         parts = parse_line(line.decode("utf-8"), stamps)
     except ParseError:
         return None
-    found = tried_one_by_one(parts.daemon, parts.text)
+    found = tried_one_by_one(parts.daemon, parts.text, parts.level, by_agent=bool(parts.instance))
     if found is None or found[1] is None:
         return None
     kind, node, resource, detail = found[1]

@@ -1,0 +1,97 @@
+"""What resource agents say themselves: why an operation failed, where the result does not tell it.
+
+The law: an agent that complains opens nothing. Agents complain in probes, of things that do not matter, and long before a time-out; what
+its complaint is worth the result of the operation tells.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from hamon.classify.state import State, Story
+from hamon.classify.stories import Book
+from hamon.model.event import Event, EventKind
+from hamon.model.incident import IncidentKind, TimelineEntry
+
+MOST = 5
+"""Complaints of one agent on one node that are remembered: it may write one every second until it is stopped."""
+MAX_TEXT = 300
+_LATE = timedelta(seconds=2)
+"""By how much the stamp of what an agent said may come after that of the result: another log has whole seconds, and rounds."""
+_TRIES = timedelta(seconds=120)
+"""How long an operation may take of which the complaint tells."""
+_FAILURES = frozenset({IncidentKind.RESOURCE_FAILURE, IncidentKind.STOP_FAILED, IncidentKind.FENCE_DEVICE_FAILED})
+_ENDS = frozenset(
+    {
+        EventKind.OPERATION_FAILED,
+        EventKind.OPERATION_SUCCEEDED,
+        EventKind.RESOURCE_STARTED,
+        EventKind.RESOURCE_STOPPED,
+        EventKind.RESOURCE_PROMOTED,
+        EventKind.RESOURCE_DEMOTED,
+    }
+)
+
+
+def explained(state: State, event: Event) -> Event:
+    """The failure of an operation with the reason that its agent gave, where it has none itself."""
+    if event.kind is not EventKind.OPERATION_FAILED or event.detail.get("reason") or not event.node or not event.resource:
+        return event
+    said = _said(state, event.node, event.resource, event.at)
+    return replace(event, detail={**event.detail, "reason": reason(said)}) if said else event
+
+
+def _said(state: State, node: str, resource: str, at: datetime) -> list[TimelineEntry]:
+    """What the agent said since the end of the operation before this one, oldest first."""
+    found: list[TimelineEntry] = []
+    for entry in reversed(state.recent):
+        if entry.node != node or entry.resource != resource:
+            continue
+        if entry.event is EventKind.AGENT_ERROR and -_LATE <= at - entry.at <= _TRIES:
+            found.append(entry)
+        elif entry.event in _ENDS:
+            break
+    return found[::-1]
+
+
+class Agents:
+    def __init__(self, state: State, book: Book) -> None:
+        self.state, self._book = state, book
+
+    def handlers(self) -> Mapping[EventKind, Callable[[Event], None]]:
+        """Which event is handled by what."""
+        return {EventKind.AGENT_ERROR: self.agent_error}
+
+    def agent_error(self, event: Event) -> None:
+        """Keep it within bounds; where its log is read later than that of the result, it tells afterwards why."""
+        recent = self.state.recent
+        same = [
+            entry
+            for entry in recent
+            if entry.event is EventKind.AGENT_ERROR and entry.node == event.node and entry.resource == event.resource
+        ]
+        for entry in same[1 : max(1, len(same) - MOST + 2)]:  # the first and the last tell most
+            recent.remove(entry)
+        for story in self._book.open_stories():
+            if story.kind in _FAILURES and event.resource in story.resources and event.node in story.nodes:
+                self._tell_afterwards(story, event)
+
+    def _tell_afterwards(self, story: Story, event: Event) -> None:
+        cause, began = story.cause, story.started_at or story.detected_at
+        failed = next((entry for entry in story.timeline if entry.event is EventKind.OPERATION_FAILED), None)
+        if cause is None or failed is None or cause.text != failed.raw or not -_LATE <= began - event.at <= _TRIES:
+            return
+        told = replace(cause, text=str(event.detail.get("text"))[:MAX_TEXT])
+        parent = self._book.by_key(story.part_of)
+        if parent is not None and parent.cause == cause:
+            parent.cause = told
+            self._book.changed(parent, "the agent says why")
+        story.cause = told
+        self._book.changed(story, "the agent says why")
+
+
+def reason(said: Sequence[TimelineEntry]) -> str:
+    """The reason in an agent's own words: that with which it ended, else the first of what it said and the last."""
+    ended = [entry for entry in said if entry.detail.get("ended")]
+    texts = [str(entry.detail.get("text")) for entry in (ended[-1:] or (said[0], said[-1]))]
+    return "; ".join(dict.fromkeys(texts))[:MAX_TEXT]

@@ -1,0 +1,81 @@
+"""What agents say of themselves becomes the reason of what failed, and nothing more."""
+
+from hamon.classify.agents import MOST
+from hamon.model.event import EventKind
+from hamon.model.incident import IncidentKind
+from tests.classify.cluster_log import Cluster, running
+
+FAILS = "10:00:05 pm01 controld: Result of monitor operation for prmPg on pm01: not running"
+
+
+def cause_of(cluster: Cluster) -> str:
+    (incident,) = cluster.main
+    assert incident.cause is not None
+    return incident.cause.text
+
+
+def test_what_an_agent_says_before_its_failure_is_the_reason() -> None:
+    cluster = running().log("10:00:04 pm01 pgsql: PostgreSQL isn't running\n" + FAILS)
+    assert cause_of(cluster) == "PostgreSQL isn't running"
+    (failure,) = [event for event in cluster.events if event.kind is EventKind.OPERATION_FAILED]
+    assert failure.detail["reason"] == "PostgreSQL isn't running"
+
+
+def test_the_reason_with_which_an_agent_ended_counts_before_what_it_said_on_the_way() -> None:
+    cluster = running().log(
+        """
+        10:00:03 pm01 pgsql: Trying once more
+        10:00:04 pm01 execd: prmPg_monitor_10000[4211] error output [ ocf-exit-reason:Disk full ]
+        10:00:04 pm01 pgsql: Exiting
+        """
+        + FAILS
+    )
+    assert cause_of(cluster) == "Disk full"
+
+
+def test_a_reason_that_the_result_gives_stays() -> None:
+    cluster = running().log(
+        "10:00:04 pm01 pgsql: Something\n10:00:05 pm01 controld: Result of monitor operation for prmPg on pm01: error (Out of memory)"
+    )
+    assert cause_of(cluster) == "Out of memory"
+
+
+def test_what_an_agent_says_opens_nothing() -> None:
+    cluster = running().log("10:00:04 pm01 pgsql: PostgreSQL isn't running").until("10:30:00")
+    assert cluster.main == []
+
+
+def test_what_an_agent_says_in_a_probe_tells_nothing() -> None:
+    cluster = running().log("10:00:04 pm01 execd: prmPg_monitor_0[4211] error output [ ocf-exit-reason:Not installed ]")
+    assert [event for event in cluster.events if event.kind is EventKind.AGENT_ERROR] == []
+
+
+def test_what_was_said_of_another_operation_or_on_another_node_is_no_reason() -> None:
+    cluster = running().log(
+        """
+        09:59:40 pm01 pgsql: The old one
+        09:59:41 pm01 controld: Result of start operation for prmPg on pm01: ok
+        10:00:04 pm02 pgsql: On the other node
+        """
+        + FAILS
+    )
+    assert "not running" in cause_of(cluster)
+
+
+def test_the_log_of_the_agent_may_come_after_that_of_the_result() -> None:
+    cluster = running().log(FAILS + "\n10:00:04 pm01 pgsql: PostgreSQL isn't running")
+    assert cause_of(cluster) == "PostgreSQL isn't running"
+
+
+def test_an_agent_that_complains_for_ever_fills_no_memory_and_keeps_its_first_word_and_its_last() -> None:
+    lines = "\n".join(f"10:00:{second:02} pm01 pgsql: attempt {second}" for second in range(40))
+    cluster = running().log(lines)
+    assert len([entry for entry in cluster.engine.state.recent if entry.event is EventKind.AGENT_ERROR]) <= MOST
+    cluster.log("10:00:41 pm01 controld: Result of monitor operation for prmPg on pm01: not running")
+    assert cause_of(cluster) == "attempt 0; attempt 39"
+
+
+def test_why_a_resource_cannot_be_stopped_is_told_with_it() -> None:
+    cluster = running().log("10:00:04 pm01 pgsql: Couldn't stop\n10:00:05 pm01 controld: Result of stop operation for prmPg on pm01: error")
+    assert [incident.kind for incident in cluster.main] == [IncidentKind.STOP_FAILED]
+    assert cause_of(cluster) == "Couldn't stop"
