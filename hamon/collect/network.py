@@ -63,6 +63,11 @@ def listen_text(text: str) -> str:
 Networks = Annotated[tuple[Annotated[str, AfterValidator(network_text)], ...], Field(min_length=1, examples=[["192.0.2.0/24"]])]
 
 
+def each_once(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Leave repetitions out."""
+    return tuple(dict.fromkeys(texts))
+
+
 def overlap(some: Sequence[Network], others: Sequence[Network]) -> bool:
     return any(one.version == other.version and one.overlaps(other) for one in some for other in others)
 

@@ -26,7 +26,7 @@ from hamon.collect.snmp_trap_config import SnmpTrapConfig
 from hamon.collect.trap_gate import Discovery, Gate, Refused
 from hamon.collect.trap_memory import MOST_SEEN, Memory, Seen
 from hamon.collect.trap_senders import Origin, Senders
-from hamon.collect.udp import inode, kernel_drops, open_socket
+from hamon.collect.udp import Drops, open_socket
 from hamon.errors import ConfigError, ParseError, Problem
 from hamon.model.cluster import ReceiverView, SourceView
 from hamon.model.observation import ReadPosition, Refusal, SnmpVersion, Source, SourceBack, SourceLost, Trap, TrapBatch, VarType
@@ -116,7 +116,7 @@ class SnmpTrap:
         self._refusals = Refusals(name, "a datagram was not taken as a trap", clock, Source.TRAP)
         self._acknowledged = self._repeated = 0
         self._bytes = 0
-        self._kernel: dict[int, int] = {}
+        self._drops = Drops()
         self._unsaved_told_at: datetime | None = None
         self._lost: dict[tuple[str, str], str] = {}
         self._told: deque[SourceLost | SourceBack] = deque(maxlen=1000)
@@ -152,7 +152,7 @@ class SnmpTrap:
         except ConfigError:
             self.close()
             raise
-        self._kernel = dict.fromkeys(map(inode, self._sockets), 0)
+        self._drops = Drops(self._sockets)
 
     def close(self) -> None:
         for sock in self._sockets:
@@ -462,17 +462,14 @@ class SnmpTrap:
     async def _look_after(self, inbox: Inbox) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            drops = await asyncio.to_thread(kernel_drops, tuple(self._kernel))
-            self.look(drops)
+            self.look(await self._drops.read())
             await self._save()
 
     def look(self, drops: Mapping[int, int]) -> None:
         """What time alone decides: new drops of the kernel (by inode), losses that began or ended, and silence."""
         now = self._clock.now()
-        for number, dropped in drops.items():
-            if (new := dropped - self._kernel.get(number, 0)) > 0:
-                self._refusals.count(Refusal.KERNEL, "", number=new)
-            self._kernel[number] = dropped
+        if new := self._drops.new(drops):
+            self._refusals.count(Refusal.KERNEL, "", number=new)
         self._told.extend(self._refusals.told(self._config.clusters, self._path, now))
         self._tell_silence(now)
         if self._told:

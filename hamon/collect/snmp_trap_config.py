@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
-from hamon.collect.network import Network, Networks, listen_text, overlap, parse_network, within
+from hamon.collect.network import Network, Networks, each_once, listen_text, overlap, parse_network, within
 from hamon.section import IN_SAMPLE, Name, Section
 from hamon.snmp import Level, UserSection, parse_oid
 from hamon.snmp.identity import parse_engine_id
@@ -98,10 +98,13 @@ class TrapSource(Section):
     """Only notifications below these object identifiers are taken from here; none: all."""
 
 
+_Addresses = tuple[Annotated[str, AfterValidator(listen_text)], ...]
+
+
 class SnmpTrapConfig(Section):
     """A receiver of SNMP traps and informs."""
 
-    listen: tuple[Annotated[str, AfterValidator(listen_text)], ...] = Field(default=("127.0.0.1:9162",), min_length=1)
+    listen: Annotated[_Addresses, AfterValidator(each_once)] = Field(default=("127.0.0.1:9162",), min_length=1)
     """Addresses and ports to listen on, IPv6 in brackets; name each address of the host, so that answers leave from the right one."""
     cluster: str | None = Field(default=None, examples=["pg"])
     """The cluster whose traps come to these addresses, where neither community, user nor source says so."""
@@ -121,11 +124,6 @@ class SnmpTrapConfig(Section):
     """Users of SNMPv3 by a name of your choice."""
     source: dict[Name, TrapSource] = Field(default_factory=dict)
     """Senders by a name of your choice."""
-
-    @field_validator("listen")
-    @classmethod
-    def _once(cls, listen: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(listen))
 
     @model_validator(mode="after")
     def _one_meaning(self) -> Self:

@@ -22,7 +22,7 @@ from hamon.clock import Clock
 from hamon.collect.network import Bucket, can_answer, holds, parse_network
 from hamon.collect.refusals import Refusals
 from hamon.collect.syslog_config import TRANSPORTS, Endpoint, SyslogConfig, SyslogSource
-from hamon.collect.udp import inode, kernel_drops, open_socket
+from hamon.collect.udp import Drops, open_socket
 from hamon.errors import ConfigError, Problem
 from hamon.model.cluster import ReceiverView, SourceView
 from hamon.model.observation import LogChunk, ReadPosition, Refusal, Source, SourceBack, SourceLost
@@ -95,7 +95,7 @@ class Syslog:
         self._refusals = Refusals(name, "a syslog message was not taken", clock, Source.LOG)
         self._repeated = 0
         self._connections = 0
-        self._kernel: dict[int, int] = {}
+        self._drops = Drops()
         self._began = clock.now()
         self._is_running = False
 
@@ -116,7 +116,7 @@ class Syslog:
         except ConfigError:
             self.close()
             raise
-        self._kernel = dict.fromkeys(map(inode, self._datagrams), 0)
+        self._drops = Drops(self._datagrams)
 
     def close(self) -> None:
         for sock in (*self._datagrams, *(sock for _, sock in self._streams)):
@@ -380,17 +380,15 @@ class Syslog:
     async def _look_after(self, inbox: Inbox) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            self.look(await asyncio.to_thread(kernel_drops, tuple(self._kernel)))
+            self.look(await self._drops.read())
             while self._told:
                 await inbox.put(self._told.popleft())
 
     def look(self, drops: Mapping[int, int]) -> None:
         """New drops of the kernel (by inode), losses that began or ended, and silence."""
         now = self._clock.now()
-        for number, dropped in drops.items():
-            if (new := dropped - self._kernel.get(number, 0)) > 0:
-                self._refusals.count(Refusal.KERNEL, "", number=new)
-            self._kernel[number] = dropped
+        if new := self._drops.new(drops):
+            self._refusals.count(Refusal.KERNEL, "", number=new)
         self._told.extend(self._refusals.told(self._config.clusters, self._path, now))
         limit = self._config.silent_after_seconds
         if limit is None:

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, NamedTuple, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from hamon.collect.network import Listen, Networks, listen_text, overlap, parse_address, parse_network
+from hamon.collect.network import Listen, Networks, each_once, listen_text, overlap, parse_address, parse_network
 from hamon.collect.text import Encodings, TimeZone
 from hamon.section import Name, Section
 
@@ -61,10 +61,13 @@ class SyslogSource(Section):
     """The character encodings to try, in order, such as "utf-8", "euc_jp", "shift_jis" or "cp932"."""
 
 
+_Endpoints = tuple[Annotated[str, AfterValidator(_endpoint)], ...]
+
+
 class SyslogConfig(Section):
     """A receiver of syslog, so that the nodes need no agent: rsyslog sends their lines here."""
 
-    listen: tuple[Annotated[str, AfterValidator(_endpoint)], ...] = Field(default=("tcp:127.0.0.1:5514",), min_length=1)
+    listen: Annotated[_Endpoints, AfterValidator(each_once)] = Field(default=("tcp:127.0.0.1:5514",), min_length=1)
     """Transports, addresses and ports to listen on: udp, tcp or tls, IPv6 in brackets. UDP loses lines under load; TCP waits."""
     certificate_file: Path | None = None
     """PEM file with the certificate for tls, and its chain."""
@@ -88,11 +91,6 @@ class SyslogConfig(Section):
     """Report an expected node (or the cluster, where none is named) as lost when no line came for so long; else silence is not reported."""
     source: dict[Name, SyslogSource] = Field(min_length=1)
     """Who may send, by a name of your choice."""
-
-    @field_validator("listen")
-    @classmethod
-    def _once(cls, listen: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(listen))
 
     @model_validator(mode="after")
     def _one_meaning(self) -> Self:

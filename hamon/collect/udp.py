@@ -1,9 +1,10 @@
 """Sockets for datagrams: taking an address, the size of the kernel's buffer, and what the kernel dropped."""
 
+import asyncio
 import logging
 import os
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from hamon.collect.network import Listen
 from hamon.errors import ConfigError, Problem
@@ -54,6 +55,23 @@ def _enlarge(sock: socket.socket, listen: Listen, wanted: int) -> None:
             "the kernel gives datagrams a smaller buffer than wanted, and a burst may be lost; raise net.core.rmem_max",
             extra={"address": str(listen), "wanted": wanted, "given": given},
         )
+
+
+class Drops:
+    """What the kernel dropped of our sockets, since it was last asked."""
+
+    def __init__(self, sockets: Iterable[socket.socket] = ()) -> None:
+        self._known = dict.fromkeys(map(inode, sockets), 0)
+
+    async def read(self) -> Mapping[int, int]:
+        """How many it dropped for each socket, by inode."""
+        return await asyncio.to_thread(kernel_drops, tuple(self._known))
+
+    def new(self, drops: Mapping[int, int]) -> int:
+        """How many of these are new."""
+        new = sum(max(0, dropped - self._known.get(number, 0)) for number, dropped in drops.items())
+        self._known.update(drops)
+        return new
 
 
 def kernel_drops(inodes: Collection[int]) -> Mapping[int, int]:

@@ -30,6 +30,7 @@ from hamon.errors import DeliveryError, DeliveryReason
 from hamon.model.delivery import Notification
 from hamon.notify.mail import MailAddress, address, mail
 from hamon.notify.target import TargetSection
+from hamon.notify.tls import client_context
 from hamon.notify.words import one_line
 
 log = logging.getLogger(__name__)
@@ -215,7 +216,7 @@ class SmtpNotifier:
     async def _connect(self) -> SMTP:
         config = self._config
         if self._tls is None and config.security != "none":
-            self._tls = await asyncio.to_thread(self._make_tls)
+            self._tls = await asyncio.to_thread(client_context, config.ca_file, verify=config.verify_certificate)
         try:
             password = await asyncio.to_thread(config.secret, "password")
         except (OSError, UnicodeDecodeError) as err:
@@ -240,13 +241,6 @@ class SmtpNotifier:
             reason = DeliveryReason.REFUSED if err.code >= 500 else DeliveryReason.THROTTLED
             raise DeliveryError(reason, f"the mail server refuses the connection: {_answer(err)}") from err
         return client
-
-    def _make_tls(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=self._config.ca_file)
-        if not self._config.verify_certificate:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
 
     async def _keep(self) -> None:
         """Stop waiting to hang up."""

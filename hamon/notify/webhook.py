@@ -22,6 +22,7 @@ from hamon.errors import DeliveryError, DeliveryReason
 from hamon.model.delivery import Notification
 from hamon.model.incident import Incident
 from hamon.notify.target import TargetSection
+from hamon.notify.tls import client_context
 from hamon.notify.words import body_text, one_line, subject_line
 from hamon.tell import steps
 
@@ -174,7 +175,7 @@ class WebhookNotifier:
         content = json.dumps(body(notification), ensure_ascii=True, default=_plain).encode("ascii")
         url, headers = await asyncio.to_thread(self._prepare, notification, content)
         if self._client is None:
-            tls = await asyncio.to_thread(self._make_tls)
+            tls = await asyncio.to_thread(client_context, self._config.ca_file, verify=self._config.verify_certificate)
             self._client = httpx.AsyncClient(verify=tls, follow_redirects=False, timeout=self._config.timeout_seconds)
         try:
             async with (
@@ -241,13 +242,6 @@ class WebhookNotifier:
         if key is not None:
             headers["X-Hamon-Signature"] = f"sha256={hmac.new(key.encode(), content, hashlib.sha256).hexdigest()}"
         return url, headers
-
-    def _make_tls(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=self._config.ca_file)
-        if not self._config.verify_certificate:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
 
 
 def _cause(err: BaseException) -> str:

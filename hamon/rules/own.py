@@ -10,7 +10,7 @@ from datetime import timedelta
 from difflib import get_close_matches
 from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from hamon.errors import RuleError
 from hamon.model.event import EventKind
@@ -44,16 +44,22 @@ def _length(value: object) -> timedelta:
 Length = Annotated[timedelta, BeforeValidator(_length)]
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
-Where = Mapping[Annotated[str, StringConstraints(pattern=r"^\w+$", max_length=64)], Annotated[str, StringConstraints(max_length=2000)]]
 
 
-def _patterns(value: Mapping[str, str]) -> Mapping[str, str]:
+def each_compiles(value: Mapping[str, str]) -> Mapping[str, str]:
+    """Refuse what is no regular expression, naming whose it is."""
     for name, pattern in value.items():
         try:
             re.compile(pattern)
         except re.error as err:
             raise ValueError(f"{name}: not a regular expression: {err}") from err
     return value
+
+
+Where = Annotated[
+    Mapping[Annotated[str, StringConstraints(pattern=r"^\w+$", max_length=64)], Annotated[str, StringConstraints(max_length=2000)]],
+    AfterValidator(each_compiles),
+]
 
 
 class WordsEntry(BaseModel):
@@ -90,11 +96,6 @@ class IncidentEntry(BaseModel):
     en: WordsEntry | None = None
     ja: WordsEntry | None = None
 
-    @field_validator("where")
-    @classmethod
-    def _compiles(cls, value: Mapping[str, str]) -> Mapping[str, str]:
-        return _patterns(value)
-
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         if self.id in set(IncidentKind):
@@ -127,11 +128,6 @@ class ChangeEntry(BaseModel):
     set: Mapping[str, Scalar] = Field(default_factory=dict)
     severity: Severity | None = None
     suppress: bool = False
-
-    @field_validator("where")
-    @classmethod
-    def _compiles(cls, value: Mapping[str, str]) -> Mapping[str, str]:
-        return _patterns(value)
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:

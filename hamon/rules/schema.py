@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from hamon.errors import RuleError
 from hamon.model.event import EventKind
 from hamon.model.incident import Severity
 from hamon.model.mib import NOTIFICATIONS, OBJECT_NUMBERS
-from hamon.rules.own import NO_OWN, ChangeEntry, IncidentEntry, Own
+from hamon.rules.own import NO_OWN, ChangeEntry, IncidentEntry, Own, each_compiles
 
 Scalar = str | int | float | bool | None
 
@@ -121,9 +121,12 @@ class TrapCounterExample(BaseModel):
     varbinds: Mapping[str, str | int] = Field(default_factory=dict)
 
 
-_Patterns = Mapping[
-    Annotated[str, StringConstraints(pattern=_OBJECT)],
-    Annotated[str, StringConstraints(min_length=1, max_length=2000)],
+_Patterns = Annotated[
+    Mapping[
+        Annotated[str, StringConstraints(pattern=_OBJECT)],
+        Annotated[str, StringConstraints(min_length=1, max_length=2000)],
+    ],
+    AfterValidator(each_compiles),
 ]
 
 
@@ -146,16 +149,6 @@ class TrapEntry(BaseModel):
     set: Mapping[str, Scalar] = Field(default_factory=dict)
     example: tuple[TrapExample, ...] = Field(min_length=1)
     counter_example: tuple[TrapCounterExample, ...] = Field(min_length=1)
-
-    @field_validator("match", "take")
-    @classmethod
-    def _compiles(cls, value: Mapping[str, str]) -> Mapping[str, str]:
-        for name, pattern in value.items():
-            try:
-                re.compile(pattern)
-            except re.error as err:
-                raise ValueError(f"{name}: not a regular expression: {err}") from err
-        return value
 
 
 class RuleFile(BaseModel):

@@ -287,9 +287,9 @@ def test_the_drops_of_the_kernel_are_known_for_each_socket() -> None:
 
 async def test_new_drops_of_the_kernel_are_counted_and_told(tmp_path: Path) -> None:
     async with receiving(tmp_path) as reception:
-        [number] = reception.collector._kernel
-        reception.collector.look({number: 7})
-        reception.collector.look({number: 9})
+        inode_of_it = 4711
+        reception.collector.look({inode_of_it: 7})
+        reception.collector.look({inode_of_it: 9})
         assert reception.refused == {"kernel": 9}
         await reception.inbox.until(lambda: any(isinstance(seen, SourceLost) for seen in reception.inbox.observations))
 
