@@ -15,6 +15,9 @@ from hamon.classify.stories import DEPARTURES, Book
 from hamon.classify.weighing import FAULTS, Weighing
 from hamon.model.incident import IncidentKind, IncidentState, Outcome, Severity
 
+WHOLE_SECOND = timedelta(seconds=1)
+"""Stamps of syslog are up to so much earlier than what they tell."""
+
 
 class Departures:
     def __init__(self, state: State, settings: ClusterSettings, book: Book, weighing: Weighing) -> None:
@@ -367,9 +370,10 @@ class Departures:
         return next((story for story in reversed(self.state.stories) if story.kind in DEPARTURES and story.hinted), None)
 
     def idle(self, at: datetime) -> None:
-        """The cluster has nothing more to do: what has not arrived by now is down."""
+        """The cluster has nothing more to do: what has not arrived by now is down. A log that comes late tells it of what was before."""
         for story in list(self.book.open_stories()):
-            if story.kind in DEPARTURES and story.outcome is Outcome.ONGOING and story.moves:
+            is_before = (story.started_at or story.detected_at) - at > WHOLE_SECOND
+            if story.kind in DEPARTURES and story.outcome is Outcome.ONGOING and story.moves and not is_before:
                 waiting = [move for move in story.moves.values() if move.done_at is None]
                 if waiting and all(move.to_node is None or move.failed for move in waiting) and not self._fencing_pending(story):
                     self.weighing.fail(story, at)
