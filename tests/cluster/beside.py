@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.configuration import COMMUNITY, MONITOR, TRAP_PORT, address
-from tests.cluster.happenings import Expected
+from tests.cluster.happenings import GRACE_SECONDS, MEMBERSHIP_SECONDS, SETTLE_SECONDS, Expected
 from tests.cluster.numbers import Numbers
 from tests.gateway.harness import CLUSTER, Gateway, eventually, now
 from tests.gateway.test_peers import prometheus
@@ -31,7 +31,12 @@ def configured(
     folder: Path, cluster: Cluster, *, logs: Sequence[str] = NATIVE, traps: bool = True, polls: bool = True, **more: Mapping[str, object]
 ) -> Gateway:
     """hamon as the README sets it up for this cluster, with the times that an operator has; daemons count as well sooner."""
-    defaults: dict[str, object] = {"settle_seconds": 2.0, "membership_seconds": 10.0, "grace_seconds": 20.0, "stable_seconds": 15.0}
+    defaults: dict[str, object] = {
+        "settle_seconds": SETTLE_SECONDS,
+        "membership_seconds": MEMBERSHIP_SECONDS,
+        "grace_seconds": GRACE_SECONDS,
+        "stable_seconds": 15.0,
+    }
     sections: dict[str, Mapping[str, object]] = {"cluster__web": defaults, **more}
     if traps:
         sections["collect__snmp_trap__main"] = {"listen": [f"{MONITOR}:{TRAP_PORT}"], "cluster": CLUSTER}
@@ -107,6 +112,8 @@ class Watch:
         """Also after a test that failed: the cluster is repaired, and hamon has nothing open."""
         if not await self.do(self.cluster.is_whole):
             await self.do(self.cluster.repair)
+        await self.is_calm()
+        await self.do(self.cluster.go_home)
         return await self.is_calm()
 
     async def is_calm(self, seconds: float = 90) -> datetime:

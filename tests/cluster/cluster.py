@@ -389,12 +389,10 @@ class Cluster:
         except NotReached:  # the monitors of a ping end with the daemon that ran them
             self.on(asked, "crm_resource", "--refresh", "-r", PING, check=False)
             self.is_ready(seconds)
-        if self.settings.pattern is not Pattern.ONE_PLUS_ONE:
-            self._go_home()
 
-    def _go_home(self) -> None:
+    def go_home(self) -> None:
         """Services that share the nodes go back to where each has its own: an operator's work."""
-        for service in self.services:
+        for service in self.services if self.settings.pattern is not Pattern.ONE_PLUS_ONE else ():
             home = self.places(service)[0]
             if self.active_node(service) != home:
                 self.move(service, home)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from tests.cluster.beside import Incident, Watch
 from tests.cluster.detection import ALL_TOGETHER, MEASURED, Detection
 from tests.cluster.happenings import Happening, Lab, Roles, roles
-from tests.cluster.judge import delay, faults, noticed
+from tests.cluster.judge import delay, faults, late_told, noticed
 from tests.cluster.pages import the_debt_is_open, the_debt_is_paid
 from tests.gateway.harness import now
 from tests.truth import brief, is_alarm, mains
@@ -46,14 +46,16 @@ async def goes_right(
     if happening.lab is Lab.PAIR:
         await the_debt_is_open(watch, happening, at)
     after = {service: await watch.do(watch.cluster.active_node, service) for service in others}
-    repaired = now()
     await watch.do(watch.cluster.repair)
     incidents = await watch.over(since, happening.expected)
-    found = await faults(watch, happening, at, since, repaired, incidents, repeats_allowed=repeats_allowed, was_restarted=was_restarted)
+    found = await faults(watch, happening, at, since, incidents, repeats_allowed=repeats_allowed, was_restarted=was_restarted)
     if not happening.touches_others:
         found += [f"{service} runs on {after[service]}, no longer on {node}" for service, node in before.items() if after[service] != node]
         members = {member for service in others for member in watch.cluster.services[service]}
         found += [f"{brief(one)} names {named}" for one in mains(incidents) if is_alarm(one) and (named := members & {*one["resources"]})]
+    if meanwhile is nothing:
+        late = max(watch.cluster.late.values(), default=0)  # by so much, stamps are before what they tell
+        found += [fault for one in mains(incidents) for fault in late_told(watch, one, happening.expected, late)]
     assert not found, "\n".join(found)
     if happening.lab is Lab.PAIR:
         await the_debt_is_paid(watch, happening, at, incidents)

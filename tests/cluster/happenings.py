@@ -11,6 +11,8 @@ from tests.cluster.configuration import PING
 from tests.cluster.power import Mood
 
 ACTIVE, STANDBY = "active", "standby"
+SETTLE_SECONDS, MEMBERSHIP_SECONDS, GRACE_SECONDS = 2.0, 10.0, 20.0
+"""As hamon is configured beside these clusters."""
 
 
 class Lab(StrEnum):
@@ -40,6 +42,8 @@ class Expected:
     """Further main incidents that are truly stories of their own."""
     told_before: frozenset[str] = frozenset()
     """Parts that people may hear of on their own: they were known for longer than the settle time before they became a part."""
+    waits: float = SETTLE_SECONDS
+    """So long hamon waits after the message that decides: for what else belongs to it, the membership, or the return of the service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +155,10 @@ def stop_failure(cluster: Cluster, at: Roles) -> None:
     cluster.runs_on(at.service, at.standby)
 
 
-@happening("one of two interconnects is cut", Expected(kind="interconnect_degraded", cause="link_down", redundancy_lost=False))
+@happening(
+    "one of two interconnects is cut",
+    Expected(kind="interconnect_degraded", cause="link_down", redundancy_lost=False, waits=MEMBERSHIP_SECONDS),
+)
 def link_cut(cluster: Cluster, at: Roles) -> None:
     cluster.cut(at.active, [1])
     time.sleep(13)  # longer than it is waited for whether a node gets lost with it
@@ -296,7 +303,7 @@ def cleanup(cluster: Cluster, at: Roles) -> None:
 
 @happening(
     "the resource fails on the active node, and cannot be started on its peer",
-    Expected(kind="service_down", outcome="failed", cause="resource_failure"),
+    Expected(kind="service_down", outcome="failed", cause="resource_failure", waits=GRACE_SECONDS),
 )
 def failover_fails(cluster: Cluster, at: Roles) -> None:
     failing = at.members[-1]
@@ -308,7 +315,7 @@ def failover_fails(cluster: Cluster, at: Roles) -> None:
 
 @happening(
     "the resource fails on the active node and then on its peer",
-    Expected(kind="service_down", cause="resource_failure", also=frozenset({"failover"})),
+    Expected(kind="service_down", cause="resource_failure", also=frozenset({"failover"}), waits=GRACE_SECONDS),
 )
 def failure_on_both(cluster: Cluster, at: Roles) -> None:
     failing = at.members[-1]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from tests.cluster import happenings
 from tests.cluster.cluster import Cluster, wait_for
 from tests.cluster.configuration import PROMOTABLE
-from tests.cluster.happenings import ACTIVE, HAPPENINGS, STANDBY, Expected, Happening, Lab, Roles, failover
+from tests.cluster.happenings import ACTIVE, GRACE_SECONDS, HAPPENINGS, STANDBY, Expected, Happening, Lab, Roles, failover
 
 _AS_IN_A_PAIR: Mapping[Lab, Sequence[Callable[[Cluster, Roles], None]]] = {
     Lab.THREE: (
@@ -76,13 +76,13 @@ _OWN: Mapping[Lab, Sequence[Happening]] = {
             "quorum_lost_by_power_loss",
             "two of three nodes lose their power: quorum is lost, the service is stopped",
             _nodes_but_the_active_lose_power,
-            Expected(kind="service_down", parts=frozenset({"quorum_lost", "node_lost"})),
+            Expected(kind="service_down", parts=frozenset({"quorum_lost", "node_lost"}), waits=GRACE_SECONDS),
         ),
         Happening(
             "quorum_lost_by_cuts",
             "all three nodes are cut from each other: quorum is lost everywhere, the service is stopped",
             _all_are_cut_from_each_other,
-            Expected(kind="service_down", parts=frozenset({"quorum_lost", "node_lost"})),
+            Expected(kind="service_down", parts=frozenset({"quorum_lost", "node_lost"}), waits=GRACE_SECONDS),
         ),
     ),
     Lab.CROSS: (

@@ -8,9 +8,8 @@ from tests.cluster.happenings import Expected, Happening, Roles
 from tests.cluster.numbers import misnumbered
 from tests.truth import brief, is_alarm, mains
 
-
-def _began(incident: Incident) -> datetime:
-    return datetime.fromisoformat(incident["started_at"] or incident["detected_at"])
+TOLD_SECONDS = 1.0
+"""From the message that decides to the notification handed over at most, beside what is waited for."""
 
 
 def _name(kind: str) -> str:
@@ -22,16 +21,12 @@ async def faults(
     happening: Happening,
     roles: Roles,
     since: datetime,
-    repaired: datetime,
     incidents: Sequence[Incident],
     *,
     repeats_allowed: bool = False,
     was_restarted: bool = False,
 ) -> list[str]:
-    """Everything in which hamon fell short of what happened since then, now that it is over; empty: all is as it must be.
-
-    What begins after `repaired` is work of the repair, such as a service that is moved home.
-    """
+    """Everything in which hamon fell short of what happened since then, now that it is over; empty: all is as it must be."""
     expected = happening.expected
     found = []
     allowed = {expected.kind, *expected.also}
@@ -41,7 +36,7 @@ async def faults(
         if one["state"] != "resolved":
             found.append(f"not resolved but {one['state']}: {brief(one)}")
     for kind in sorted(allowed - {None}, key=str):
-        matching = [one for one in mains(incidents) if one["kind"] == kind and _began(one) < repaired]
+        matching = [one for one in mains(incidents) if one["kind"] == kind]
         if len(matching) != 1:
             found.append(f"not one {kind} but {len(matching)}")
         elif kind == expected.kind:
@@ -132,6 +127,14 @@ def delay(watch: Watch, main: Incident) -> float | None:
         return None
     known = [datetime.fromisoformat(entry["at"]) for entry in opening.json["incident"]["timeline"]]
     return (opening.at - max(known)).total_seconds()
+
+
+def late_told(watch: Watch, main: Incident, expected: Expected, late: float) -> list[str]:
+    """Whether people heard of it later than they may; `late` are the seconds by which stamps are too early."""
+    took = delay(watch, main)
+    if main["kind"] != expected.kind or took is None or took < TOLD_SECONDS + expected.waits + late:
+        return []
+    return [f"{brief(main)} was told {took:.2f} s after the message that decides; {TOLD_SECONDS + expected.waits:g} s are allowed"]
 
 
 def noticed(main: Incident, injured: datetime) -> float:

@@ -10,12 +10,10 @@ from tests.cluster import happenings
 from tests.cluster.beside import Incident, watched
 from tests.cluster.cluster import Cluster
 from tests.cluster.detection import MEASURED, Detection
-from tests.cluster.happenings import HAPPENINGS, roles
-from tests.cluster.judge import delay, noticed
+from tests.cluster.happenings import HAPPENINGS, SETTLE_SECONDS, roles
+from tests.cluster.judge import TOLD_SECONDS, delay, noticed
 from tests.gateway.harness import eventually, now
 
-SETTLE_SECONDS = 2.0
-"""As `beside.configured` has it."""
 TWO_POLLS_SECONDS = 2.0
 """The newest entry of an opening is when the cluster did it; polls see that later, and the second of them decides."""
 ALONE: dict[str, dict[str, Any]] = {
@@ -45,6 +43,6 @@ async def test_a_failover_is_told_soon_by_one_kind_of_evidence_alone(cluster: Cl
             assert (main["from_node"], main["to_node"], main["planned"]) == (at.active, at.standby, False)
             after = delay(watch, main)
             assert after is not None
-            assert after < 1 + SETTLE_SECONDS + (TWO_POLLS_SECONDS if evidence == "polls" else 0)
+            assert after < TOLD_SECONDS + SETTLE_SECONDS + (TWO_POLLS_SECONDS if evidence == "polls" else 0)
             MEASURED.append(Detection(HAPPENINGS[happening.__name__].name, noticed(main, since), after, f"{evidence} alone"))
             await watch.do(cluster.repair)

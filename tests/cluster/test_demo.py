@@ -1,18 +1,25 @@
 """What `make demo-cluster` starts: a person chooses a failure, and sees it on the page beside it."""
 
 import asyncio
+import contextlib
 import os
+import pty
 import re
 import sys
+import tempfile
 from asyncio.subprocess import PIPE, STDOUT
+from collections.abc import Iterable
 from pathlib import Path
 
 import httpx
 import pytest
+from playwright.async_api import expect
 
 from tests.cluster.cluster import PROGRAMS
-from tests.gateway.harness import eventually, free_port, text_of
+from tests.cluster.test_nothing_is_left import inside, is_gone, namespaces
+from tests.gateway.harness import environment, eventually, free_port, text_of
 from tests.peers import missing, need
+from tests.web.test_browser import chromium, opened
 
 MENU = b"> "
 
@@ -48,3 +55,90 @@ async def test_a_failure_that_is_chosen_from_the_menu_stands_on_the_page_and_q_e
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+def networks_of(processes: Iterable[int]) -> set[str]:
+    found = set()
+    for pid in processes:
+        with contextlib.suppress(OSError):
+            found.add(os.readlink(f"/proc/{pid}/ns/net"))
+    return found
+
+
+class Terminal:
+    """What a person at a terminal sees, and the keys."""
+
+    def __init__(self) -> None:
+        self._own, self.other = pty.openpty()
+        os.set_blocking(self._own, False)
+        self.seen = ""
+        asyncio.get_running_loop().add_reader(self._own, self._read)
+
+    def _read(self) -> None:
+        try:
+            self.seen += os.read(self._own, 65536).decode()
+        except OSError:
+            asyncio.get_running_loop().remove_reader(self._own)
+
+    def type(self, keys: str) -> None:
+        self.seen = ""
+        os.write(self._own, keys.encode())
+
+    async def shows(self, text: str, seconds: float = 120) -> None:
+        async def shown() -> str:
+            return self.seen
+
+        await eventually(shown, lambda seen: text in seen, seconds)
+
+    def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._own)
+        os.close(self._own)
+        os.close(self.other)
+
+
+@pytest.mark.full
+async def test_a_person_at_a_terminal_sees_it_in_the_browser_and_ctrl_c_leaves_nothing() -> None:
+    if os.geteuid() != 0:
+        missing("only root can make the namespaces of a cluster")
+    for program in PROGRAMS:
+        need(program)
+    interfaces, before = os.listdir("/sys/class/net"), namespaces()
+    port, terminal = free_port(), Terminal()
+    command = ("setsid", "--ctty", sys.executable, "-m", "tests.cluster.demo", "--listen", f"127.0.0.1:{port}")
+    with tempfile.TemporaryDirectory(prefix="hamon-demo-") as home:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=terminal.other,
+            stdout=terminal.other,
+            stderr=terminal.other,
+            cwd=Path(__file__).parents[2],
+            env=environment(TMPDIR=home),
+        )
+        try:
+            await terminal.shows("q end\r\n> ")
+            (number,) = re.findall(r"^ *(\d+) planned switchover by standby\r$", terminal.seen, re.MULTILINE)
+            async with chromium() as browser, opened(browser) as watched:
+                await watched.page.goto(f"http://127.0.0.1:{port}/")
+                await expect(watched.page.get_by_role("heading", level=1)).to_have_text(
+                    "All services run and are protected", timeout=30_000
+                )
+                terminal.type(f"{number}\n")
+                await terminal.shows("It has happened")
+                # Without a reload: the page follows.
+                await expect(watched.page.get_by_role("link", name="switched over").first).to_be_visible(timeout=60_000)
+                assert watched.complaints == []
+            running = inside(process)
+            made = networks_of(running) - before.keys()
+            assert len(made) >= 4  # two nodes, the switch, the monitor host
+            assert any("corosync" in one for one in running.values())
+            terminal.type("\x03")
+            async with asyncio.timeout(60):
+                assert await process.wait() == 0
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+            terminal.close()
+
+        await is_gone(Path(home), running, made, interfaces)
+        assert os.listdir(home) == []

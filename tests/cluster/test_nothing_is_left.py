@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,23 @@ def namespaces() -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+async def is_gone(folder: Path, running: dict[int, str], made: Collection[str], interfaces: Collection[str]) -> None:
+    """Wait until nothing is left of a cluster in this folder: these processes, network namespaces, other interfaces than these, mounts."""
+
+    async def left() -> tuple[list[str], dict[str, list[str]], list[str], bool]:
+        # Not only those that ran when it was up: a node starts agents all the time, and the kernel ends them one after another.
+        inhabited = {name: programs for name, programs in namespaces().items() if name in made}
+        more = [name for name in os.listdir("/sys/class/net") if name not in interfaces]
+        return alive(running), inhabited, more, str(folder) in Path("/proc/self/mountinfo").read_text()
+
+    await eventually(left, lambda found: not any(found))
+    assert sorted(os.listdir("/sys/class/net")) == sorted(interfaces)
+
+
+FAILURE = pytest.param(signal.SIGUSR1, id="failure", marks=pytest.mark.full)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL, FAILURE], ids=lambda number: number.name)
 async def test_no_process_namespace_or_interface_is_left_whatever_ends_the_program(number: signal.Signals, tmp_path: Path) -> None:
     if os.geteuid() != 0:
         missing("only root can make the namespaces of a cluster")
@@ -81,12 +98,4 @@ async def test_no_process_namespace_or_interface_is_left_whatever_ends_the_progr
     process.send_signal(number)
     async with asyncio.timeout(30):
         await process.wait()
-
-    async def left() -> tuple[list[str], dict[str, list[str]], list[str], bool]:
-        # Not only those that ran when it was up: a node starts agents all the time, and the kernel ends them one after another.
-        inhabited = {name: programs for name, programs in namespaces().items() if name in made}
-        more = [name for name in os.listdir("/sys/class/net") if name not in interfaces]
-        return alive(running), inhabited, more, str(folder) in Path("/proc/self/mountinfo").read_text()
-
-    await eventually(left, lambda found: not any(found))
-    assert sorted(os.listdir("/sys/class/net")) == interfaces
+    await is_gone(folder, running, made, interfaces)
