@@ -450,6 +450,22 @@ def test_a_failure_that_the_scheduler_repeats_is_history() -> None:
 FAILED_OVER = FAILS + moves("pm01", "pm02", "10:00:01") + moved("pm01", "pm02", "10:00:04")
 
 
+def test_what_a_late_log_tells_of_an_idle_cluster_before_a_failover_does_not_end_it() -> None:
+    cluster = running().log("""
+        10:00:00 pm01 controld: Result of monitor operation for prmPg on pm01: not running
+        10:00:00 pm02 schedulerd: Actions: Stop       prmPg             (                        pm01 )  due to node availability
+        10:00:00 pm02 schedulerd: Actions: Stop       prmEx             (                        pm01 )  due to node availability
+        10:00:00 pm02 schedulerd: Calculated transition 9, saving inputs in /var/lib/pacemaker/pengine/pe-input-9.bz2
+        10:00:00 pm02 controld: State transition S_POLICY_ENGINE -> S_TRANSITION_ENGINE
+        10:00:01 pm01 controld: Result of stop operation for prmPg on pm01: ok
+    """)
+    assert [incident.outcome for incident in cluster.main] == ["ongoing"]
+    cluster.log("09:59:40 pm02 controld: State transition S_TRANSITION_ENGINE -> S_IDLE")
+    assert [incident.outcome for incident in cluster.main] == ["ongoing"]
+    cluster.log("10:00:02 pm02 controld: State transition S_TRANSITION_ENGINE -> S_IDLE")
+    assert [incident.outcome for incident in cluster.main] == ["failed"]
+
+
 def test_a_cleanup_after_a_failover_closes_its_debt() -> None:
     cluster = running().log(FAILED_OVER).until("10:01:00")
     (failover,) = cluster.main
