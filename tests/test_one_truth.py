@@ -11,9 +11,11 @@ import re
 import tarfile
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import groupby
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -21,7 +23,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.recordings import NAMES, WITNESSES, Answer, answer_from, answer_to, evidence, truth_of
+from hamon.analyze import Options, analyze, to_json
+from hamon.classify.order import put_in_order
+from hamon.classify.texts import LogMatcher
+from hamon.model.observation import LogChunk
+from tests import accuracy
+from tests.recordings import NAMES, WITNESSES, Answer, answer_from, answer_to, evidence, rules, truth_of
 from tests.truth import faults
 
 STAMP = re.compile(rb"^([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)", re.MULTILINE)
@@ -56,7 +63,7 @@ def essence(answer: Answer) -> Counter[tuple[object, ...]]:
     )
 
 
-def answer_of(name: str, logs: Sequence[tuple[str, bytes]]) -> Answer:
+def answer_of(name: str, logs: Sequence[tuple[str, bytes]], year: int | None = None) -> Answer:
     """The answer to these logs, as files of these names in this order."""
     with TemporaryDirectory() as folder:
         paths = []
@@ -64,7 +71,7 @@ def answer_of(name: str, logs: Sequence[tuple[str, bytes]]) -> Answer:
             path = Path(folder) / f"{number:03}-{node}.log"
             path.write_bytes(data)
             paths.append(path)
-        return answer_to(name, paths)
+        return answer_to(name, paths) if year is None else to_json(analyze(paths, rules(), Options(year=year)), "en")
 
 
 def by_another_clock(data: bytes, seconds: int) -> bytes:
@@ -169,6 +176,58 @@ def test_hosts_without_their_domain_are_the_nodes_that_the_cluster_names_in_full
         (item["kind"], item["planned"], item["outcome"]) for item in answer_from(name, "ha-log")["incidents"] if item["part_of"] is None
     ]
     assert Counter(found) == Counter(plain)
+
+
+# -- lines that something on the way mixed up within their second
+
+
+def mixed_up(data: bytes, random: Random | None) -> bytes:
+    """A syslog with the lines of each second in any order, as a relay leaves them, or in that of their letters, as `sort` does."""
+    mixed: list[bytes] = []
+    for _, second in groupby(data.splitlines(keepends=True), key=lambda line: line[:15]):
+        lines = list(second)
+        if random is None:
+            lines.sort()
+        else:
+            random.shuffle(lines)
+        mixed += lines
+    return b"".join(mixed)
+
+
+def syslogs(name: str) -> list[Path]:
+    found = evidence(name, "*/ha-log.gz") if name in NAMES else sorted((accuracy.FURTHER / name).glob("*/ha-log.gz"))
+    return [path for path in found if path.parent.name != "monitor"]
+
+
+def faults_of(name: str, logs: Sequence[tuple[str, bytes]]) -> Sequence[str]:
+    truth = truth_of(name) if name in NAMES else json.loads((accuracy.FURTHER / name / "truth.json").read_text(encoding="utf-8"))
+    return faults(truth, answer_of(name, logs, int(truth["window"]["start_iso"][:4])))
+
+
+ALL = [name for name in [*SINGLE, *accuracy.FURTHER_NAMES] if syslogs(name)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(ALL), st.integers(0, 1_000_000))
+def test_lines_in_any_order_within_their_second_change_nothing(name: str, seed: int) -> None:
+    random = Random(seed)
+    assert faults_of(name, [(path.parent.name, mixed_up(log_of(path), random)) for path in syslogs(name)]) == []
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_logs_that_were_sorted_by_their_letters_say_the_same(name: str) -> None:
+    assert faults_of(name, [(path.parent.name, mixed_up(log_of(path), None)) for path in syslogs(name)]) == []
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_order_in_which_a_log_was_written_is_kept(name: str) -> None:
+    logs = [LogMatcher(rules()).scan(chunk_of(path)).events for path in syslogs(name)]
+    assert put_in_order(logs) is logs
+
+
+def chunk_of(path: Path) -> LogChunk:
+    at = datetime(2026, 12, 1, tzinfo=UTC)
+    return LogChunk(cluster="c", collector="c", path=path.name, data=log_of(path), offset=0, received_at=at)
 
 
 # -- traps and polls that are lost, come twice or come late, beside the logs

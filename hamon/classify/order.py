@@ -1,13 +1,15 @@
 """The order in which the events of several logs happened, as far as their stamps and their meaning tell it.
 
-The order inside a log is kept: it is that in which the node wrote. Between logs the stamps decide; where these share a moment (syslog has
-whole seconds) causes come before what they lead to. Which log was read first says nothing.
+The order inside a log is kept: it is that in which the node wrote, unless it shows that something mixed it up within a second. Between
+logs the stamps decide; where these share a moment (syslog has whole seconds) causes come before what they lead to. Which log was read
+first says nothing.
 """
 
 import heapq
 from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 
 from hamon.model.event import Event, EventKind
 from hamon.model.observation import Snapshot, Source
@@ -15,26 +17,36 @@ from hamon.model.observation import Snapshot, Source
 _TENTH = timedelta(milliseconds=100)
 """A trap tells the tenth of a second in which it happened: it is over when the tenth is."""
 
-# Within one second causes come before what they lead to; the order inside one file is kept.
-_CAUSES_FIRST = {
-    EventKind.STANDBY_ON: 0,
-    EventKind.SHUTDOWN_REQUESTED: 0,
-    EventKind.MOVE_CONSTRAINT_SET: 0,
-    EventKind.TARGET_ROLE_CHANGED: 0,
-    EventKind.TICKET_CHANGED: 0,
-    EventKind.MAINTENANCE_ON: 0,
-    EventKind.DAEMON_DIED: 0,
-    EventKind.OPERATION_FAILED: 1,
-    EventKind.LINK_DOWN: 1,
-    EventKind.ATTRIBUTE_CHANGED: 1,
-    EventKind.FAIL_COUNT_CHANGED: 1,
-    EventKind.NODE_LOST: 2,
-    EventKind.PLAN: 3,
-    EventKind.STATE_CHANGED: 3,
-    EventKind.FAILOVER_STARTED: 3,
-    EventKind.RESOURCE_STARTED: 5,
-    EventKind.RESOURCE_PROMOTED: 5,
-}
+_ORDER: tuple[tuple[EventKind, ...], ...] = (
+    (
+        EventKind.STANDBY_ON,
+        EventKind.SHUTDOWN_REQUESTED,
+        EventKind.MOVE_CONSTRAINT_SET,
+        EventKind.TARGET_ROLE_CHANGED,
+        EventKind.TICKET_CHANGED,
+        EventKind.MAINTENANCE_ON,
+        EventKind.DAEMON_DIED,
+    ),
+    (EventKind.OPERATION_FAILED, EventKind.LINK_DOWN, EventKind.TOKEN_LOST, EventKind.ATTRIBUTE_CHANGED, EventKind.FAIL_COUNT_CHANGED),
+    (EventKind.QUORUM_LOST,),
+    (EventKind.NODE_LOST, EventKind.NODE_LEFT),
+    (EventKind.NODE_UNCLEAN, EventKind.THRESHOLD_REACHED),
+    (EventKind.STATE_CHANGED,),
+    (EventKind.PLAN, EventKind.FAILOVER_STARTED),
+    (EventKind.RESOURCE_BLOCKED,),
+    (EventKind.FENCING_REQUESTED, EventKind.OPERATION_STARTED),
+    (EventKind.FENCING_ATTEMPTED,),
+    (EventKind.RESOURCE_DEMOTED,),
+    (),
+    (EventKind.RESOURCE_STARTED, EventKind.RESOURCE_MIGRATED),
+    (EventKind.RESOURCE_PROMOTED,),
+    (EventKind.OPERATION_SUCCEEDED,),
+)
+"""Within one second causes come before what they lead to; of kinds that are not named the place is that of the empty row."""
+_RANKS = {kind: rank for rank, kinds in enumerate(_ORDER) for kind in kinds}
+_OTHER = _ORDER.index(())
+_CARRIED_OUT = frozenset({"start", "stop", "promote", "demote", "migrate_to", "migrate_from"})
+"""Operations that the cluster decided on: that one failed comes after the plan; that a monitor failed, before it."""
 
 
 def by_stamp(event: Event) -> tuple[datetime, int]:
@@ -45,8 +57,12 @@ def by_stamp(event: Event) -> tuple[datetime, int]:
 def _rank(event: Event) -> int:
     """Causes first; that the cluster has nothing more to do comes last."""
     if event.kind is EventKind.TRANSITION_ENDED or event.detail.get("to") == "S_IDLE":
-        return 6
-    return _CAUSES_FIRST.get(event.kind, 4)
+        return len(_ORDER)
+    if event.kind is EventKind.OPERATION_FAILED and event.detail.get("operation") in _CARRIED_OUT:
+        return _OTHER
+    if event.detail.get("action") == "End" or event.detail.get("to") == "S_TRANSITION_ENGINE":
+        return _RANKS[EventKind.PLAN]
+    return _RANKS.get(event.kind, _OTHER)
 
 
 def causal_order(logs: Sequence[Sequence[Event]]) -> Iterator[Event]:
@@ -59,6 +75,7 @@ def causal_order(logs: Sequence[Sequence[Event]]) -> Iterator[Event]:
         at = latest[number] = max(latest[number], event.at + _TENTH if event.source is Source.TRAP else event.at)
         return (at if exact else at.replace(microsecond=0)), _rank(event), number, index
 
+    logs = put_in_order(logs)
     heads = [place(number, 0) for number, events in enumerate(logs) if events]
     heapq.heapify(heads)
     while heads:
@@ -78,3 +95,103 @@ def with_snapshots(events: Sequence[Event], snapshots: Sequence[Snapshot]) -> It
             yield waiting.popleft()
         yield event
     yield from waiting
+
+
+def put_in_order(logs: Sequence[Sequence[Event]]) -> Sequence[Sequence[Event]]:
+    """The events of each log as they were written, where something on the way mixed up those of one second: a relay, or `sort`.
+
+    Only where it shows that something did, since what was written in this order knows better than any rule; then of all logs.
+    """
+    seconds = [
+        [list(group) for _, group in groupby(events, key=lambda event: event.at.replace(microsecond=0))]
+        for events in logs
+        if events and events[0].source is Source.LOG
+    ]
+    if not any(_is_sorted(log) or any(_is_mixed(second) for second in log if len(second) > 1) for log in seconds):
+        return logs
+    others = [events for events in logs if events and events[0].source is not Source.LOG]
+    return [*([event for second in log for event in _put_right(second)] for log in seconds), *others]
+
+
+def _put_right(second: list[Event]) -> list[Event]:
+    if any(event.at.microsecond for event in second):
+        return sorted(second, key=lambda event: event.at)
+    came = {(event.resource, event.node) for event in second if event.kind in (EventKind.RESOURCE_STARTED, EventKind.RESOURCE_PROMOTED)}
+
+    def place(event: Event) -> tuple[int, int]:
+        if event.kind is EventKind.PLAN and event.detail.get("action") == "Leave" and (event.resource, event.detail.get("to")) in came:
+            return len(_ORDER) - 1, 0  # a later plan, which leaves it where it came to
+        after_plans = 2 if event.detail.get("to") == "S_TRANSITION_ENGINE" else 1 if event.detail.get("action") == "End" else 0
+        return _rank(event), after_plans
+
+    return sorted(second, key=place)
+
+
+def _is_sorted(seconds: Sequence[list[Event]]) -> bool:
+    """Whether the lines of each whole second stand in the order of their letters: nothing but a tool puts them so."""
+    long = [[event.raw for event in second] for second in seconds if len(second) > 2 and not any(event.at.microsecond for event in second)]
+    return (len(long) > 2 or any(len(lines) > 5 for lines in long)) and all(lines == sorted(lines) for lines in long)
+
+
+_ENDS_OF = {
+    EventKind.RESOURCE_STARTED: "start",
+    EventKind.RESOURCE_STOPPED: "stop",
+    EventKind.RESOURCE_PROMOTED: "promote",
+    EventKind.RESOURCE_DEMOTED: "demote",
+}
+
+
+def _is_mixed(second: Sequence[Event]) -> bool:
+    """Whether the events of one second cannot have been written in this order: one log tells an end before its beginning."""
+    by_reporter: dict[str | None, _Second] = {}
+    return any(by_reporter.setdefault(event.reporter, _Second()).is_impossible(event) for event in second) or any(
+        log.is_broken for log in by_reporter.values()
+    )
+
+
+class _Second:
+    """What one node wrote within one second."""
+
+    def __init__(self) -> None:
+        self._at: datetime | None = None
+        self._begun: set[tuple[object, ...]] = set()
+        self._ended: set[tuple[object, ...]] = set()
+        self._planned = self._plan_goes_on = False
+        self._state: object = None
+        self._has_gap = self._has_all_states = False
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether a plan goes on after its end, or the states of the controller, none of which is left out, do not follow each other."""
+        return self._plan_goes_on or (self._has_gap and self._has_all_states)
+
+    def is_impossible(self, event: Event) -> bool:
+        """Whether an event cannot come now."""
+        detail, subject = event.detail, (event.resource, event.node)
+        if self._at is not None and self._at - event.at > _TENTH:  # daemons write into one file: a little late is no sign
+            return True
+        self._at = event.at if self._at is None else max(self._at, event.at)
+        match event.kind:
+            case EventKind.OPERATION_STARTED:
+                self._begun.add((*subject, detail.get("operation")))
+                return (*subject, detail.get("operation")) in self._ended
+            case EventKind.RESOURCE_STARTED | EventKind.RESOURCE_STOPPED | EventKind.RESOURCE_PROMOTED | EventKind.RESOURCE_DEMOTED:
+                self._ended = {other for other in self._ended if other[:2] != subject}  # after another operation the same may begin again
+                operation = (*subject, _ENDS_OF[event.kind])
+                if operation not in self._begun:
+                    self._ended.add(operation)
+            case EventKind.FENCING_REQUESTED:
+                return (None, event.node, "fence") in self._ended
+            case EventKind.FENCING_DONE:
+                self._ended.add((None, event.node, "fence"))
+            case EventKind.PLAN if detail.get("action") == "End":
+                self._planned, self._plan_goes_on = True, False
+            case EventKind.PLAN:
+                self._plan_goes_on = self._planned
+            case EventKind.STATE_CHANGED:
+                self._has_gap = self._has_gap or self._state not in (None, detail.get("from"))
+                self._state = detail.get("to")
+                self._has_all_states = self._has_all_states or self._state == "S_TRANSITION_ENGINE"
+            case _:
+                pass
+        return False

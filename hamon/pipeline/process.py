@@ -144,7 +144,7 @@ class _Merge:
 
     def in_order(self) -> list[Event | Snapshot | Tick]:
         logs = list(self._logs.values())
-        ordered = list(causal_order(logs) if len(logs) > 1 else logs[0]) if logs else []
+        ordered = list(causal_order(logs))
         items = with_snapshots(ordered, self.snapshots)
         return [*items] if self.tick is None else [*items, self.tick]
 
