@@ -192,7 +192,7 @@ class Gateway:
         if config.store.url is None and config.store.url_file is None:
             await asyncio.to_thread(_make_private, self.state_directory)
             await asyncio.to_thread(migrate.upgrade, url)
-        store = SqlStore(url, clock=clock)
+        store = SqlStore(url, clock=clock, set_aside=self.state_directory)
         address = config.web.address
         sock = bind(address.host, address.port)
         collectors: list[Collector] = []

@@ -6,6 +6,7 @@ HamonError
 ├── ParseError      input that could not be read; keeps the raw input
 ├── SourceError     a source is out of reach; it will be tried again
 ├── StoreError      the history cannot be read or written; what to do stands in the text
+│   └── StoreRefusal  the database will never take what it was given
 └── DeliveryError   a notification was not handed over: reason, and whether trying again is useless
 """
 
@@ -57,6 +58,17 @@ class SourceError(HamonError):
 
 class StoreError(HamonError):
     pass
+
+
+class StoreRefusal(StoreError):
+    """The database will never take what it was given: trying again is useless. `said` are its own words.
+
+    `spoils`: nothing else can be written in the same transaction either.
+    """
+
+    def __init__(self, message: str, said: str, *, spoils: bool = False) -> None:
+        super().__init__(message)
+        self.said, self.spoils = said, spoils
 
 
 class DeliveryReason(StrEnum):

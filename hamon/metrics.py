@@ -32,7 +32,7 @@ from hamon.model.cluster import ClusterView, ReceiverView, SourceView
 from hamon.model.event import Event
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome, Transition, TransitionKind
 from hamon.model.observation import Polled
-from hamon.ports import IncidentFilter, Views
+from hamon.ports import IncidentFilter, RecordKind, Views
 
 OTHER = "other"
 """The daemon label of all daemons beyond the first `MOST_DAEMONS`."""
@@ -69,6 +69,11 @@ OWN: tuple[Described, ...] = (
     histogram("hamon_delivery_seconds", "How long one attempt to hand over a notification took.", _SENDING, "target"),
     counter("hamon_defects_total", "Defects of hamon met while processing; each is in its log with a traceback."),
     counter("hamon_store_errors_total", "Times that the history could not be read or written."),
+    counter(
+        "hamon_records_refused_total",
+        "Records that the database will never take; record is event, step, delivery, position, state, relay or poll.",
+        "record",
+    ),
     histogram("hamon_batch_seconds", "How long a batch of observations took from the inbox to the history.", _FAST),
     gauge("hamon_inbox_observations", "Observations that wait to be processed."),
     gauge("hamon_store_up", "Whether the history answered when it was last asked for open incidents."),
@@ -175,6 +180,8 @@ class Metrics:
         self._drop_ins: dict[tuple[str, RoleNames], tuple[tuple[object, ...], bytes]] = {}
         self._writing = Lock()
         self._daemons: set[str] = set()
+        for record in RecordKind:
+            self._counters["hamon_records_refused_total"].labels(record.value)
         self._judged: dict[tuple[str, str], set[str]] = {}
         self._over: deque[tuple[str, str]] = deque()
         self._refreshed = False
@@ -312,6 +319,9 @@ class Metrics:
 
     def store_error(self) -> None:
         self._counters["hamon_store_errors_total"].inc()
+
+    def refused(self, record: str) -> None:
+        self._counters["hamon_records_refused_total"].labels(record).inc()
 
     async def refresh(self, store: History) -> None:
         """Take open incidents and waiting deliveries from the history, and the views as they are now.

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -80,6 +81,32 @@ class Recording:
     """What polling found: a new state (`since` is the time of its answer), the same one again, or since when the cluster is unknown."""
 
 
+class RecordKind(StrEnum):
+    """What a batch is made of."""
+
+    EVENT = "event"
+    STEP = "step"
+    DELIVERY = "delivery"
+    POSITION = "position"
+    STATE = "state"
+    RELAY = "relay"
+    POLL = "poll"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A part of a batch that the database will never take. `about` places it: a line, an incident and its step, a file.
+
+    `kept` is the file that holds it; empty: it could not be kept.
+    """
+
+    what: RecordKind
+    cluster: str
+    about: str
+    reason: str
+    kept: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredEvent:
     id: int
@@ -126,7 +153,14 @@ class Store(Protocol):
     """The history. Methods raise StoreError when the database does not answer; the caller tries again."""
 
     async def record(self, recording: Recording) -> None:
-        """Write one batch in one transaction, or nothing of it."""
+        """Write one batch in one transaction, or nothing of it. Raises StoreRefusal where it will never be taken as it is."""
+        ...
+
+    async def record_what_is_taken(self, recording: Recording) -> Sequence[Refused]:
+        """Write a batch that was refused without what the database will never take, in one transaction; return what was left out.
+
+        Raises StoreRefusal where the database takes nothing at all.
+        """
         ...
 
     async def remembered(self) -> Remembered: ...

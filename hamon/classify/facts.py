@@ -55,6 +55,7 @@ _CONTENT: dict[EventKind, tuple[str, ...]] = {
     EventKind.SOURCE_LOST: ("path",),
     EventKind.SOURCE_BACK: ("path",),
     EventKind.TARGET_LAGS: ("pending",),
+    EventKind.RECORDS_REFUSED: ("records", "about"),
     EventKind.SERVICE_NAMED: ("service",),
     EventKind.UNCLASSIFIED: ("daemon", "text"),
 }

@@ -476,6 +476,8 @@ class Engine:
             self._book.close(story, now, "stable again")
         elif story.kind is IncidentKind.DC_CHANGED:
             self._book.close(story, now, "the DC stays where it is")
+        elif story.kind is IncidentKind.RECORDS_REFUSED:
+            self._book.close(story, now, "nothing was refused for a while")
         else:
             self._book.close(story, now, "no sign of recovery within the time in which one is expected", expired=True)
 

@@ -1,6 +1,7 @@
-"""Sources of evidence that go and come back, and targets of notifications that lag."""
+"""Sources of evidence that go and come back, targets of notifications that lag, and a history that refuses what it is given."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import State
@@ -8,6 +9,9 @@ from hamon.classify.stories import Book
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, IncidentKind, Severity
 from hamon.model.observation import Source
+
+REFUSING = timedelta(hours=1)
+"""So long after the last record that the history refused it counts as well again."""
 
 
 class Sources:
@@ -23,6 +27,7 @@ class Sources:
             EventKind.SOURCE_BACK: self.source_back,
             EventKind.TARGET_LAGS: self.target_lags,
             EventKind.TARGET_DELIVERS: self.target_delivers,
+            EventKind.RECORDS_REFUSED: self.records_refused,
         }
 
     def source_lost(self, event: Event) -> None:
@@ -81,3 +86,19 @@ class Sources:
     def target_delivers(self, event: Event) -> None:
         if (story := self._book.find(IncidentKind.DELIVERY_BACKLOG, str(event.detail.get("target")))) is not None:
             self._book.close(story, event.at, "the target takes what it is given")
+
+    def records_refused(self, event: Event) -> None:
+        """Something that was seen does not stand in the history; what it would have told may not have been told."""
+        story = self._book.find(IncidentKind.RECORDS_REFUSED, "history")
+        if story is None:
+            story = self._book.open(
+                IncidentKind.RECORDS_REFUSED,
+                "history",
+                Severity.MAJOR,
+                event.at,
+                started_at=event.at,
+                resources=[event.resource] if event.resource else [],
+                cause=Cause(kind=EventKind.RECORDS_REFUSED.value, at=event.at, text=str(event.detail.get("reason"))),
+                planned=False,
+            )
+        story.limit_at = event.at + REFUSING

@@ -76,6 +76,7 @@ class EventKind(StrEnum):
     SOURCE_BACK = "source_back"
     TARGET_LAGS = "target_lags"
     TARGET_DELIVERS = "target_delivers"
+    RECORDS_REFUSED = "records_refused"
     SERVICE_NAMED = "service_named"
     REPORTED = "reported"
     UNCLASSIFIED = "unclassified"

@@ -42,6 +42,7 @@ class IncidentKind(StrEnum):
     MONITORING_LOST = "monitoring_lost"
     TRAPS_DROPPED = "traps_dropped"
     DELIVERY_BACKLOG = "delivery_backlog"
+    RECORDS_REFUSED = "records_refused"
     OTHER = "other"
     CLOCK_SKEW = "clock_skew"
     UNCLASSIFIED = "unclassified"

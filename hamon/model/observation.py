@@ -273,10 +273,22 @@ class TargetDelivers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordsRefused:
+    """The database will never take records of a batch: `records` were left out. `what` and `about` place the first, `reason` says why."""
+
+    records: int
+    what: str
+    about: str
+    reason: str
+    kept: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
     """Time passes: settle times end, limits are reached."""
 
     now: datetime
 
 
-Observation = LogChunk | Snapshot | TrapBatch | SourceLost | SourceBack | TargetLags | TargetDelivers | Tick
+Observation = LogChunk | Snapshot | TrapBatch | SourceLost | SourceBack | TargetLags | TargetDelivers | RecordsRefused | Tick

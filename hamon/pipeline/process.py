@@ -25,7 +25,7 @@ from hamon.classify.state import VERSION, State
 from hamon.classify.texts import LogMatcher
 from hamon.classify.traps import TrapMatcher, TrapScan
 from hamon.clock import Clock
-from hamon.errors import StoreError
+from hamon.errors import StoreError, StoreRefusal
 from hamon.model.cluster import ClusterStatus, ClusterView
 from hamon.model.delivery import Delivery, Relay
 from hamon.model.event import Event, EventKind
@@ -36,6 +36,7 @@ from hamon.model.observation import (
     Observation,
     Polled,
     ReadPosition,
+    RecordsRefused,
     Snapshot,
     Source,
     SourceBack,
@@ -47,7 +48,7 @@ from hamon.model.observation import (
     TrapBatch,
 )
 from hamon.pipeline.polls import Polls
-from hamon.ports import EventFilter, IncidentFilter, Recording, Store
+from hamon.ports import EventFilter, IncidentFilter, Recording, Refused, Store
 from hamon.rules.schema import RuleSet
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,8 @@ START_SECONDS = 3.0
 """At start, how long is waited at most for all logs to be read."""
 SLOW_SECONDS = 3.0
 """A database that takes longer for a batch counts as away: another program may hold it locked."""
+LOGGED_REFUSALS = 20
+"""Of what the database refuses of one batch, so many are logged one by one; all are counted, and kept in the file."""
 KNOWN_EVENTS = 500
 """Stored events that are read back at start, to recognise copies of them."""
 HISTORY = timedelta(hours=1)
@@ -112,6 +115,8 @@ class Counts(Protocol):
     def defect(self) -> None: ...
 
     def store_error(self) -> None: ...
+
+    def refused(self, record: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,6 +362,8 @@ class Processor:
                     items.setdefault(observation.cluster, _Merge()).add((observation.collector, ""), self._scan_traps(observation))
                 case TargetLags() | TargetDelivers():
                     items.setdefault(GATEWAY, _Merge()).add(("", observation.target), [_target_event(observation)])
+                case RecordsRefused():
+                    items.setdefault(GATEWAY, _Merge()).add(("", "history"), [_refused_event(observation)])
                 case SourceLost() | SourceBack():
                     source = (observation.collector, observation.path)
                     news = [_source_event(observation)] if self._polls.source(observation) else []
@@ -504,16 +511,42 @@ class Processor:
     # -- back on the loop
 
     async def _record(self, result: _Result) -> None:
-        """Write the batch; while the database does not answer, wait and try again: nothing that was read is dropped."""
+        """Write the batch; what the database will never take is left out, kept elsewhere, and told as a trouble of hamon's own."""
+        refused = await self._write(result)
+        if refused:
+            at = self._clock.now()
+            for one in refused:
+                self._counts.refused(one.what)
+            for one in refused[:LOGGED_REFUSALS]:
+                facts = {"what": one.what, "cluster": one.cluster, "about": one.about, "error": one.reason, "kept": one.kept}
+                log.error("the history will never take a record: it is left out, and everything else goes on", extra=facts)
+            first = refused[0]
+            news = RecordsRefused(records=len(refused), what=first.what, about=first.about, reason=first.reason, kept=first.kept, at=at)
+            # Should this be refused as well, the log and the numbers have said it.
+            await self._write(await asyncio.to_thread(self._digest, [news]))
+
+    async def _write(self, result: _Result) -> Sequence[Refused]:
+        """Write a batch; while the database does not answer, wait and try again: nothing that was read is dropped.
+
+        Return what the database will never take.
+        """
         recording = result.recording
         failures = 0
+        refused: Sequence[Refused] = ()
+        as_a_whole = True
         slow = asyncio.get_running_loop().call_later(SLOW_SECONDS, self._is_away)
         empty = not (recording.events or recording.relays or recording.transitions or recording.positions or recording.polls)
         while not empty:
             try:
-                await self._store.record(recording)
+                if as_a_whole:
+                    await self._store.record(recording)
+                else:
+                    refused = await self._store.record_what_is_taken(recording)
                 break
             except StoreError as err:
+                if as_a_whole and isinstance(err, StoreRefusal):
+                    as_a_whole = False
+                    continue
                 failures += 1
                 self.store_is_away = True
                 self._counts.store_error()
@@ -534,6 +567,7 @@ class Processor:
         since = self._clock.now() - NEWS
         for cluster in {event.cluster for event in recording.events if event.at >= since and _is_news(event)}:
             self._happened(cluster)
+        return refused
 
     def _is_away(self) -> None:
         self.store_is_away = True
@@ -589,6 +623,27 @@ def _target_event(observation: TargetLags | TargetDelivers) -> Event:
         collector="",
         resource=observation.target,
         detail=about,
+    )
+
+
+def _refused_event(observation: RecordsRefused) -> Event:
+    return Event(
+        at=observation.at,
+        received_at=observation.at,
+        cluster=GATEWAY,
+        kind=EventKind.RECORDS_REFUSED,
+        rule="",
+        source=Source.LOG,
+        collector="",
+        resource="history",
+        detail={
+            "records": observation.records,
+            "what": observation.what,
+            "about": observation.about,
+            "reason": observation.reason,
+            "kept": observation.kept,
+        },
+        raw=observation.reason,
     )
 
 

@@ -51,6 +51,7 @@ _X733: dict[IncidentKind, tuple[int, int]] = {
     IncidentKind.MONITORING_LOST: (_COMMUNICATIONS, 505),
     IncidentKind.TRAPS_DROPPED: (_QUALITY, 537),
     IncidentKind.DELIVERY_BACKLOG: (_QUALITY, 537),
+    IncidentKind.RECORDS_REFUSED: (_PROCESSING, 546),
 }
 """Event type and probable cause of ITU-T X.733, numbered as in IANA-ITU-ALARM-TC-MIB."""
 

@@ -15,9 +15,9 @@ from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
-from hamon.errors import StoreError
+from hamon.errors import StoreError, StoreRefusal
 
 LOCK_TIMEOUT_SECONDS = 30
 READ_TIMEOUT_SECONDS = 30
@@ -151,7 +151,44 @@ def explained(url: URL) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as err:
-        raise StoreError(_scrub(_explain(err, url), url)) from err
+        text = _scrub(_explain(err, url), url)
+        if isinstance(err, DBAPIError) and err.orig is not None and _is_refusal(err, err.orig):
+            # After it met a damaged page SQLite fails whatever else the transaction does (3.40).
+            damaged = getattr(err.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT
+            raise StoreRefusal(text, _scrub(_short(err.orig), url), spoils=damaged) from err
+        raise StoreError(text) from err
+
+
+@contextmanager
+def written(url: URL) -> Iterator[None]:
+    """`explained`, for what is written: a record that cannot even be made a row is refused as well."""
+    try:
+        with explained(url):
+            yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as err:
+        said = _scrub(f"{type(err).__name__}: {_short(err)}", url)
+        raise StoreRefusal(f"a record cannot be written ({said}): a defect of hamon; please report it", said) from err
+
+
+_REFUSALS_SQLITE = frozenset(
+    {sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE, sqlite3.SQLITE_CORRUPT}
+)
+_REFUSALS_POSTGRESQL = ("22", "23", "54", "P0001", "XX001", "XX002")
+"""SQLSTATE: data exceptions, constraints, limits of the program, what a trigger raises, and a damaged page or index."""
+
+
+def _is_refusal(err: DBAPIError, orig: BaseException) -> bool:
+    """Whether it is about what is written, or about the page that it must go to: then trying again is useless.
+
+    A damaged page refuses what goes there, and other tables may well go on.
+    """
+    if isinstance(err, IntegrityError | DataError):
+        return True
+    if isinstance(orig, sqlite3.Error):
+        code = getattr(orig, "sqlite_errorcode", None)
+        return (isinstance(code, int) and code & 0xFF in _REFUSALS_SQLITE) or "binding parameter" in str(orig)
+    state = getattr(orig, "sqlstate", None)
+    return state.startswith(_REFUSALS_POSTGRESQL) if isinstance(state, str) else "cannot adapt" in str(orig)
 
 
 def _scrub(message: str, url: URL) -> str:
@@ -188,6 +225,8 @@ def _explain_sqlite(err: sqlite3.Error, file: Path | None) -> str:
         case sqlite3.SQLITE_IOERR:
             name = getattr(err, "sqlite_errorname", "")
             return f"reading or writing {file} failed ({name}): check the disk, its free space and the system log"
+        case sqlite3.SQLITE_TOOBIG:
+            return f"{file} takes no value of that size: {_short(err)}"
         case sqlite3.SQLITE_INTERRUPT:
             return f"the search took longer than {READ_TIMEOUT_SECONDS} s and was stopped: narrow it by time or cluster"
         case sqlite3.SQLITE_CONSTRAINT:

@@ -34,15 +34,16 @@ from sqlalchemy import (
 )
 
 from hamon.clock import Clock, SystemClock
-from hamon.errors import StoreError
+from hamon.errors import StoreError, StoreRefusal
 from hamon.model.delivery import Delivery, DeliveryState, Relay
 from hamon.model.incident import Incident, IncidentState, Transition
 from hamon.model.observation import Polled, ReadPosition
-from hamon.ports import EventFilter, IncidentFilter, Recording, Remembered, StoredEvent
+from hamon.ports import EventFilter, IncidentFilter, Recording, Refused, Remembered, StoredEvent
 from hamon.section import Section
 from hamon.store import migrate, records, retention
 from hamon.store import snapshots as polls
-from hamon.store.database import Role, connect, explained, parse_url, sqlite_file, time_limit
+from hamon.store.database import Role, connect, explained, parse_url, sqlite_file, time_limit, written
+from hamon.store.refused import SetAside, Sieve
 from hamon.store.tables import batches, deliveries, events, incidents, positions, relays, snapshots, states, transitions
 
 T = TypeVar("T")
@@ -124,10 +125,12 @@ class SqlStore:
     connection break while a batch is committed, the next attempt finds out whether it was stored.
     """
 
-    def __init__(self, url: str, *, clock: Clock | None = None) -> None:
+    def __init__(self, url: str, *, clock: Clock | None = None, set_aside: Path | None = None) -> None:
+        """`set_aside` is the folder that what the database will never take is kept in."""
         self._url = parse_url(url)
         self._file = sqlite_file(self._url)
         self._clock = clock if clock is not None else SystemClock()
+        self._set_aside = SetAside(set_aside, self._clock)
         self._write_engine = connect(self._url, Role.WRITE)
         self._outbox_engine = connect(self._url, Role.OUTBOX)
         self._read_engine = connect(self._url, Role.READ, size=READERS)
@@ -184,28 +187,61 @@ class SqlStore:
     async def record(self, recording: Recording) -> None:
         """Write one batch in one transaction, or nothing of it.
 
-        A transition or a delivery that is stored already is a defect and raises StoreError.
+        A transition or a delivery that is stored already is a defect and raises StoreRefusal.
         """
-        await self._in(self._writer, lambda: self._record(recording))
+        await self._in(self._writer, lambda: self._record(recording, self._write_recording))
 
-    def _record(self, recording: Recording) -> None:
+    async def record_what_is_taken(self, recording: Recording) -> Sequence[Refused]:
+        """Write a batch that was refused without what will never be taken, in one transaction; what is left out is kept and returned."""
+        return await self._in(self._writer, lambda: self._record_what_is_taken(recording))
+
+    def _record_what_is_taken(self, recording: Recording) -> Sequence[Refused]:
+        sieve = Sieve(recording)
+        refused: list[Refused] = []
+
+        def write(connection: Connection, _: Recording) -> None:
+            def part(some: Recording) -> None:
+                try:
+                    with written(self._url), connection.begin_nested():
+                        self._write_recording(connection, some)
+                except StoreError:
+                    self._forget()
+                    raise
+
+            sieve.write(part)
+            refused[:] = self._set_aside.keep(sieve.found)  # before the commit: kept twice is better than not at all
+
+        while True:
+            before = sieve.progress
+            try:
+                self._record(recording, write)
+            except StoreRefusal:
+                if sieve.progress == before:
+                    raise
+            else:
+                return refused
+
+    def _record(self, recording: Recording, write: Callable[[Connection, Recording], None]) -> None:
         doubt, self._in_doubt = self._in_doubt, None
         token = secrets.token_hex(8)
         committing = stored = False
         try:
-            with explained(self._url), self._write_engine.connect() as connection, connection.begin() as transaction:
+            with written(self._url), self._write_engine.connect() as connection, connection.begin() as transaction:
                 if doubt is None or doubt.recording != recording or self._token(connection) != doubt.token:
-                    self._write_recording(connection, recording)
+                    write(connection, recording)
                     self._write_token(connection, token)
                     committing = True
                 transaction.commit()
             stored = True
         finally:
             if not stored:
-                # Forget timelines that were perhaps not stored; they are read back when needed.
-                self._timelines.clear()
-                self._snapshots.forget()
+                self._forget()
                 self._in_doubt = _InDoubt(token, recording) if committing else doubt
+
+    def _forget(self) -> None:
+        """Forget what was perhaps not stored; it is read back when needed."""
+        self._timelines.clear()
+        self._snapshots.forget()
 
     def _token(self, connection: Connection) -> str | None:
         return connection.execute(select(batches.c.token)).scalar_one_or_none()
@@ -283,9 +319,8 @@ class SqlStore:
             if stored is None:
                 stored = _steps(connection, cluster, records.name(key), {step.sequence}).get(step.sequence)
             if stored is not step and stored != step:
-                raise StoreError(
-                    f"delivery {delivery.id}: its transition is not the one that is stored (a defect of hamon; please report it)"
-                )
+                said = "its transition is not the one that is stored"
+                raise StoreRefusal(f"delivery {delivery.id}: {said} (a defect of hamon; please report it)", said)
 
     async def remembered(self) -> Remembered:
         """What the gateway starts from. Raises StoreError also when the database is older or newer than this version."""

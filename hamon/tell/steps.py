@@ -50,6 +50,7 @@ _PROCEDURES = {
     IncidentKind.MONITORING_LOST: "monitoring_lost",
     IncidentKind.TRAPS_DROPPED: "traps_dropped",
     IncidentKind.DELIVERY_BACKLOG: "delivery_backlog",
+    IncidentKind.RECORDS_REFUSED: "records_refused",
     IncidentKind.CLOCK_SKEW: "clock_skew",
     IncidentKind.OTHER: "other",
     IncidentKind.UNCLASSIFIED: "unclassified",

@@ -109,6 +109,9 @@ def entry_text(entry: TimelineEntry, language: str, *, with_node: bool = True) -
         values["where"] = start or end
     else:
         values["route"] = route(start, end, language)
+    if entry.event is EventKind.RECORDS_REFUSED:
+        what = f"record.{values.get('what')}"
+        values["what_word"] = phrase(what, language) if has(what, language) else "?"
     values["hindered"] = next((flag for flag in ("blocked", "unmanaged") if entry.detail.get(flag)), None)
     missing = {key: phrase(f"missing.{key}", language) for key in ("resource", "node", "daemon", "operation", "attribute", "to")}
     return clean(fill(raw(f"entry.{_words_for(entry)}", language), values, missing), ENTRY_LIMIT)
@@ -122,6 +125,8 @@ def _words_for(entry: TimelineEntry) -> str:
         return "node_lost_by_number"  # nobody reports its own loss: the node is that which tells it
     if entry.event is EventKind.STANDBY_ON and entry.detail.get("repeats"):
         return "standby_goes_on"
+    if entry.event is EventKind.RECORDS_REFUSED and entry.detail.get("records") == 1:
+        return "records_refused_one"
     if entry.event is EventKind.TICKET_CHANGED and entry.detail.get("granted"):
         return "ticket_granted"
     return entry.event

@@ -79,6 +79,7 @@ _DETAILS: dict[EventKind, st.SearchStrategy[Detail]] = {
     EventKind.SOURCE_BACK: _fields(path=st.just("/var/log/ha-log")),
     EventKind.TARGET_LAGS: _fields(target=st.just("noc"), pending=st.just(5000), refuses=st.booleans(), reason=st.just("no answer")),
     EventKind.TARGET_DELIVERS: _fields(target=st.just("noc")),
+    EventKind.RECORDS_REFUSED: _fields(records=st.just(1), what=st.just("event"), about=st.just("/log@0"), reason=st.just("too large")),
 }
 # Kinds that move stories are drawn more often than those that only stand in timelines.
 _KINDS = (*EventKind, *_DETAILS, *(kind for kind in EventKind if kind.value.startswith("resource_")), *_DETAILS)

@@ -156,6 +156,8 @@ CASES: dict[str, tuple[Incident, str]] = {
     "no trap dropped any more": (over(plain(IncidentKind.TRAPS_DROPPED)), "??x?"),
     "target away": (plain(IncidentKind.DELIVERY_BACKLOG), "??."),
     "target delivers": (over(plain(IncidentKind.DELIVERY_BACKLOG)), "???x"),
+    "records refused": (plain(IncidentKind.RECORDS_REFUSED), "???."),
+    "no record refused any more": (over(plain(IncidentKind.RECORDS_REFUSED)), "????x"),
     "clock wrong": (plain(IncidentKind.CLOCK_SKEW), "??.?"),
     "clock right again": (over(plain(IncidentKind.CLOCK_SKEW)), "???x?"),
     "of one's own": (plain(IncidentKind.OTHER), "?"),
