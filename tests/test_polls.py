@@ -1,28 +1,18 @@
 """What polling showed is remembered, and a cluster that cannot be asked is unknown."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry
-
-from hamon import data
 from hamon.classify.settings import ClusterSettings
-from hamon.metrics import Metrics
 from hamon.model.cluster import ClusterStatus, NodeStatus
 from hamon.model.event import EventKind
 from hamon.model.incident import IncidentKind, Severity
-from hamon.model.observation import Observation, Snapshot, Source, SourceBack, SourceLost
-from hamon.pipeline import Processor
+from hamon.model.observation import Snapshot, Source, SourceBack, SourceLost
 from hamon.ports import EventFilter, IncidentFilter
-from hamon.rules.load import load
-from hamon.store import migrate
-from hamon.store.store import SqlStore
 from tests.fakes import FakeClock
+from tests.processing import Processing
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-SETTINGS = {"web01": ClusterSettings(name="web01"), "web02": ClusterSettings(name="web02")}
 
 
 def snapshot(seconds: float, digest: str, *, cluster: str = "web01", online: bool = True) -> Snapshot:
@@ -40,33 +30,12 @@ def back(seconds: float) -> SourceBack:
     return SourceBack(cluster="web01", collector="polls", path="crm_mon", at=NOW + timedelta(seconds=seconds), source=Source.POLL)
 
 
-class Bench:
-    """A processor on a real store, fed by hand."""
-
-    def __init__(self, processor: Processor, store: SqlStore, registry: CollectorRegistry) -> None:
-        self.processor, self.store, self.registry = processor, store, registry
-
-    async def give(self, *observations: Observation) -> None:
-        await self.processor._record(self.processor._digest(observations))
-
-
-@asynccontextmanager
-async def bench(folder: Path) -> AsyncIterator[Bench]:
-    url = f"sqlite:///{folder / 'hamon.db'}"
-    migrate.upgrade(url)
-    clock, registry = FakeClock(NOW), CollectorRegistry()
-    store = SqlStore(url, clock=clock)
-    rules = load([data.folder("rules")])
-    processor = Processor(SETTINGS, rules, store, [], clock, Metrics(registry, "test"), recorded=lambda: None)
-    try:
-        await processor.restore()
-        yield Bench(processor, store, registry)
-    finally:
-        await store.close()
+def processing(folder: Path) -> Processing:
+    return Processing(folder, FakeClock(NOW), ClusterSettings(name="web01"), ClusterSettings(name="web02"))
 
 
 async def test_the_last_answer_is_remembered_with_its_age_and_since_when_the_state_is_so(tmp_path: Path) -> None:
-    async with bench(tmp_path) as it:
+    async with processing(tmp_path) as it:
         assert it.processor.polled("web01") is None
         await it.give(snapshot(0, "a"))
         await it.give(snapshot(10, "b"), snapshot(20, "b"))
@@ -78,7 +47,7 @@ async def test_the_last_answer_is_remembered_with_its_age_and_since_when_the_sta
 
 
 async def test_a_cluster_that_cannot_be_asked_is_unknown_and_alarms_until_it_answers_again(tmp_path: Path) -> None:
-    async with bench(tmp_path) as it:
+    async with processing(tmp_path) as it:
         await it.give(snapshot(0, "a"))
         await it.give(lost(30, "not connected"))
         await it.give(lost(40, "timeout"))
@@ -96,7 +65,7 @@ async def test_a_cluster_that_cannot_be_asked_is_unknown_and_alarms_until_it_ans
 
 
 async def test_a_cluster_that_never_answered_is_unknown(tmp_path: Path) -> None:
-    async with bench(tmp_path) as it:
+    async with processing(tmp_path) as it:
         await it.give(lost(5, "command not found"))
         polled = it.processor.polled("web01")
         assert polled is not None
@@ -104,7 +73,7 @@ async def test_a_cluster_that_never_answered_is_unknown(tmp_path: Path) -> None:
 
 
 async def test_what_the_comparison_finds_reaches_the_engine_and_the_history(tmp_path: Path) -> None:
-    async with bench(tmp_path) as it:
+    async with processing(tmp_path) as it:
         await it.give(snapshot(0, "a"))
         await it.give(snapshot(10, "b", online=False))
         stored = [item.event for item in await it.store.events(EventFilter(limit=10))]
@@ -114,7 +83,7 @@ async def test_what_the_comparison_finds_reaches_the_engine_and_the_history(tmp_
 
 
 async def test_a_defect_of_the_comparison_stops_neither_it_nor_other_clusters(tmp_path: Path) -> None:
-    async with bench(tmp_path) as it:
+    async with processing(tmp_path) as it:
         await it.give(snapshot(0, "a"), snapshot(0, "a", cluster="web02"))
         at = NOW + timedelta(seconds=5)
         nonsense = (None, None)
@@ -128,10 +97,10 @@ async def test_a_defect_of_the_comparison_stops_neither_it_nor_other_clusters(tm
 
 
 async def test_after_a_restart_the_last_state_is_known_but_old_until_the_cluster_answers(tmp_path: Path) -> None:
-    async with bench(tmp_path) as it:
+    async with processing(tmp_path) as it:
         await it.give(snapshot(0, "a"))
         await it.give(snapshot(90, "a"), snapshot(95, "a", online=True))
-    async with bench(tmp_path) as it:
+    async with processing(tmp_path) as it:
         polled = it.processor.polled("web01")
         assert polled is not None
         assert polled.snapshot is not None
@@ -149,7 +118,7 @@ async def test_after_a_restart_the_last_state_is_known_but_old_until_the_cluster
 
 
 async def test_that_nothing_changed_is_recorded_once_a_minute_for_all_clusters(tmp_path: Path) -> None:
-    async with bench(tmp_path) as it:
+    async with processing(tmp_path) as it:
         await it.give(snapshot(0, "a"), snapshot(0, "a", cluster="web02"))
         for seconds in range(10, 80, 10):
             await it.give(snapshot(seconds, "a"), snapshot(seconds, "a", cluster="web02"))

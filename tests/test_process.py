@@ -7,24 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
 
-from hamon import data
 from hamon.classify.incidents import Advance, Engine
 from hamon.classify.routes import Target
 from hamon.classify.settings import ClusterSettings
-from hamon.metrics import Metrics
 from hamon.model.cluster import ClusterStatus
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import IncidentKind, Notice
 from hamon.model.observation import LogChunk, Snapshot, Source, SourceBack, SourceLost, Tick, TrapBatch
 from hamon.pipeline import Processor
 from hamon.ports import EventFilter, IncidentFilter
-from hamon.rules.load import load
-from hamon.store import migrate
-from hamon.store.store import SqlStore
 from tests.classify.test_trap_stories import recorded
 from tests.fakes import FakeClock
+from tests.processing import Processing
 from tests.traps import trap
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -58,143 +53,82 @@ class OneStumbles(Processor):
 
 
 async def test_a_defect_met_by_one_event_leaves_the_others_their_incident(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'hamon.db'}"
-    migrate.upgrade(url)
-    clock = FakeClock(NOW)
-    store = SqlStore(url, clock=clock)
-    registry = CollectorRegistry()
-    processor = OneStumbles(
-        {"web01": ClusterSettings(name="web01", services={"db": ("prmPg",)})},
-        load([data.folder("rules")]),
-        store,
-        [],
-        clock,
-        Metrics(registry, "test"),
-        recorded=lambda: None,
-    )
-    try:
-        await processor.restore()
+    settings = ClusterSettings(name="web01", services={"db": ("prmPg",)})
+    async with Processing(tmp_path, FakeClock(NOW), settings, kind=OneStumbles) as it:
         chunk = LogChunk(cluster="web01", collector="n2", path="/log", data=LOG, offset=0, received_at=NOW)
-        await processor._record(processor._digest([chunk, Tick(now=NOW + timedelta(seconds=1))]))
-        stored = [item.event.kind for item in await store.events(EventFilter(limit=10))]
+        await it.give(chunk, Tick(now=NOW + timedelta(seconds=1)))
+        stored = [item.event.kind for item in await it.store.events(EventFilter(limit=10))]
         assert sorted(stored) == sorted(
             [EventKind.RESOURCE_STARTED, EventKind.DISK_ERROR, EventKind.NODE_LOST, EventKind.FAILOVER_STARTED, EventKind.RESOURCE_STARTED]
         )
-        incidents = await store.incidents(IncidentFilter())
+        incidents = await it.store.incidents(IncidentFilter())
         assert [(item.kind, item.from_node, item.to_node) for item in incidents] == [("failover", "n1", "n2")]
-        assert registry.get_sample_value("hamon_defects_total") == 2.0
-    finally:
-        await store.close()
+        assert it.registry.get_sample_value("hamon_defects_total") == 2.0
 
 
 async def test_a_receipt_comes_when_the_history_holds_it_and_not_before(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'hamon.db'}"
-    migrate.upgrade(url)
-    clock = FakeClock(NOW)
-    store = SqlStore(url, clock=clock)
-    processor = Processor(
-        {"web01": ClusterSettings(name="web01")},
-        load([data.folder("rules")]),
-        store,
-        [],
-        clock,
-        Metrics(CollectorRegistry(), "test"),
-        recorded=lambda: None,
-    )
-    await processor.restore()
     come = asyncio.Event()
     stored: list[int] = []
 
     async def look() -> None:
         await come.wait()
-        stored.append(len(await store.events(EventFilter())))
+        stored.append(len(await it.store.events(EventFilter())))
 
-    try:
+    async with Processing(tmp_path, FakeClock(NOW), ClusterSettings(name="web01")) as it:
         chunk = LogChunk(cluster="web01", collector="n2", path="/log", data=LOG, offset=0, received_at=NOW)
-        await processor.put(chunk, come.set)
+        await it.processor.put(chunk, come.set)
         assert not come.is_set()
-        running = asyncio.create_task(processor.run())
+        running = asyncio.create_task(it.processor.run())
         async with asyncio.timeout(20):
             await look()
         running.cancel()
         await asyncio.wait([running])
         assert stored == [5]
-    finally:
-        await store.close()
 
 
 async def test_traps_become_incidents_in_the_history(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'hamon.db'}"
-    migrate.upgrade(url)
-    clock, registry = FakeClock(NOW), CollectorRegistry()
-    store = SqlStore(url, clock=clock)
-    processor = Processor(
-        {"test": ClusterSettings(name="test")},
-        load([data.folder("rules")]),
-        store,
-        [],
-        clock,
-        Metrics(registry, "test"),
-        recorded=lambda: None,
-    )
-    try:
-        await processor.restore()
+    async with Processing(tmp_path, FakeClock(NOW), ClusterSettings(name="test")) as it:
         traps = recorded("failover_resource")
         unknown = trap("1.3.6.1.4.1.9.9.1", {"1.3.6.1.4.1.9.1": "one"}, at=traps[-1].received_at)
         batch = TrapBatch(cluster="test", collector="main", traps=(*traps, unknown))
-        await processor._record(processor._digest([batch, Tick(now=traps[-1].received_at + timedelta(seconds=5))]))
-        (failover,) = await store.incidents(IncidentFilter())
+        await it.give(batch, Tick(now=traps[-1].received_at + timedelta(seconds=5)))
+        (failover,) = await it.store.incidents(IncidentFilter())
         assert (failover.kind, failover.from_node, failover.to_node, failover.planned) == ("failover", "pm01", "pm02", False)
         assert failover.sources == (Source.TRAP,)
-        stored = [item.event for item in await store.events(EventFilter(limit=100))]
+        stored = [item.event for item in await it.store.events(EventFilter(limit=100))]
         assert {event.source for event in stored} == {Source.TRAP}
         assert [event.detail["notification"] for event in stored if event.kind is EventKind.UNCLASSIFIED] == ["1.3.6.1.4.1.9.9.1"]
         assert len(stored) == 11  # one of the eleven tells nothing
-        counted = {name: registry.get_sample_value(f"hamon_traps_{name}_total", {"collector": "main"}) for name in ("matched", "unmatched")}
+        names = ("matched", "unmatched")
+        counted = {name: it.registry.get_sample_value(f"hamon_traps_{name}_total", {"collector": "main"}) for name in names}
         assert counted == {"matched": 11, "unmatched": 1}
-    finally:
-        await store.close()
 
 
 async def test_lost_traps_are_an_incident_until_none_was_lost_for_a_while(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    url = f"sqlite:///{tmp_path / 'hamon.db'}"
-    migrate.upgrade(url)
-    clock = FakeClock(NOW)
-    store = SqlStore(url, clock=clock)
-    metrics = Metrics(CollectorRegistry(), "test")
-    processor = Processor(
-        {"web01": ClusterSettings(name="web01")}, load([data.folder("rules")]), store, [], clock, metrics, recorded=lambda: None
-    )
     where: dict[str, Any] = {"cluster": "web01", "collector": "main", "path": "127.0.0.1:9162", "source": Source.TRAP}
     silent = SourceLost(**where | {"path": "pm01", "node": "pm01"}, reason="no trap for 60 s", at=NOW)
     begin = SourceLost(**where, reason="kernel 7, rate 5", at=NOW, dropped=12)
     end = SourceBack(**where, at=NOW + timedelta(minutes=10), dropped=40)
-    try:
-        await processor.restore()
-        await processor._record(processor._digest([silent, begin]))
-        found = {incident.kind: incident for incident in await store.incidents(IncidentFilter())}
+    async with Processing(tmp_path, FakeClock(NOW), ClusterSettings(name="web01")) as it:
+        await it.give(silent, begin)
+        found = {incident.kind: incident for incident in await it.store.incidents(IncidentFilter())}
         assert found.keys() == {"monitoring_lost", "traps_dropped"}
         lost = found[IncidentKind.TRAPS_DROPPED]
         assert (lost.severity, lost.state, lost.resources) == ("warning", "open", ("127.0.0.1:9162",))
         assert lost.cause is not None
         assert lost.cause.text == "12: kernel 7, rate 5"
-        await processor._record(processor._digest([end]))
-        found = {incident.kind: incident for incident in await store.incidents(IncidentFilter())}
+        await it.give(end)
+        found = {incident.kind: incident for incident in await it.store.incidents(IncidentFilter())}
         assert (found[IncidentKind.TRAPS_DROPPED].state, found[IncidentKind.MONITORING_LOST].state) == ("resolved", "open")
         logged = [(record.levelname, record.message, getattr(record, "source", "")) for record in caplog.records]
         assert logged == [
             ("WARNING", "a source is lost", "pm01"),
             ("WARNING", "a source gives more than can be taken", "127.0.0.1:9162"),
         ]
-    finally:
-        await store.close()
 
 
 async def test_who_was_told_of_a_cause_is_told_once_that_it_went_into_its_effect_also_across_a_restart(tmp_path: Path) -> None:
     """Lines of Pacemaker 2.1: a failure is told when it settled; a minute later the cluster moves the service for it."""
-    url = f"sqlite:///{tmp_path / 'hamon.db'}"
-    migrate.upgrade(url)
-    store, clock, rules = SqlStore(url, clock=FakeClock(NOW)), FakeClock(NOW - timedelta(hours=1)), load([data.folder("rules")])
     lines = sorted(
         (f"Nov 22 {at}", node, f"Nov 22 {at} {node} pacemaker-{text}\n".encode())
         for at, node, text in (
@@ -214,7 +148,7 @@ async def test_who_was_told_of_a_cause_is_told_once_that_it_went_into_its_effect
             ("11:02:03", "pm02", "controld[106]:  notice: Result of start operation for prmPg on pm02: ok"),
         )
     )
-    try:
+    async with Processing(tmp_path, FakeClock(NOW - timedelta(hours=1)), ClusterSettings(name="test"), targets=[Target(name="ops")]) as it:
         items: list[LogChunk | Tick] = [
             LogChunk(cluster="test", collector=node, path="/log", data=line, offset=number, received_at=NOW)
             for number, (_, node, line) in enumerate(sorted(lines))
@@ -222,19 +156,8 @@ async def test_who_was_told_of_a_cause_is_told_once_that_it_went_into_its_effect
         items.append(Tick(now=NOW + timedelta(days=30)))
         for number, item in enumerate(items):
             if number % 4 == 0 or item is items[-1]:  # hamon starts anew
-                processor = Processor(
-                    {"test": ClusterSettings(name="test")},
-                    rules,
-                    store,
-                    [Target(name="ops")],
-                    clock,
-                    Metrics(CollectorRegistry(), "test"),
-                    recorded=lambda: None,
-                )
-                await processor.restore()
-            await processor._record(processor._digest([item]))
-        parts = [incident for incident in await store.incidents(IncidentFilter(include_parts=True)) if incident.part_of is not None]
-        told = {incident.key: [step.transition.told_as for step in await store.deliveries("test", incident.key)] for incident in parts}
+                await it.restart()
+            await it.give(item)
+        parts = [incident for incident in await it.store.incidents(IncidentFilter(include_parts=True)) if incident.part_of is not None]
+        told = {incident.key: [step.transition.told_as for step in await it.store.deliveries("test", incident.key)] for incident in parts}
         assert [tuple(steps) for steps in told.values()] == [(Notice.OPENING, Notice.CLOSING)], told
-    finally:
-        await store.close()

@@ -1,26 +1,17 @@
 """Reminders of missing redundancy go through the history like everything else: once to each target, whenever hamon is killed."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry
-
-from hamon import data
 from hamon.app import Composer, with_reminders
-from hamon.classify.routes import Target
 from hamon.classify.settings import ClusterSettings
-from hamon.metrics import Metrics
 from hamon.model.delivery import Delivery
 from hamon.model.incident import Notice
 from hamon.model.observation import LogChunk, Tick
 from hamon.notify.mailbox import MailboxConfig
-from hamon.pipeline import Processor
 from hamon.ports import IncidentFilter
-from hamon.rules.load import load
-from hamon.store import migrate
-from hamon.store.store import SqlStore
 from tests.fakes import FakeClock
+from tests.processing import Processing
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LOG = b"""\
@@ -39,26 +30,15 @@ NEVER = MailboxConfig(path=Path("/nowhere"), remind_after=()).target("never")
 TARGETS = (OPS, BOSS, NEVER)
 
 
-class Run:
+class Run(Processing):
     """One run of the processing on the database; it is killed by going away."""
 
-    def __init__(self, url: str, targets: Sequence[Target] = TARGETS) -> None:
-        self.clock = FakeClock(NOW)
-        self.store = SqlStore(url, clock=self.clock)
-        settings = with_reminders(ClusterSettings(name="web01", services={"db": ("prmPg",)}), targets)
-        self.processor = Processor(
-            {"web01": settings},
-            load([data.folder("rules")]),
-            self.store,
-            targets,
-            self.clock,
-            Metrics(CollectorRegistry(), "test"),
-            recorded=lambda: None,
-        )
+    def __init__(self, folder: Path) -> None:
+        settings = with_reminders(ClusterSettings(name="web01", services={"db": ("prmPg",)}), TARGETS)
+        super().__init__(folder, FakeClock(NOW), settings, targets=TARGETS)
 
     async def read(self, log: bytes, at: datetime) -> None:
-        chunk = LogChunk(cluster="web01", collector="n2", path="/log", data=log, offset=0, received_at=at)
-        await self.processor._record(self.processor._digest([chunk, Tick(now=at)]))
+        await self.give(LogChunk(cluster="web01", collector="n2", path="/log", data=log, offset=0, received_at=at), Tick(now=at))
 
     async def pass_time(self, *hours: float, killed: bool = False) -> None:
         """Let the clock tell these times (hours after the failover); `killed`: before the last of it is recorded."""
@@ -73,23 +53,18 @@ class Run:
         return [one for one in await self.store.deliveries("web01", incident.key) if one.transition.notice is Notice.REMINDER]
 
 
-async def begun(tmp_path: Path) -> str:
+async def begin(folder: Path) -> None:
     """A database with the failover, told to all."""
-    url = f"sqlite:///{tmp_path / 'hamon.db'}"
-    migrate.upgrade(url)
-    run = Run(url)
-    await run.processor.restore()
-    await run.read(LOG, NOW)
-    (incident,) = await run.store.incidents(IncidentFilter(cluster="web01"))
-    assert (incident.kind, incident.redundancy, incident.debt_since) == ("failover", False, incident.service_restored_at)
-    told = await run.store.deliveries("web01", incident.key)
-    assert {one.target for one in told} == {"ops", "boss", "never"}
-    await run.store.close()
-    return url
+    async with Run(folder) as run:
+        await run.read(LOG, NOW)
+        (incident,) = await run.store.incidents(IncidentFilter(cluster="web01"))
+        assert (incident.kind, incident.redundancy, incident.debt_since) == ("failover", False, incident.service_restored_at)
+        told = await run.store.deliveries("web01", incident.key)
+        assert {one.target for one in told} == {"ops", "boss", "never"}
 
 
 async def test_each_target_is_reminded_once_at_its_own_ages_over_kills_before_and_after_the_record(tmp_path: Path) -> None:
-    url = await begun(tmp_path)
+    await begin(tmp_path)
     seen: list[list[tuple[str, int]]] = []
     for hours, killed in (
         ((0.5, 1.01), True),
@@ -99,39 +74,33 @@ async def test_each_target_is_reminded_once_at_its_own_ages_over_kills_before_an
         ((8.02, 8.1), False),
         ((9, 20), False),
     ):
-        run = Run(url)
-        await run.processor.restore()
-        await run.pass_time(*hours, killed=killed)
-        seen.append([(one.target, round(one.transition.at.timestamp() - NOW.timestamp()) // 3600) for one in await run.reminded()])
-        await run.store.close()
+        async with Run(tmp_path) as run:
+            await run.pass_time(*hours, killed=killed)
+            seen.append([(one.target, round(one.transition.at.timestamp() - NOW.timestamp()) // 3600) for one in await run.reminded()])
     first, both = [("ops", 1)], [("ops", 1), ("boss", 8), ("ops", 8)]
     assert [sorted(items) for items in seen] == [[], first, first, first, sorted(both), sorted(both)]
 
 
 async def test_nobody_is_reminded_of_what_was_paid_while_hamon_was_away(tmp_path: Path) -> None:
-    url = await begun(tmp_path)
-    run = Run(url)
-    await run.processor.restore()
-    await run.pass_time(9.0)
-    rejoined = b"Nov 22 15:00:00 n2   info: Node n1 is member\nNov 22 15:00:09 n1   info: Disk connection to /dev/sdb is normal.\n"
-    await run.read(rejoined, NOW + timedelta(hours=9, seconds=1))
-    await run.pass_time(9.1, 30)
-    assert await run.reminded() == []
-    await run.store.close()
+    await begin(tmp_path)
+    async with Run(tmp_path) as run:
+        await run.pass_time(9.0)
+        rejoined = b"Nov 22 15:00:00 n2   info: Node n1 is member\nNov 22 15:00:09 n1   info: Disk connection to /dev/sdb is normal.\n"
+        await run.read(rejoined, NOW + timedelta(hours=9, seconds=1))
+        await run.pass_time(9.1, 30)
+        assert await run.reminded() == []
 
 
 async def test_a_reminder_says_so_in_the_language_of_its_target_with_age_and_reason(tmp_path: Path) -> None:
-    url = await begun(tmp_path)
-    run = Run(url)
-    await run.processor.restore()
-    await run.pass_time(0.1, 8.0)
-    compose, texts = Composer("UTC"), {}
-    for one in await run.reminded():
-        notification = compose(one, next(target for target in TARGETS if target.name == one.target))
-        texts[one.target] = notification.subject, notification.text
-    assert texts["ops"][0].startswith("[reminder after 8 h] web01: service db failed over n1 -> n2")
-    assert "Reminder: not protected for 8 h, since 2026-11-22 11:59. The next fault means an outage. Why: " in texts["ops"][1]
-    assert "n1 is lost" in texts["ops"][1]
-    assert texts["boss"][0].startswith("[リマインダ: 8 時間 経過] web01: ")
-    assert "リマインダ: 2026-11-22 11:59 から 8 時間 の間、冗長性がありません。" in texts["boss"][1]
-    await run.store.close()
+    await begin(tmp_path)
+    async with Run(tmp_path) as run:
+        await run.pass_time(0.1, 8.0)
+        compose, texts = Composer("UTC"), {}
+        for one in await run.reminded():
+            notification = compose(one, next(target for target in TARGETS if target.name == one.target))
+            texts[one.target] = notification.subject, notification.text
+        assert texts["ops"][0].startswith("[reminder after 8 h] web01: service db failed over n1 -> n2")
+        assert "Reminder: not protected for 8 h, since 2026-11-22 11:59. The next fault means an outage. Why: " in texts["ops"][1]
+        assert "n1 is lost" in texts["ops"][1]
+        assert texts["boss"][0].startswith("[リマインダ: 8 時間 経過] web01: ")
+        assert "リマインダ: 2026-11-22 11:59 から 8 時間 の間、冗長性がありません。" in texts["boss"][1]

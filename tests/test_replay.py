@@ -9,20 +9,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from hamon.classify.replays import MAX_LINES, Replays
 from hamon.classify.routes import Target
 from hamon.classify.settings import ClusterSettings
-from hamon.metrics import Metrics
 from hamon.model.event import Event, EventKind
 from hamon.model.observation import LogChunk, Source, Tick
-from hamon.pipeline import Processor
 from hamon.ports import IncidentFilter
-from hamon.store import migrate
 from hamon.store.store import SqlStore
 from tests.fakes import FakeClock
-from tests.recordings import RECORDINGS, rules, truth_of
+from tests.processing import Processing
+from tests.recordings import RECORDINGS, truth_of
 
 STEP = 16_384
 """Bytes of a log that are read at once."""
@@ -66,18 +63,8 @@ def end_of(name: str) -> datetime:
     return datetime.fromtimestamp(truth_of(name)["window"]["end"], UTC)
 
 
-async def begun(store: SqlStore, clock: FakeClock) -> Processor:
-    processor = Processor(
-        {"test": ClusterSettings(name="test")},
-        rules(),
-        store,
-        [Target(name="ops")],
-        clock,
-        Metrics(CollectorRegistry(), "test"),
-        recorded=lambda: None,
-    )
-    await processor.restore()
-    return processor
+def processing(folder: Path, clock: FakeClock) -> Processing:
+    return Processing(folder, clock, ClusterSettings(name="test"), targets=[Target(name="ops")])
 
 
 async def history(store: SqlStore) -> tuple[int, Sequence[object]]:
@@ -91,34 +78,28 @@ async def history(store: SqlStore) -> tuple[int, Sequence[object]]:
     return sum(incident.part_of is None for incident in incidents), told
 
 
-async def read(processor: Processor, items: Sequence[LogChunk | Tick]) -> None:
+async def read(it: Processing, items: Sequence[LogChunk | Tick]) -> None:
     for item in items:
-        await processor._record(processor._digest([item]))
+        await it.give(item)
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("again", ["at once", "after an hour", "after a restart", "after a restart and an hour", "from another file"])
 async def test_a_log_that_is_read_again_tells_nothing_again(tmp_path: Path, name: str, again: str) -> None:
-    url = f"sqlite:///{tmp_path / 'hamon.db'}"
-    migrate.upgrade(url)
     read_at = end_of(name)
     clock = FakeClock(read_at)
-    store = SqlStore(url, clock=clock)
-    try:
-        processor = await begun(store, clock)
-        await read(processor, [*chunks(name, read_at), Tick(now=read_at + timedelta(minutes=1))])
+    async with processing(tmp_path, clock) as it:
+        await read(it, [*chunks(name, read_at), Tick(now=read_at + timedelta(minutes=1))])
         if "hour" in again:
             clock.advance(3600)
-            await read(processor, [Tick(now=clock.now() + timedelta(minutes=1))])
-        before = await history(store)
+            await read(it, [Tick(now=clock.now() + timedelta(minutes=1))])
+        before = await history(it.store)
         assert before[1] or name == "switchover_standby"
         if "restart" in again:
-            processor = await begun(store, clock)
+            await it.restart()
         path = "/var/log/ha-log.1" if again == "from another file" else "/var/log/ha-log"
-        await read(processor, [*chunks(name, clock.now(), path), Tick(now=clock.now() + timedelta(minutes=2))])
-        after = await history(store)
-    finally:
-        await store.close()
+        await read(it, [*chunks(name, clock.now(), path), Tick(now=clock.now() + timedelta(minutes=2))])
+        after = await history(it.store)
     assert after[1] == before[1], "somebody was told again"
     assert after[0] <= before[0], "an incident opened again"
 
@@ -127,64 +108,45 @@ async def test_a_log_that_is_read_again_tells_nothing_again(tmp_path: Path, name
 @pytest.mark.parametrize("again", ["at once", "after an hour", "after a restart", "after a restart and an hour"])
 async def test_what_rsyslog_sends_once_more_tells_nothing_again(tmp_path: Path, name: str, again: str) -> None:
     """A node that lost its power may have forgotten how far it came, and sends its logs from their first line on."""
-    url = f"sqlite:///{tmp_path / 'hamon.db'}"
-    migrate.upgrade(url)
     clock = FakeClock(end_of(name))
-    store = SqlStore(url, clock=clock)
     places: dict[str, int] = {}
-    try:
-        processor = await begun(store, clock)
-        await read(processor, [*sent(name, clock.now(), places), Tick(now=clock.now() + timedelta(minutes=1))])
+    async with processing(tmp_path, clock) as it:
+        await read(it, [*sent(name, clock.now(), places), Tick(now=clock.now() + timedelta(minutes=1))])
         if "hour" in again:
             clock.advance(3600)
-            await read(processor, [Tick(now=clock.now() + timedelta(minutes=1))])
-        before = await history(store)
+            await read(it, [Tick(now=clock.now() + timedelta(minutes=1))])
+        before = await history(it.store)
         assert before[1] or name == "switchover_standby"
         if "restart" in again:
-            processor, places = await begun(store, clock), {}
-        await read(processor, [*sent(name, clock.now(), places), Tick(now=clock.now() + timedelta(minutes=2))])
-        after = await history(store)
-    finally:
-        await store.close()
+            await it.restart()
+            places = {}
+        await read(it, [*sent(name, clock.now(), places), Tick(now=clock.now() + timedelta(minutes=2))])
+        after = await history(it.store)
     assert after[1] == before[1], "somebody was told again"
     assert after[0] <= before[0], "an incident opened again"
 
 
 async def test_what_a_node_whose_clock_was_set_back_sends_is_news(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'hamon.db'}"
-    migrate.upgrade(url)
     clock = FakeClock(end_of("failover_resource"))
-    store = SqlStore(url, clock=clock)
     places: dict[str, int] = {}
-    try:
-        processor = await begun(store, clock)
-        await read(processor, [*sent("failover_resource", clock.now(), places), Tick(now=clock.now() + timedelta(minutes=1))])
+    async with processing(tmp_path, clock) as it:
+        await read(it, [*sent("failover_resource", clock.now(), places), Tick(now=clock.now() + timedelta(minutes=1))])
         clock.advance(3600)
-        await read(
-            processor, [*sent("failover_resource_first", clock.now(), places, hours=-3), Tick(now=clock.now() + timedelta(minutes=1))]
-        )
-        found = await store.incidents(IncidentFilter(limit=20))
-    finally:
-        await store.close()
+        await read(it, [*sent("failover_resource_first", clock.now(), places, hours=-3), Tick(now=clock.now() + timedelta(minutes=1))])
+        found = await it.store.incidents(IncidentFilter(limit=20))
     assert sorted((one.from_node, one.to_node) for one in found if one.kind == "failover") == [("pm01", "pm02"), ("pm02", "pm01")]
 
 
 async def test_a_log_that_comes_back_under_another_name_after_an_hour_stops_nothing(tmp_path: Path) -> None:
     """Nothing shows that it was read before; so it may be told again, but under a key of its own."""
-    url = f"sqlite:///{tmp_path / 'hamon.db'}"
-    migrate.upgrade(url)
     name = "switchover_standby"
     clock = FakeClock(end_of(name))
-    store = SqlStore(url, clock=clock)
-    try:
-        processor = await begun(store, clock)
-        await read(processor, [*chunks(name, clock.now()), Tick(now=clock.now() + timedelta(minutes=1))])
+    async with processing(tmp_path, clock) as it:
+        await read(it, [*chunks(name, clock.now()), Tick(now=clock.now() + timedelta(minutes=1))])
         clock.advance(3600)
         async with asyncio.timeout(30):
-            await read(processor, [Tick(now=clock.now()), *chunks(name, clock.now(), "/restored/ha-log"), Tick(now=clock.now())])
-        incidents = await store.incidents(IncidentFilter(include_parts=True, limit=200))
-    finally:
-        await store.close()
+            await read(it, [Tick(now=clock.now()), *chunks(name, clock.now(), "/restored/ha-log"), Tick(now=clock.now())])
+        incidents = await it.store.incidents(IncidentFilter(include_parts=True, limit=200))
     assert len({incident.key for incident in incidents}) == len(incidents)
 
 

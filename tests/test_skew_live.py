@@ -3,19 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry
-
-from hamon import data
 from hamon.classify.routes import Target
 from hamon.classify.settings import ClusterSettings
-from hamon.metrics import Metrics
 from hamon.model.observation import LogChunk
-from hamon.pipeline import Processor
 from hamon.ports import EventFilter, IncidentFilter
-from hamon.rules.load import load
-from hamon.store import migrate
-from hamon.store.store import SqlStore
 from tests.fakes import FakeClock
+from tests.processing import Processing
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -28,50 +21,31 @@ def line(node: str, at: datetime, number: int) -> bytes:
 
 
 async def test_stamps_are_put_right_people_are_told_and_a_restart_knows_the_clock(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'hamon.db'}"
-    migrate.upgrade(url)
     clock = FakeClock(NOW)
-    store = SqlStore(url, clock=clock)
 
-    def begun() -> Processor:
-        return Processor(
-            {"web01": ClusterSettings(name="web01")},
-            load([data.folder("rules")]),
-            store,
-            [Target(name="ops")],
-            clock,
-            Metrics(CollectorRegistry(), "test"),
-            recorded=lambda: None,
-        )
-
-    async def read(processor: Processor, number: int) -> None:
+    async def read(number: int) -> None:
         """pm01 is right, pm02 is 20 s ahead; both write, and are read at once."""
         clock.advance(10)
         chunks = [
             LogChunk(cluster="web01", collector=node, path="/log", data=line(node, at, number), offset=0, received_at=clock.now())
             for node, at in (("pm01", clock.now()), ("pm02", clock.now() + timedelta(seconds=20)))
         ]
-        await processor._record(processor._digest(chunks))
+        await it.give(*chunks)
 
-    try:
-        processor = begun()
-        await processor.restore()
+    async with Processing(tmp_path, clock, ClusterSettings(name="web01"), targets=[Target(name="ops")]) as it:
         for number in range(4):
-            await read(processor, number)
-        (view,) = processor.clusters()
+            await read(number)
+        (view,) = it.processor.clusters()
         ahead = {node.name: round(node.clock_ahead_seconds) for node in view.nodes}
         assert ahead == {"pm01": 0, "pm02": 20}
-        (incident,) = await store.incidents(IncidentFilter(cluster="web01"))
+        (incident,) = await it.store.incidents(IncidentFilter(cluster="web01"))
         assert (incident.kind, incident.nodes) == ("clock_skew", ("pm02",))
-        assert [one.target for one in await store.deliveries("web01", incident.key)] == ["ops"]
+        assert [one.target for one in await it.store.deliveries("web01", incident.key)] == ["ops"]
 
-        again = begun()
-        await again.restore()
-        await read(again, 9)
-        newest = [item.event for item in await store.events(EventFilter(cluster="web01", limit=2))]
+        await it.restart()
+        await read(9)
+        newest = [item.event for item in await it.store.events(EventFilter(cluster="web01", limit=2))]
         assert {event.reporter for event in newest} == {"pm01", "pm02"}
         assert all(abs((event.at - clock.now()).total_seconds()) <= 1 for event in newest)
-        (incident,) = await store.incidents(IncidentFilter(cluster="web01"))
-        assert len(await store.deliveries("web01", incident.key)) == 1
-    finally:
-        await store.close()
+        (incident,) = await it.store.incidents(IncidentFilter(cluster="web01"))
+        assert len(await it.store.deliveries("web01", incident.key)) == 1
