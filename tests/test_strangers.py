@@ -61,6 +61,20 @@ def test_a_strangers_log_without_lines_that_no_rule_knows_tells_the_same(folder:
 
 
 @every_story
+@pytest.mark.parametrize("before", ["   ", "\t", "> "])
+def test_a_strangers_log_that_was_pasted_somewhere_tells_the_same(folder: Path, before: str, tmp_path: Path) -> None:
+    for path in evidence_of(folder):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        (tmp_path / path.name).write_text("".join(f"{before}{line}\n" for line in lines), encoding="utf-8")
+    kept = ("kind", "planned", "outcome", "from_node", "to_node", "fenced", "resources", "started_at", "service_restored_at")
+    first, second = (
+        [{name: incident[name] for name in kept} for incident in told(paths)["incidents"]]
+        for paths in (evidence_of(folder), evidence_of(tmp_path))
+    )
+    assert first == second
+
+
+@every_story
 def test_a_strangers_log_that_begins_with_its_newest_line_tells_the_same(folder: Path, tmp_path: Path) -> None:
     for path in evidence_of(folder):
         (tmp_path / path.name).write_text("\n".join(reversed(path.read_text(encoding="utf-8").splitlines())) + "\n", encoding="utf-8")

@@ -22,6 +22,7 @@ MAX_ON_NODE = 512
 """Fail counts, failures, bans and the like of one node."""
 MAX_PLAN = 2048
 MAX_TOLD = 2048
+MAX_REPEATED = 1024
 
 
 def is_within(state: State) -> bool:

@@ -94,6 +94,10 @@ class Departures:
                 return move
         return None
 
+    def under_way(self) -> list[Move]:
+        """All moves that are not done."""
+        return [move for story in self.book.open_stories() for move in story.moves.values() if move.done_at is None]
+
     def depart(self, source: str | None, moves: Iterable[Move], at: datetime, *, hinted: bool = False) -> Story:
         """Open a departure, or put more into the one that goes on."""
         moves = list(moves)
@@ -189,6 +193,32 @@ class Departures:
                 known.to_node = move.to_node
                 known.from_node = known.from_node or move.from_node
         self._name_ends(story)
+
+    def is_no_service(self, resource: str, at: datetime) -> None:
+        """What was taken for a service, its name did not tell, is a fence device: that it goes elsewhere is no departure."""
+        self.state.suspects.pop(resource, None)
+        self.state.suspects_at.pop(resource, None)
+        self.state.restarting.pop(resource, None)
+        self.state.returning.pop(resource, None)
+        for story in self.book.open_stories():
+            if story.kind not in DEPARTURES or story.moves.pop(resource, None) is None:
+                continue
+            story.resources = [name for name in story.resources if name != resource]
+            if story.moves:
+                self._name_ends(story)
+                self.weighing.judge_outcome(story, at)
+            else:
+                self._withdraw(story, at)
+
+    def _withdraw(self, story: Story, at: datetime) -> None:
+        """A departure was none; what was taken for its cause stands alone again, and holds it."""
+        parts = [part for part in self.state.stories if part.part_of == story.key]
+        for part in parts:
+            part.part_of = None
+        story.vain, story.severity, story.outcome = True, Severity.INFO, Outcome.NONE
+        if parts:
+            story.part_of = parts[0].key
+        self.book.close(story, at, "only a fence device went elsewhere")
 
     def _name_ends(self, story: Story) -> None:
         """From and to are those of the group, else of the promoted instance."""

@@ -42,6 +42,7 @@ class Fencing:
         """Which event is handled by what."""
         return {
             EventKind.NODE_UNCLEAN: self.node_unclean,
+            EventKind.FENCE_DEVICE_KNOWN: self.fence_device_known,
             EventKind.FENCING_REQUESTED: self.fencing_requested,
             EventKind.FENCING_ATTEMPTED: self.fencing_attempted,
             EventKind.FENCING_DONE: self.fencing_done,
@@ -76,7 +77,17 @@ class Fencing:
     def fencing_attempted(self, event: Event) -> None:
         device = event.detail.get("device")
         if device is not None:
-            topology.resource(self.state, str(device), self.settings).device = True
+            self._is_device(str(device), event.at)
+
+    def fence_device_known(self, event: Event) -> None:
+        if event.resource is not None:
+            self._is_device(event.resource, event.at)
+
+    def _is_device(self, name: str, at: datetime) -> None:
+        known = topology.resource(self.state, name, self.settings)
+        if not known.device:
+            known.device = True
+            self._plans.is_no_service(name, at)
 
     def fencing_done(self, event: Event) -> None:
         if event.node is None or str(event.detail.get("action")) == "on":

@@ -61,6 +61,7 @@ _PREPARING = frozenset(
         EventKind.TRANSITION_ENDED,
         EventKind.OLD_FAILURE,
         EventKind.AGENT_ERROR,
+        EventKind.FENCE_DEVICE_KNOWN,
         EventKind.REPORTED,
         EventKind.SERVICE_NAMED,
     }

@@ -38,7 +38,7 @@ class Operations:
             EventKind.RESOURCE_DEMOTED: self.resource_demoted,
         }
 
-    def _works(self, event: Event) -> None:
+    def works(self, event: Event) -> None:
         """An operation of a resource succeeded on a node: earlier failures there are over."""
         if event.resource is None or event.node is None:
             return
@@ -97,7 +97,7 @@ class Operations:
                 item.roles[event.node] = topology.PROMOTED
             elif not item.promotable:
                 item.roles.setdefault(event.node, "Started")
-            self._works(event)
+            self.works(event)
 
     def operation_failed(self, event: Event) -> None:
         if event.resource is None or event.node is None:
@@ -135,7 +135,7 @@ class Operations:
             self._effects.join_effect(story, name)
         story.recovered_at = None
         if self._is_over(event, item) and item.started_on == name and item.started_at is not None and name in item.roles:
-            self._works(replace(event, at=max(event.at, item.started_at)))
+            self.works(replace(event, at=max(event.at, item.started_at)))
 
     def resource_started(self, event: Event) -> None:
         if event.resource is None or event.node is None:
@@ -174,7 +174,7 @@ class Operations:
                 self._effects.works_there(node.name, event.at)
             self._departures.started(item.id, node.name, event.at, promoted=False, before=before)
             self._taken_over(event, item, before)
-        self._works(event)
+        self.works(event)
 
     def _taken_over(self, event: Event, item: Resource, before: list[str], *, promoted: bool = False) -> None:
         """By traps it is not known where a resource ran that starts on the survivor of a lost node: there, unless that one was standby."""
@@ -267,7 +267,7 @@ class Operations:
                 self._effects.works_there(event.node, event.at)
             self._departures.started(item.id, event.node, event.at, promoted=True, before=before)
             self._taken_over(event, item, before, promoted=True)
-        self._works(event)
+        self.works(event)
 
     def resource_stopped(self, event: Event) -> None:
         if event.resource is None or event.node is None:

@@ -1,21 +1,38 @@
 """What the DC plans and carries out: the plan of the scheduler, its transitions, and what pm_logconv sums up of them."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hamon.classify import topology
 from hamon.classify.agents import explained
+from hamon.classify.bounds import MAX_REPEATED
 from hamon.classify.departures import Departures
 from hamon.classify.operations import Operations
 from hamon.classify.restraints import Restraints, was_just_forgiven
 from hamon.classify.settings import ClusterSettings
-from hamon.classify.state import Action, Resource, State
+from hamon.classify.state import Action, Move, Resource, State
 from hamon.classify.stories import FAILURES, Book, is_split
 from hamon.model.event import Event, EventKind
 
 _STANDBY_ENDS = timedelta(seconds=2)
 """Standby that was asked for while a plan is written is not over because of this plan."""
+
+_NEWS = timedelta(seconds=5)
+"""So long after a failure a line of the scheduler is still the first to tell it."""
+_WALL_CLOCK = re.compile(r"(?:\d{4}-\d\d-\d\d[T ]|[A-Z][a-z]{2} +\d{1,2} )(?P<time>\d\d:\d\d:\d\d)")
+_DAY = timedelta(days=1)
+
+
+def _is_by_its_time(event: Event) -> bool:
+    """Whether the time that a line gives for a failure is its own: both are by the clock on the wall of one node, so no zone matters."""
+    times = [_WALL_CLOCK.search(text) for text in (event.raw[:80], str(event.detail.get("when") or ""))]
+    written, failed = (
+        timedelta(hours=int(time[:2]), minutes=int(time[3:5]), seconds=int(time[6:])) if (time := found and found["time"]) else None
+        for found in times
+    )
+    return written is not None and failed is not None and (written - failed) % _DAY <= _NEWS
 
 
 class Plans:
@@ -36,6 +53,7 @@ class Plans:
             EventKind.PLAN: self.plan,
             EventKind.TRANSITION_ENDED: self.transition_ended,
             EventKind.OPERATION_STARTED: self.operation_started,
+            EventKind.OLD_FAILURE: self.old_failure,
             EventKind.FAILOVER_STARTED: self.failover_started,
             EventKind.FAILOVER_DONE: self.failover_done,
             EventKind.FAILOVER_FAILED_HINT: self.failover_failed,
@@ -45,13 +63,17 @@ class Plans:
     def plan(self, event: Event) -> None:
         state, detail = self.state, event.detail
         action = str(detail.get("action"))
+        if state.draft_by not in (None, event.reporter):
+            state.repeats, state.repeated = [], None
         if state.draft_closed or state.draft_by not in (None, event.reporter):
             if action == "End" and state.draft_by == event.reporter:
+                self._all_repeated()
                 return
             state.draft, state.draft_closed = [], False
         state.draft_by = event.reporter
         if action == "End":
             state.draft_closed = True
+            self._all_repeated()
             return
         if event.resource is None:
             return
@@ -76,7 +98,7 @@ class Plans:
             item.roles.setdefault(text["from"], text["from_role"] or "Started")
         if text["to"] is not None:
             topology.node(self.state, text["to"])
-        if action == "Recover":
+        if action == "Recover" or (text["from"] is not None and self._is_new(item, text["from"])):
             self._recovers(event, item, text["from"] or text["to"])
         state.draft.append(
             Action(
@@ -91,6 +113,10 @@ class Plans:
                 blocked=bool(detail.get("blocked")),
             )
         )
+
+    def _all_repeated(self) -> None:
+        """At the end of a calculation all failures that are recorded were repeated: what the next one adds is new."""
+        self.state.repeats, self.state.repeated = [], self.state.repeats
 
     def _leave(self, item: Resource, node: str | None, role: str | None) -> None:
         if node is None:
@@ -111,14 +137,41 @@ class Plans:
         """The scheduler recovers only what failed. Pacemaker 1.1.15 to 2.0.2 say no more of a failed monitor in a log at notice."""
         if name is None or (item.started_at is not None and item.started_at > event.at):
             return
-        node = topology.node(self.state, name)
-        told = item.id in node.failed or any(
-            story.kind in FAILURES and item.id in story.resources and event.at - story.detected_at <= self.settings.story_window
-            for story in self.state.stories
-        )
-        if not told and node.member is not False and node.fenced_at is None and not was_just_forgiven(node, event.at):
+        if not self._is_told(event, item, name):
             failed = replace(event, kind=EventKind.OPERATION_FAILED, node=name, resource=item.id, detail={})
             self._operations.operation_failed(explained(self.state, failed))
+
+    def old_failure(self, event: Event) -> None:
+        """The scheduler repeats all failures that are recorded. The DC's log at notice tells one of another node only so."""
+        name, operation = event.node, str(event.detail.get("operation"))
+        if name is None or event.resource is None:
+            return
+        state = self.state
+        if state.draft_by != event.reporter:  # of another DC it is not known what it repeats
+            state.draft, state.draft_closed, state.draft_by, state.repeats, state.repeated = [], False, event.reporter, [], None
+        fact = f"{operation} {event.resource} {name}"
+        if fact not in state.repeats and len(state.repeats) < MAX_REPEATED:
+            state.repeats.append(fact)
+        item = topology.resource(state, event.resource, self.settings)
+        if operation != "probe" and _is_by_its_time(event) and not self._is_told(event, item, name):
+            self._operations.operation_failed(explained(state, replace(event, kind=EventKind.OPERATION_FAILED)))
+
+    def _is_new(self, item: Resource, name: str) -> bool:
+        """Whether this calculation is the first to repeat that a monitor failed; a probe finds what does not run there."""
+        fact = f"monitor {item.id} {name}"
+        return self.state.repeated is not None and fact in self.state.repeats and fact not in self.state.repeated
+
+    def _is_told(self, event: Event, item: Resource, name: str) -> bool:
+        """Whether a failure on a node is known, or none of the resource's: the node is gone, or it was cleaned up."""
+        node = topology.node(self.state, name)
+        told = item.id in node.failed or any(
+            story.kind in FAILURES
+            and item.id in story.resources
+            and name in story.nodes
+            and event.at - story.detected_at <= self.settings.story_window
+            for story in self.state.stories
+        )
+        return told or node.member is False or node.fenced_at is not None or was_just_forgiven(node, event.at)
 
     def carry_out(self, at: datetime) -> None:
         """The plan that was written last begins to be carried out."""
@@ -135,6 +188,10 @@ class Plans:
             state.held = held
             actions = [action for action in actions if action not in held]
         self._departures.plan_is_carried_out(actions, at)
+
+    def is_no_service(self, name: str, at: datetime) -> None:
+        """A resource is a fence device, which its name did not tell."""
+        self._departures.is_no_service(name, at)
 
     def _is_undecided(self, name: str | None) -> bool:
         """Whether it is open if the node stays or its peer, from which it is cut: each side plans to take what the other has."""
@@ -189,17 +246,34 @@ class Plans:
         """A plan was carried out to its end: what it was to start elsewhere is there, though no log of that node tells it."""
         for action in self.state.plan:
             name = action.to_node
+            if name is not None and name == action.from_node and action.action in ("Recover", "Restart"):
+                self._operations.works(replace(event, node=name, resource=action.resource, detail={}))
             if name is None or name == action.from_node or action.resource in topology.node(self.state, name).failed:
                 continue
             move = self._departures.running(action.resource)
             if move is not None and move.to_node == name and move.promoted == action.promoted and not move.failed:
-                arrived = replace(event, node=name, resource=action.resource, detail={})
-                (self._operations.resource_promoted if action.promoted else self._operations.resource_started)(arrived)
+                self._arrives(event, move, name)
+        # What an earlier plan began to start, and this one had nothing to do for, was there when this one was made.
+        planned = {action.resource for action in self.state.plan}
+        for move in self._departures.under_way():
+            name = move.to_node
+            if name is None or move.begun_on != name or move.failed or move.resource in planned:
+                continue
+            if move.resource not in topology.node(self.state, name).failed:
+                self._arrives(event, move, name)
+
+    def _arrives(self, event: Event, move: Move, name: str) -> None:
+        arrived = replace(event, node=name, resource=move.resource, detail={})
+        (self._operations.resource_promoted if move.promoted else self._operations.resource_started)(arrived)
 
     def operation_started(self, event: Event) -> None:
         if event.node is not None:
             topology.node(self.state, event.node)
         self.carry_out(event.at)
+        if event.resource is not None and event.detail.get("operation") in ("start", "promote", "migrate_from"):
+            move = self._departures.running(event.resource)
+            if move is not None and move.promoted == (event.detail.get("operation") == "promote"):
+                move.begun_on = event.node
 
     def failover_started(self, event: Event) -> None:
         self._departures.hint(event.at, event.reporter)

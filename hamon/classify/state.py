@@ -113,6 +113,8 @@ class Move:
     done_at: datetime | None = None
     done_node: str | None = None
     failed: bool = False
+    begun_on: str | None = None
+    """Where its start or promotion was begun last."""
     polled: bool = False
     """Only a poll showed it stopped: the next polls tell whether it stays so, not the clock."""
 
@@ -335,6 +337,10 @@ class State:
     recent: list[TimelineEntry] = field(default_factory=list)
     """The last notable events, from which a story that opens takes its beginning."""
     polls: PollMemory = field(default_factory=PollMemory)
+    repeats: list[str] = field(default_factory=list)
+    """Failures (`operation resource node`) that the scheduler repeated so far in the calculation that goes on."""
+    repeated: list[str] | None = None
+    """The same of the calculation before; None: unknown."""
     heard: dict[str, datetime] = field(default_factory=dict)
     """Node or resource -> when a log or a trap last said that it changed. A poll may show an older state for a while."""
     links: list[PendingLink] = field(default_factory=list)

@@ -607,7 +607,15 @@ def concerns(story: Story, entry: TimelineEntry) -> bool:
 _RECOVERIES = frozenset({EventKind.LINK_UP, EventKind.QUORUM_ACQUIRED, EventKind.SOURCE_BACK, EventKind.OPERATION_SUCCEEDED})
 _FORGOTTEN = timedelta(seconds=30)
 """So long after nothing can join them any more, stories are forgotten."""
-_BACKGROUND = frozenset({EventKind.DAEMON_STARTED, EventKind.DAEMON_STOPPED, EventKind.MEMBERSHIP_CHANGED, EventKind.TRANSITION_ENDED})
+_BACKGROUND = frozenset(
+    {
+        EventKind.DAEMON_STARTED,
+        EventKind.DAEMON_STOPPED,
+        EventKind.MEMBERSHIP_CHANGED,
+        EventKind.TRANSITION_ENDED,
+        EventKind.FENCE_DEVICE_KNOWN,
+    }
+)
 
 
 # What an agent reports for a node, under the name of its resource.

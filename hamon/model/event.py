@@ -55,6 +55,7 @@ class EventKind(StrEnum):
     OLD_FAILURE = "old_failure"
     AGENT_ERROR = "agent_error"
     CLEANUP = "cleanup"
+    FENCE_DEVICE_KNOWN = "fence_device_known"
     FENCING_REQUESTED = "fencing_requested"
     FENCING_ATTEMPTED = "fencing_attempted"
     FENCING_DONE = "fencing_done"

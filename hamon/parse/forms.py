@@ -13,6 +13,7 @@ the host is `UNKNOWN_HOST`, and a line without any time takes that of the line b
     pgsql(prmPg)[9]:<TAB>Nov 22 10:52:22 ERROR: ...                  agents in Pacemaker's own log
     Nov 22 10:52:22 pm01 crmd: [3]: info: func: ...                 Heartbeat by syslog
     Nov 22 10:52:22 [3] pm01 crmd:  notice: ...                     detail of 1.1 without the function
+    Nov 22 10:52:22 [3] pm01 crmd:  notice: function:Text           the same without the tab behind the function
     Nov 22 10:52:22 crmd[3]:  notice: ...                           no host, in all forms
     crmd[3]:  notice: ...                                           no date either
     /var/log/messages-20261122:17:Nov 22 10:52:22 pm01 ...          what grep, ansible, docker and pdsh put in front
@@ -22,6 +23,7 @@ import json
 import re
 from datetime import UTC, datetime
 
+from hamon.parse.lines import FUNCTION_NAME
 from hamon.parse.syslog import as_line
 
 UNKNOWN_HOST = "?"
@@ -34,7 +36,7 @@ _DATE = rf"(?:{_TRADITIONAL}|\d{{4}}-\d\d-\d\dT\S+|\d{{4}}/\d\d/\d\d_\d\d:\d\d:\
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _AROUND = re.compile(
     rf"^(?:(?:[\w./@+-]+[:|-]\s*|[\w./@+-]+\s+\|\s+|\[[\w./-]+\]\s+){{1,3}}|\s+|[>#|]+\s*)"
-    rf"(?=(?:<\d{{1,3}}>)?(?:{_DATE}|\d{{4}}-\d\d-\d\d \d\d:|[A-Z][a-z]{{2}} \d{{4}}-\d\d-\d\d ))"
+    rf"(?=(?:<\d{{1,3}}>)?(?:1 )?(?:{_DATE}|\d{{4}}-\d\d-\d\d \d\d:|[A-Z][a-z]{{2}} \d{{4}}-\d\d-\d\d ))"
 )
 _BLANK_BETWEEN = re.compile(
     r"^(?:[A-Z][a-z]{2} )?(?P<day>\d{4}-\d\d-\d\d) (?P<time>\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d+))?"
@@ -53,8 +55,10 @@ _DAEMON = (
     r"|ifcheckd|[\w.-]+\([\w:.-]+\))"
 )
 _DETAIL_WITHOUT_FUNCTION = re.compile(
-    rf"^(?P<date>{_DATE}) \[(?P<pid>\d+)\] (?P<host>\S+)\s+(?P<daemon>{_DAEMON}):\s+(?P<rest>[a-z]+:\s.*)$", re.DOTALL
+    rf"^(?P<date>{_DATE}) \[(?P<pid>\d+)\] (?P<host>\S+)\s+(?P<daemon>{_DAEMON}):\s+(?P<rest>[a-z]+:\s+(?!\w+:\s).*)$", re.DOTALL
 )
+# The tab behind the function is lost. What follows begins with a capital letter; `prm_a:0` is an instance of a clone.
+_DETAIL_GLUED = re.compile(rf"^{_DATE} \[\d+\] \S+\s+{_DAEMON}:\s+[a-z]+:\s+{FUNCTION_NAME}(?=[A-Z])")
 _PROCESS_APART = re.compile(rf"^(?P<head>{_DATE} \S+ {_DAEMON}): (?P<pid>\[\d+\]): (?P<rest>.*)$", re.DOTALL)
 _NO_HOST = (
     re.compile(rf"^(?P<date>{_DATE}) +(?P<rest>{_DAEMON}(?:\[\d+\])?: .*)$", re.DOTALL),
@@ -141,6 +145,8 @@ def _with_host(text: str) -> str | None:
         return f"{found['date']} {UNKNOWN_HOST} {found['tag']} {found['rest']}"
     if (found := _PROCESS_APART.match(text)) is not None:
         return f"{found['head']}{found['pid']}: {found['rest']}"
+    if (found := _DETAIL_GLUED.match(text)) is not None:
+        return f"{found[0]}\t{text[found.end() :]}"
     if (found := _DETAIL_WITHOUT_FUNCTION.match(text)) is not None:
         return f"{found['date']} {found['host']} {found['daemon']}[{found['pid']}]: {found['rest']}"
     for form in _NO_HOST:

@@ -163,9 +163,10 @@ class Head:
     """The tag names a resource: `AGENT(RESOURCE)[PID]:`."""
 
 
-_FUNCTION = re.compile(r"(?:[a-z]\w*_\w*|main|stage\d|Log(?:Node)?Actions): ")
+FUNCTION_NAME = r"(?:[a-z]\w*_\w*|main|stage\d|Log(?:Node)?Actions):"
+_FUNCTION = re.compile(f"{FUNCTION_NAME} ")
 """Older releases put the name of a function before the text, the oldest also that of the function that asked for it."""
-_FUNCTIONS = re.compile(rf"(?:{_FUNCTION.pattern}){{1,2}}")
+_FUNCTIONS = re.compile(rf"(?:{FUNCTION_NAME}[ \t]+){{1,2}}")
 _PLACE = re.compile(r"(?:[\w-]+\.c:(?:\w+:)?\d+|[a-z]\w*_\w*) ")
 """What Corosync puts before the text with `fileline: on`, with `function_name: on`, or with both."""
 

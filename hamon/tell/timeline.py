@@ -31,6 +31,7 @@ _LITTLE = frozenset(
         EventKind.OLD_FAILURE,
         EventKind.FAIL_COUNT_CHANGED,
         EventKind.SCHEDULING_PAUSE,
+        EventKind.FENCE_DEVICE_KNOWN,
         EventKind.FENCING_ATTEMPTED,
         EventKind.DC_CHANGED,
         EventKind.ATTRIBUTES_REMOVED,
