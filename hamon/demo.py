@@ -7,6 +7,7 @@ Nothing here is in the way of `hamon run`: it only makes a configuration, and a 
 
 import asyncio
 import contextlib
+import fcntl
 import gzip
 import json
 import re
@@ -22,6 +23,7 @@ from typing import IO
 from hamon import data
 from hamon.clock import Clock
 from hamon.config import Config, as_toml, load
+from hamon.errors import ConfigError, Problem
 from hamon.parse.stamp import Stamps
 
 CLUSTER = "demo"
@@ -30,6 +32,7 @@ SWITCHED_OFF = timedelta(seconds=2.5)
 """The recording asked every node each second; one that was not asked for so long was switched off."""
 MOST_SPEED_ASKED = 8.0
 """Played faster, an answer would be seconds of the recording old when it is read, and contradict the logs."""
+MOST_AT_ONCE = 9
 COMMAND = "crm_mon_of"
 _COMMAND = """\
 #!/bin/sh
@@ -173,7 +176,10 @@ def config_for(
             f"paths = {as_toml(paths)}",
         ]
     if asked:
-        lines += ["", f"[collect.crm_mon.{CLUSTER}_state]", f'cluster = "{CLUSTER}"', "interval_seconds = 1", "quiet_interval_seconds = 2"]
+        # As often as the recording asked, as far as a small machine bears it: an answer is at most 2 s of the recording old.
+        often = min(1.0, 2.0 / speed)
+        lines += ["", f"[collect.crm_mon.{CLUSTER}_state]", f'cluster = "{CLUSTER}"']
+        lines += [f"interval_seconds = {often}", f"quiet_interval_seconds = {2 * often}"]
         lines += [f"{tool} = {{ enabled = false }}" for tool in ("cibadmin", "quorum", "links", "sbd", "drbd")]
         lines += ["", f"[collect.crm_mon.{CLUSTER}_state.commands]"]
         lines += [f"{node} = {as_toml([str(folder / 'answers' / COMMAND), node])}" for node in sorted(asked)]
@@ -191,10 +197,31 @@ def config_for(
     return load(file, {})
 
 
-def prepare(folder: Path) -> None:
-    """Start afresh: what an earlier demonstration left is removed."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, mode=0o700)
+@contextlib.contextmanager
+def prepared(state_directory: Path) -> Iterator[Path]:
+    """A folder that is this demonstration's alone, `demo` unless another one is at work there; what an earlier one left is removed.
+
+    Whose it is says a lock on a file beside it, which ends with its process.
+    """
+    state_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for number in range(1, MOST_AT_ONCE + 1):
+        folder = state_directory / ("demo" if number == 1 else f"demo_{number}")
+        with folder.with_suffix(".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(mode=0o700)
+            yield folder
+            return
+    problem = Problem(
+        id="demonstrations",
+        key="demo",
+        message=f"{MOST_AT_ONCE} demonstrations run below {state_directory} already",
+        hint="stop one of them, or give this one a folder of its own: STATE_DIRECTORY=/somewhere/else",
+    )
+    raise ConfigError([problem])
 
 
 class Player:

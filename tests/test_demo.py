@@ -2,12 +2,17 @@
 
 import socket
 import subprocess
+from contextlib import ExitStack
 from datetime import UTC, timedelta
 from pathlib import Path
 
+import pytest
+
 from hamon import demo
 from hamon.clock import SystemClock
+from hamon.collect.crm_mon_config import CrmMonConfig
 from hamon.collect.snmp_trap_config import SnmpTrapConfig
+from hamon.errors import ConfigError
 from hamon.parse import crm_mon
 from hamon.parse.trap import decode
 from hamon.parse.varbinds import date_and_time
@@ -78,3 +83,21 @@ def test_the_configuration_names_the_senders(tmp_path: Path) -> None:
         ("pm02", ("127.0.0.102/32",)),
     ]
     assert "snmp_trap" not in demo.config_for(tmp_path, 4, None, ["pm01", "pm02"]).collect
+
+
+@pytest.mark.parametrize("speed", [1, 4, 8])
+def test_an_answer_is_at_most_two_seconds_of_the_recording_old_while_something_happens(tmp_path: Path, speed: float) -> None:
+    loaded = demo.config_for(tmp_path, speed, None, ["pm01", "pm02"], ["pm01"])
+    [polls] = loaded.collect["crm_mon"].values()
+    assert isinstance(polls, CrmMonConfig)
+    assert polls.interval_seconds * speed <= 2
+
+
+def test_a_demonstration_too_many_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    with ExitStack() as running:
+        folders = [running.enter_context(demo.prepared(tmp_path)) for _ in range(demo.MOST_AT_ONCE)]
+        assert len(set(folders)) == demo.MOST_AT_ONCE
+        with pytest.raises(ConfigError, match="STATE_DIRECTORY"):
+            running.enter_context(demo.prepared(tmp_path))
+    with demo.prepared(tmp_path) as folder:
+        assert folder == tmp_path / "demo"

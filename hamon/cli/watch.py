@@ -4,7 +4,9 @@ import argparse
 import asyncio
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hamon import config
 from hamon import log as logs
@@ -13,6 +15,9 @@ from hamon.cli.options import OK, REFUSED, WRONG, Commands, complain, config_opt
 from hamon.clock import SystemClock
 from hamon.errors import ConfigError
 from hamon.web.settings import parse_listen
+
+if TYPE_CHECKING:
+    from hamon.demo import Line
 
 log = logging.getLogger(__name__)
 
@@ -80,14 +85,18 @@ def _demo(options: argparse.Namespace) -> int:
     from hamon import demo
 
     logs.start("warning", "text")
-    folder = config.state_directory(os.environ) / "demo"
     lines = demo.lines_of(options.recording or demo.recording())
     if not lines:
         complain("the recording has no pacemaker.log; name another one with --recording")
         return REFUSED
-    # Before the folder is emptied: another demonstration may be at work there.
-    bind(*parse_listen(options.listen)).close()
-    demo.prepare(folder)
+    bind(*parse_listen(options.listen)).close()  # before what an earlier demonstration left is removed
+    with demo.prepared(config.state_directory(os.environ)) as folder:
+        return _play(options, lines, folder)
+
+
+def _play(options: argparse.Namespace, lines: "Sequence[Line]", folder: Path) -> int:
+    from hamon import demo
+
     nodes = sorted({line.file.split("/")[0] for line in lines})
     answers = demo.answers_of(options.recording or demo.recording()) if options.speed <= demo.MOST_SPEED_ASKED else []
     traps, trap_port = demo.traps_of(options.recording or demo.recording()), demo.free_port()

@@ -63,9 +63,9 @@ class CrmMonConfig(Section):
     """By the name of the node that answers: a command that ends with crm_mon (options are added), or one that prints its XML by itself."""
     timezone: TimeZone = "UTC"
     """The time zone (IANA name) of the nodes, for times that do not name one."""
-    interval_seconds: float = Field(default=10.0, ge=1, le=600)
+    interval_seconds: float = Field(default=10.0, ge=0.1, le=600)
     """How often the cluster is asked while it changes."""
-    quiet_interval_seconds: float = Field(default=30.0, ge=1, le=600)
+    quiet_interval_seconds: float = Field(default=30.0, ge=0.1, le=600)
     """How often it is asked when nothing has changed for two minutes."""
     timeout_seconds: float = Field(default=10.0, ge=0.1, le=300)
     """How long a command may take before it is ended."""

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -129,10 +130,10 @@ async def test_promtool_has_nothing_to_say_about_the_metrics(tmp_path: Path) -> 
 
 
 @asynccontextmanager
-async def demonstration(folder: Path, speed: int = 20) -> AsyncIterator[str]:
-    """`hamon demo` so many times as fast; the address of its pages."""
+async def demonstration(folder: Path, speed: int = 20, said: str = "demo.log") -> AsyncIterator[str]:
+    """`hamon demo` so many times as fast; the address of its pages. What it says is in the file `said`."""
     port = free_port()
-    with (folder / "demo.log").open("wb") as log:
+    with (folder / said).open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "hamon", "demo", "--speed", str(speed), "--listen", f"127.0.0.1:{port}"),
             stdout=log,
@@ -143,7 +144,7 @@ async def demonstration(folder: Path, speed: int = 20) -> AsyncIterator[str]:
         async with httpx.AsyncClient() as client:
 
             async def ready() -> bool:
-                assert process.returncode is None, (folder / "demo.log").read_text()
+                assert process.returncode is None, (folder / said).read_text()
                 try:
                     return (await client.get(f"http://127.0.0.1:{port}/readyz")).status_code == 200
                 except httpx.TransportError:
@@ -155,7 +156,7 @@ async def demonstration(folder: Path, speed: int = 20) -> AsyncIterator[str]:
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(5):
             assert await process.wait() == 0
-        assert "Traceback" not in (folder / "demo.log").read_text()
+        assert "Traceback" not in (folder / said).read_text()
     finally:
         if process.returncode is None:
             process.kill()
@@ -222,6 +223,23 @@ async def test_the_demonstration_says_where_to_look(tmp_path: Path) -> None:
         text = await eventually(said, lambda text: "Stop with Ctrl-C" in text)
     for word in (f"{origin}/", f"{origin}/metrics", str(tmp_path / "demo" / "mail.mbox"), str(tmp_path / "demo" / "logs")):
         assert word in text
+
+
+async def test_two_demonstrations_at_once_have_a_folder_each(tmp_path: Path) -> None:
+    async with demonstration(tmp_path) as one, demonstration(tmp_path, said="other.log") as other:
+        async with httpx.AsyncClient() as client:
+
+            async def failovers(origin: str) -> int:
+                answer = await client.get(f"{origin}/api/v1/incidents", params={"kind": "failover"})
+                return len(answer.json()["incidents"])
+
+            for origin in (one, other):
+                await eventually(partial(failovers, origin))
+        assert str(tmp_path / "demo" / "mail.mbox") in (tmp_path / "demo.log").read_text()
+        assert str(tmp_path / "demo_2" / "mail.mbox") in (tmp_path / "other.log").read_text()
+    async with demonstration(tmp_path, said="third.log"):
+        pass
+    assert "demo_2" not in (tmp_path / "third.log").read_text()
 
 
 @pytest.mark.parametrize("words", [("--speed", "0"), ("--speed", "fast"), ("--listen", "nowhere")])
