@@ -27,8 +27,9 @@ class Poll:
 
 
 @cache
-def _members(recording: str) -> Mapping[str, bytes]:
-    with tarfile.open(RECORDINGS / recording / "snap.tar.xz") as archive:
+def members(archived: Path) -> Mapping[str, bytes]:
+    """The files of a tarball, by their names without folders."""
+    with tarfile.open(archived) as archive:
         found = {}
         for member in archive.getmembers():
             stream = archive.extractfile(member) if member.isfile() else None
@@ -39,12 +40,12 @@ def _members(recording: str) -> Mapping[str, bytes]:
 
 def answers(recording: str) -> Mapping[str, bytes]:
     """File name to answer; equal answers share a file."""
-    return {name: content for name, content in _members(recording).items() if name.endswith(".xml")}
+    return {name: content for name, content in members(RECORDINGS / recording / "snap.tar.xz").items() if name.endswith(".xml")}
 
 
 def polls(recording: str) -> list[Poll]:
     """The polls in the order of time."""
-    rows = [json.loads(line) for line in _members(recording)["index.jsonl"].splitlines()]
+    rows = [json.loads(line) for line in members(RECORDINGS / recording / "snap.tar.xz")["index.jsonl"].splitlines()]
     return [Poll(at=datetime.fromtimestamp(row["t"], UTC), node=row["node"], rc=row["rc"], file=row.get("file")) for row in rows]
 
 

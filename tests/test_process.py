@@ -17,10 +17,9 @@ from hamon.model.incident import IncidentKind, Notice
 from hamon.model.observation import LogChunk, Snapshot, Source, SourceBack, SourceLost, Tick, TrapBatch
 from hamon.pipeline import Processor
 from hamon.ports import EventFilter, IncidentFilter
-from tests.classify.test_trap_stories import recorded
 from tests.fakes import FakeClock
 from tests.processing import Processing
-from tests.traps import trap
+from tests.traps import recorded, trap
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LOG = b"""\

@@ -14,9 +14,10 @@ from hamon.classify.replays import MAX_LINES, Replays
 from hamon.classify.routes import Target
 from hamon.classify.settings import ClusterSettings
 from hamon.model.event import Event, EventKind
-from hamon.model.observation import LogChunk, Source, Tick
+from hamon.model.observation import LogChunk, Tick
 from hamon.ports import IncidentFilter
 from hamon.store.store import SqlStore
+from tests.events import happened
 from tests.fakes import FakeClock
 from tests.processing import Processing
 from tests.recordings import RECORDINGS, truth_of
@@ -153,18 +154,8 @@ async def test_a_log_that_comes_back_under_another_name_after_an_hour_stops_noth
 def told_at(minute: int, read: int) -> Event:
     """What a node told in one minute of the day, read in another one."""
     day = datetime(2026, 11, 25, tzinfo=UTC)
-    return Event(
-        at=day + timedelta(minutes=minute),
-        received_at=day + timedelta(minutes=read),
-        cluster="test",
-        kind=EventKind.QUORUM_LOST,
-        rule="quorum",
-        source=Source.LOG,
-        collector="nodes",
-        reporter="pm01",
-        raw=f"minute {minute}",
-        ref=f"pm01@{read}",
-    )
+    at, received_at = day + timedelta(minutes=minute), day + timedelta(minutes=read)
+    return happened(EventKind.QUORUM_LOST, at, received_at=received_at, reporter="pm01", raw=f"minute {minute}", ref=f"pm01@{read}")
 
 
 def test_of_a_log_too_long_to_be_remembered_what_is_older_is_a_copy_as_long_as_it_comes_at_once() -> None:

@@ -1,10 +1,15 @@
 """Traps as the software sends them, for tests: the sample SNMP alert agent of all versions, `crm_mon`, corosync-notifyd, Heartbeat."""
 
+import gzip
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from hamon.model.mib import HR_SYSTEM_DATE, NOTIFICATIONS, OBJECT_NUMBERS
 from hamon.model.observation import SnmpVersion, Trap, VarBind, VarType
+from hamon.parse.trap import decode
+from tests.recordings import RECORDINGS
 
 START = datetime(2026, 11, 22, 10, 52, 0, tzinfo=UTC)
 NOT_TEXT, NOT_NUMBER = "n/a", 2147483647
@@ -52,6 +57,30 @@ def trap(
         request_id=request_id,
         uptime=int((at - START).total_seconds() * 100) + 100_000,
     )
+
+
+def as_trap(datagram: bytes, at: datetime = START, source: str = "192.0.2.1") -> Trap:
+    """A datagram as it was taken. Raises ParseError."""
+    message = decode(datagram)
+    return Trap(
+        cluster="test",
+        collector="test",
+        received_at=at,
+        source=source,
+        version=message.version,
+        credential="",
+        notification=message.notification,
+        varbinds=message.varbinds,
+        request_id=message.request_id,
+        uptime=message.uptime,
+    )
+
+
+@cache
+def recorded(name: str) -> tuple[Trap, ...]:
+    """The traps of a recording, in the order in which they arrived."""
+    rows = gzip.decompress((RECORDINGS / name / "monitor" / "traps.jsonl.gz").read_bytes()).splitlines()
+    return tuple(as_trap(bytes.fromhex(row["hex"]), datetime.fromtimestamp(row["t"], UTC), row["src"]) for row in map(json.loads, rows))
 
 
 def date_of(at: datetime) -> bytes:

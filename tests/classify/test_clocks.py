@@ -7,20 +7,16 @@ from hypothesis import strategies as st
 
 from hamon.classify.clocks import LEAST, ahead, by_one_clock
 from hamon.model.event import Event, EventKind
-from hamon.model.observation import Source
 from tests.classify.happenings import BEGIN
+from tests.events import happened
 
 
 def told(reporter: str, *moments: tuple[str, float]) -> list[Event]:
     return [
-        Event(
-            at=BEGIN + timedelta(seconds=seconds),
+        happened(
+            EventKind.RESOURCE_STARTED,
+            BEGIN + timedelta(seconds=seconds),
             received_at=BEGIN,
-            cluster="test",
-            kind=EventKind.RESOURCE_STARTED,
-            rule="r",
-            source=Source.LOG,
-            collector="c",
             node="pm01",
             resource=resource,
             reporter=reporter,

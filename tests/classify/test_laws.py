@@ -17,6 +17,7 @@ from hamon.model.event import Event, EventKind
 from hamon.model.incident import Incident, IncidentState, Notice, Transition, TransitionKind
 from hamon.model.observation import Source, Tick
 from tests.classify.happenings import BEGIN, NODES, cut, happenings
+from tests.events import happened
 
 STATE = TypeAdapter(State)
 LEARNED = ClusterSettings(name="test")
@@ -222,19 +223,7 @@ def test_a_witness_tells_a_fact_once_and_every_other_witness_confirms_it(items: 
 
 
 def fact(kind: EventKind = EventKind.NODE_LOST, reporter: str = "pm01", path: str = "/a", rule: str = "r", seconds: float = 0) -> Event:
-    at = BEGIN + timedelta(seconds=seconds)
-    return Event(
-        at=at,
-        received_at=at,
-        cluster="test",
-        kind=kind,
-        rule=rule,
-        source=Source.LOG,
-        collector="c",
-        node="pm02",
-        reporter=reporter,
-        ref=f"{path}@0",
-    )
+    return happened(kind, BEGIN + timedelta(seconds=seconds), rule=rule, node="pm02", reporter=reporter, ref=f"{path}@0")
 
 
 def test_the_same_witness_tells_a_new_fact_when_it_tells_it_again() -> None:

@@ -5,22 +5,12 @@ import pytest
 from hamon.classify.names import one_name, spoken
 from hamon.classify.state import Node, State
 from hamon.model.event import Event, EventKind
-from hamon.model.observation import Source
 from tests.classify.happenings import BEGIN
+from tests.events import happened
 
 
 def said(node: str | None, reporter: str | None) -> Event:
-    return Event(
-        at=BEGIN,
-        received_at=BEGIN,
-        cluster="test",
-        kind=EventKind.NODE_LOST,
-        rule="r",
-        source=Source.LOG,
-        collector="c",
-        node=node,
-        reporter=reporter,
-    )
+    return happened(EventKind.NODE_LOST, BEGIN, node=node, reporter=reporter)
 
 
 @pytest.mark.parametrize(("known", "host"), [("pm01", "pm01.example.com"), ("pm01.example.com", "pm01")])

@@ -35,6 +35,7 @@ from tests.cib import (
     web,
 )
 from tests.classify.polled import START, Outcome, Scene, judge, snapshots
+from tests.events import happened
 
 
 @pytest.fixture(autouse=True)
@@ -345,21 +346,9 @@ def test_dcs_that_are_lost_one_after_the_other_are_lost_nodes_and_no_restlessnes
 
 
 def logged(seconds: float, kind: EventKind, node: str | None, resource: str | None = None, **detail: str | int | None) -> Event:
-    at = START + timedelta(seconds=seconds)
-    return Event(
-        at=at,
-        received_at=at,
-        cluster="c",
-        kind=kind,
-        rule="r",
-        source=Source.LOG,
-        collector="logs",
-        node=node,
-        resource=resource,
-        reporter=node,
-        detail=detail,
-        raw=f"{kind} of {resource} on {node}",
-        ref="log@1",
+    at, raw = START + timedelta(seconds=seconds), f"{kind} of {resource} on {node}"
+    return happened(
+        kind, at, cluster="c", collector="logs", node=node, resource=resource, reporter=node, detail=detail, raw=raw, ref="log@1"
     )
 
 

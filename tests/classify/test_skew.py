@@ -18,8 +18,9 @@ from hamon.model.event import Event, EventKind
 from hamon.model.incident import Incident, IncidentState
 from hamon.model.observation import LogChunk, Source, Tick
 from tests.cases import matcher
-from tests.classify.test_trap_stories import recorded
+from tests.events import happened
 from tests.recordings import NAMES, RECORDINGS, rules, year_of
+from tests.traps import recorded
 
 LATE = timedelta(milliseconds=300)
 """From a line's writing to its reading."""
@@ -167,13 +168,10 @@ NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 
 
 def line(node: str, at: float, read_at: float, text: str = "a") -> Event:
-    return Event(
-        at=NOW + timedelta(seconds=at),
+    return happened(
+        EventKind.ATTRIBUTE_CHANGED,
+        NOW + timedelta(seconds=at),
         received_at=NOW + timedelta(seconds=read_at),
-        cluster="test",
-        kind=EventKind.ATTRIBUTE_CHANGED,
-        rule="r",
-        source=Source.LOG,
         collector=node,
         node="pm01",
         reporter=node,

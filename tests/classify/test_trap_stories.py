@@ -1,12 +1,9 @@
 """Incidents from traps as a receiver gets them: one by one, late, out of order, copied, through relays."""
 
-import gzip
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from functools import cache
-from pathlib import Path
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -21,45 +18,13 @@ from hamon.classify.traps import TrapMatcher
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Incident, IncidentKind, Outcome, Severity
 from hamon.model.observation import Tick, Trap
-from hamon.parse.trap import decode
 from tests.alerts import made
 from tests.cases import rules
-from tests.traps import START, attribute, fencing, node_state, operation, trap
+from tests.recordings import NAMES, RECORDINGS, truth_of
+from tests.traps import START, attribute, fencing, node_state, operation, recorded, trap
 from tests.truth import faults
 
-RECORDINGS = Path(__file__).parent.parent / "corpus" / "recordings"
-NAMES = sorted(path.name for path in RECORDINGS.iterdir())
 MATCHER = TrapMatcher(rules())
-
-
-@cache
-def recorded(name: str) -> tuple[Trap, ...]:
-    """The traps of a recording, in the order in which they arrived."""
-    rows = gzip.decompress((RECORDINGS / name / "monitor" / "traps.jsonl.gz").read_bytes()).splitlines()
-    found = []
-    for row in rows:
-        fields = json.loads(row)
-        message = decode(bytes.fromhex(fields["hex"]))
-        found.append(
-            Trap(
-                cluster="test",
-                collector="test",
-                received_at=datetime.fromtimestamp(fields["t"], UTC),
-                source=fields["src"],
-                version=message.version,
-                credential="",
-                notification=message.notification,
-                varbinds=message.varbinds,
-                request_id=message.request_id,
-                uptime=message.uptime,
-            )
-        )
-    return tuple(found)
-
-
-def truth_of(name: str) -> Mapping[str, Any]:
-    truth: Mapping[str, Any] = json.loads((RECORDINGS / name / "truth.json").read_text(encoding="utf-8"))
-    return truth
 
 
 class Receiver:

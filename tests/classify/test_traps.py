@@ -17,9 +17,8 @@ from hamon.errors import ParseError
 from hamon.model.event import Event, EventKind
 from hamon.model.mib import HR_SYSTEM_DATE, NOTIFICATIONS, OBJECT_NUMBERS
 from hamon.model.observation import SnmpVersion, Source, Trap, VarBind, VarType
-from hamon.parse.trap import decode
 from tests.cases import fields_of, rules
-from tests.traps import START, alert, attribute, date_of, fencing, node_state, operation, trap
+from tests.traps import START, alert, as_trap, attribute, date_of, fencing, node_state, operation, trap
 
 RECORDINGS = Path(__file__).parent.parent / "corpus" / "recordings"
 MATCHER = TrapMatcher(rules())
@@ -354,22 +353,6 @@ def datagrams() -> list[bytes]:
         for path in sorted(RECORDINGS.glob("*/monitor/traps.jsonl.gz"))
         for line in gzip.decompress(path.read_bytes()).splitlines()
     ]
-
-
-def as_trap(datagram: bytes) -> Trap:
-    message = decode(datagram)
-    return Trap(
-        cluster="test",
-        collector="test",
-        received_at=START,
-        source="192.0.2.1",
-        version=message.version,
-        credential="",
-        notification=message.notification,
-        varbinds=message.varbinds,
-        request_id=message.request_id,
-        uptime=message.uptime,
-    )
 
 
 def test_every_trap_of_the_recordings_is_known() -> None:

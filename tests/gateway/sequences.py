@@ -7,9 +7,7 @@ FILE = "pm_logconv.out"
 # Second, node whose converter writes the line, and the line from its priority on.
 Lines = Sequence[tuple[int, str, str]]
 
-A: Lines = (
-    (0, "n1", "  error: Resource prmPg does not work. (rc=7) not running"),
-    (0, "n1", "  error: Start to fail-over."),
+C: Lines = (
     (0, "n1", "   info: Resource prmPg tries to stop."),
     (1, "n1", "   info: Resource prmPg stopped. (rc=0) ok"),
     (1, "n1", "   info: Resource prmEx tries to stop."),
@@ -18,6 +16,11 @@ A: Lines = (
     (2, "n2", "   info: Resource prmEx started. (rc=0) ok"),
     (2, "n2", "   info: Resource prmPg tries to start."),
     (3, "n2", "   info: Resource prmPg started. (rc=0) ok"),
+)
+A: Lines = (
+    (0, "n1", "  error: Resource prmPg does not work. (rc=7) not running"),
+    (0, "n1", "  error: Start to fail-over."),
+    *C,
     (4, "n1", "   info: Resource prmEx : Move n1 -> n2"),
     (4, "n1", "   info: Resource prmPg : Move n1 -> n2"),
     (4, "n1", "   info: fail-over succeeded."),
@@ -38,16 +41,6 @@ B: Lines = (
     (11, "n2", "   info: Resource prmEx : Move n1 -> n2"),
     (11, "n2", "   info: Resource prmPg : Move n1 -> n2"),
     (11, "n2", "   info: fail-over succeeded."),
-)
-C: Lines = (
-    (0, "n1", "   info: Resource prmPg tries to stop."),
-    (1, "n1", "   info: Resource prmPg stopped. (rc=0) ok"),
-    (1, "n1", "   info: Resource prmEx tries to stop."),
-    (1, "n1", "   info: Resource prmEx stopped. (rc=0) ok"),
-    (1, "n2", "   info: Resource prmEx tries to start."),
-    (2, "n2", "   info: Resource prmEx started. (rc=0) ok"),
-    (2, "n2", "   info: Resource prmPg tries to start."),
-    (3, "n2", "   info: Resource prmPg started. (rc=0) ok"),
 )
 D: Lines = (
     (0, "n1", "   info: Pacemaker on n2 is shutting down."),

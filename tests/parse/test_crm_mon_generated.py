@@ -5,9 +5,8 @@ The answers of 2.1.5 stand in `tests/corpus/crm_mon`; where `crm_mon` is install
 
 import os
 import subprocess
-import tarfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -15,15 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from hamon.expose.cluster import instances
 from hamon.model.cluster import (
     BundleStatus,
     CloneStatus,
     ClusterStatus,
-    GroupStatus,
     InstanceStatus,
     NodeStatus,
     NodeType,
-    ResourceStatus,
     Role,
 )
 from hamon.parse import crm_mon
@@ -48,22 +46,6 @@ def run(cib: Path, *options: str) -> bytes:
     return subprocess.run([need("crm_mon"), *options], env=environment, capture_output=True, check=True, timeout=60).stdout
 
 
-def instances(resources: tuple[ResourceStatus, ...]) -> Iterator[InstanceStatus]:
-    for item in resources:
-        match item:
-            case InstanceStatus():
-                yield item
-            case GroupStatus():
-                yield from item.members
-            case CloneStatus():
-                yield from item.instances
-                for group in item.groups:
-                    yield from group.members
-            case BundleStatus():
-                for replica in item.replicas:
-                    yield from replica.resources
-
-
 def node_words(node: NodeStatus) -> str:
     """A node in the words of the text."""
     if node.unclean:
@@ -86,7 +68,7 @@ def compare(status: ClusterStatus, text: str) -> None:
     assert {node.name: node_words(node) for node in status.nodes} == told.nodes
     shown: Counter[tuple[str, str, str, str | None]] = Counter()
     flags = set()
-    for item in instances(status.resources):
+    for item in instances(status):
         id = item.id if item.instance is None else f"{item.id}:{item.instance}"
         role = item.role.value
         if item.failed and not item.failure_ignored:
@@ -97,7 +79,7 @@ def compare(status: ClusterStatus, text: str) -> None:
         flags |= {(id, flag) for flag, fact in flags_of(item).items() if fact}
     assert shown == told.instances
     assert flags == {(id, flag) for id, flag in told.flags if flag not in ("UNCLEAN", "disabled") and "target-role" not in flag}
-    wished = {item.id for item in instances(status.resources) if item.target_role in (Role.STOPPED, Role.UNPROMOTED)}
+    wished = {item.id for item in instances(status) if item.target_role in (Role.STOPPED, Role.UNPROMOTED)}
     assert wished == {id for id, flag in told.flags if flag == "disabled" or "target-role" in flag}
     assert {
         (failure.operation_key, failure.node, failure.rc, failure.status, failure.reason) for failure in status.failures
@@ -196,8 +178,8 @@ def test_the_forms_of_1_1_and_2_0_say_the_same(name: str, form: object) -> None:
     status, older = parse(data), parse(form(data))
     assert older.dc == status.dc
     assert older.nodes == tuple(replace(node, health=None, feature_set=None) for node in status.nodes)
-    assert [(item.id, item.instance, item.role, item.nodes, item.failed) for item in instances(older.resources)] == [
-        (item.id, item.instance, item.role, item.nodes, item.failed) for item in instances(status.resources)
+    assert [(item.id, item.instance, item.role, item.nodes, item.failed) for item in instances(older)] == [
+        (item.id, item.instance, item.role, item.nodes, item.failed) for item in instances(status)
     ]
     assert [type(item) for item in older.resources] == [type(item) for item in status.resources]
     assert (older.history, older.bans, older.attributes, older.tickets) == (status.history, status.bans, status.attributes, status.tickets)
@@ -212,7 +194,7 @@ def essence(status: ClusterStatus) -> dict[str, object]:
         "dc": (status.dc, status.has_quorum, status.nodes_configured, status.resources_configured, status.resources_blocked),
         "nodes": [replace(node, health=None, feature_set=None) for node in status.nodes],
         "resources": [(type(item), item.id) for item in status.resources],
-        "instances": [replace(item, maintenance=False) for item in instances(status.resources)],
+        "instances": [replace(item, maintenance=False) for item in instances(status)],
         "history": [
             replace(item, operations=tuple(replace(operation, rc_text="", last_run_text="") for operation in item.operations))
             for item in status.history
@@ -224,15 +206,8 @@ def essence(status: ClusterStatus) -> dict[str, object]:
     }
 
 
-@cache
 def printed_by(release: str) -> Mapping[str, bytes]:
-    with tarfile.open(KEPT.parent / f"pacemaker-{release}.tar.xz") as archive:
-        found = {}
-        for member in archive.getmembers():
-            stream = archive.extractfile(member) if member.isfile() else None
-            if stream is not None:
-                found[Path(member.name).name] = stream.read()
-        return found
+    return snapshots.members(KEPT.parent / f"pacemaker-{release}.tar.xz")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -259,13 +234,13 @@ def test_what_the_scenarios_are_made_for_is_in_them() -> None:
         ("r1", True),
         ("r2", False),
     }
-    assert [item.instance for item in instances(found["unique_clone"].resources)] == ["0", "1", "2"]
+    assert [item.instance for item in instances(found["unique_clone"])] == ["0", "1", "2"]
     assert found["no_quorum"].has_quorum is False
     assert found["no_dc"].dc is None
     assert any(node.unclean for node in found["unclean_node"].nodes)
     assert any(node.shutdown for node in found["stopping_node"].nodes)
-    assert [item.blocked for item in instances(found["failed_stop"].resources) if item.id == "db"] == [True]
-    assert [len(item.nodes) for item in instances(found["multiple_active"].resources)] == [2]
+    assert [item.blocked for item in instances(found["failed_stop"]) if item.id == "db"] == [True]
+    assert [len(item.nodes) for item in instances(found["multiple_active"])] == [2]
     assert {item.fail_count for item in found["failed_start"].history if item.fail_count} == {1_000_000}
     assert next(node for node in found["red_node"].nodes if node.name == "n2").health == "red"
     assert found["japanese"].failures[0].reason == "設定ファイルがありません"
@@ -279,4 +254,4 @@ def test_every_recording_still_reads_in_the_forms_of_other_releases() -> None:
                 other = parse(form(data))
                 assert [item.status for item in other.fencing] == [item.status for item in status.fencing]
                 assert [item.completed_at for item in other.fencing] == [item.completed_at for item in status.fencing]
-                assert [item.role for item in instances(other.resources)] == [item.role for item in instances(status.resources)]
+                assert [item.role for item in instances(other)] == [item.role for item in instances(status)]
