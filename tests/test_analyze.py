@@ -250,6 +250,22 @@ def test_a_tarball_writes_nothing_outside_of_its_folder(folder: Path, tmp_path: 
     assert not list(tmp_path.rglob("escaped"))
 
 
+@pytest.mark.parametrize(
+    ("content", "remedy"),
+    [
+        (b"\x28\xb5\x2f\xfd\x04\x00", "zstd -d"),
+        ("Nov 22".encode("utf-16"), "iconv"),
+        (b"PK\x03\x04", "unpack"),
+        (b"LPKSHHRH", "journalctl"),
+    ],
+)
+def test_what_other_tools_can_unpack_says_so(content: bytes, remedy: str, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "messages").write_bytes(content)
+    answer = analyze([folder, tmp_path / "messages"], rules(), Options(year=2026))
+    (error,) = next(found.errors for found in answer.inputs if found.path.name == "messages")
+    assert remedy in error
+
+
 def test_nothing_readable_at_all_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(NothingReadable, match="no such file"):
         ask(tmp_path / "missing")

@@ -22,6 +22,15 @@ from hamon.parse.pcap import MAGICS
 MAX_ANSWER_BYTES = 256 * 1024 * 1024
 """A file with recorded answers of crm_mon."""
 NO_FORM = "neither a log, nor crm_mon XML, nor traps"
+_FOREIGN = (
+    (b"\x28\xb5\x2f\xfd", "compressed by zstd, which hamon does not read; unpack it first (zstd -d)"),
+    (b"\x04\x22\x4d\x18", "compressed by lz4, which hamon does not read; unpack it first (lz4 -d)"),
+    (b"PK\x03\x04", "a ZIP archive, which hamon does not read; unpack it first"),
+    (b"7z\xbc\xaf", "a 7z archive, which hamon does not read; unpack it first"),
+    (b"\xff\xfe", "text in UTF-16; convert it first (iconv -f UTF-16 -t UTF-8)"),
+    (b"\xfe\xff", "text in UTF-16; convert it first (iconv -f UTF-16 -t UTF-8)"),
+    (b"LPKSHHRH", "a binary journal; give the output of `journalctl --file` instead"),
+)
 
 
 def reference_of(inputs: Iterable[Input]) -> datetime:
@@ -59,7 +68,7 @@ def read(item: Input, matcher: LogMatcher, traps: TrapMatcher, options: Options,
                 return
             item.source, item.form = _recognise(head, item.path)
             if item.form is None:
-                item.errors.append(NO_FORM)
+                item.errors.append(next((reason for begin, reason in _FOREIGN if head.startswith(begin)), NO_FORM))
                 return
             if item.source not in options.sources:
                 return
@@ -128,6 +137,8 @@ def _recognise(head: bytes, path: Path) -> tuple[Source, str | None]:
             return Source.LOG, "syslog.jsonl"
         if b'"__REALTIME_TIMESTAMP"' in first or b'"MESSAGE"' in first:
             return Source.LOG, "journal.json"
+        if (b'"message"' in first or b'"log"' in first) and _is_rare_log(head):
+            return Source.LOG, "lines as JSON"
         return Source.POLL, "index.jsonl" if b'"file"' in first or b'"node"' in first else None
     if text.startswith(b"<") and (b"pacemaker-result" in head or b"<crm_mon" in head):
         return Source.POLL, "crm_mon"

@@ -7,16 +7,20 @@ the host is `UNKNOWN_HOST`, and a line without any time takes that of the line b
     Sun 2026-11-22 10:52:22 JST pm01 crmd[3]: ...                   journalctl -o short-full
     1795345942.123456 pm01 crmd[3]: ...                             journalctl -o short-unix
     {"__REALTIME_TIMESTAMP":"...","_HOSTNAME":"pm01",...}           journalctl -o json
+    {"message":"Nov 22 10:52:22 pm01 crmd[3]: ...",...}             what collectors of logs make of a line; Docker calls it `log`
+    11月 22 10:52:22 pm01 crmd[3]: ...                              journalctl in another language
     <29>1 2026-11-22T10:52:22Z pm01 crmd 3 - - ...                  RFC 5424, written as it came
     Nov 22 10:52:22 2026 pm01 crmd[3]: ...                          a year in one of three places
     crmd[3]: 2012/11/22_10:52:22 info: func: ...                    Heartbeat's own files
     pgsql(prmPg)[9]:<TAB>Nov 22 10:52:22 ERROR: ...                  agents in Pacemaker's own log
     Nov 22 10:52:22 pm01 crmd: [3]: info: func: ...                 Heartbeat by syslog
+    Nov 22 10:52:22 pm01 daemon.notice crmd[3]: ...                 facility and severity before the tag
     Nov 22 10:52:22 [3] pm01 crmd:  notice: ...                     detail of 1.1 without the function
     Nov 22 10:52:22 [3] pm01 crmd:  notice: function:Text           the same without the tab behind the function
     Nov 22 10:52:22 crmd[3]:  notice: ...                           no host, in all forms
     crmd[3]:  notice: ...                                           no date either
-    /var/log/messages-20261122:17:Nov 22 10:52:22 pm01 ...          what grep, ansible, docker and pdsh put in front
+    2026-11-22T10:52:23Z loghost Nov 22 10:52:22 pm01 ...           what a relay puts in front
+    /var/log/messages-20261122:17:Nov 22 10:52:22 pm01 ...          what grep, ansible, docker, pdsh, cat -n put in front
 """
 
 import json
@@ -30,14 +34,38 @@ UNKNOWN_HOST = "?"
 """Stands where a line names no host."""
 
 _ZONES = {"UTC": "Z", "GMT": "Z", "Z": "Z", "JST": "+09:00", "KST": "+09:00", "CET": "+01:00", "CEST": "+02:00", "BST": "+01:00"}
-_MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTH = rf"(?:{'|'.join(_MONTHS)})"
 _TRADITIONAL = rf"{_MONTH}\s+\d{{1,2}}\s+\d\d:\d\d:\d\d(?:\.\d+)?"
 _DATE = rf"(?:{_TRADITIONAL}|\d{{4}}-\d\d-\d\dT\S+|\d{{4}}/\d\d/\d\d_\d\d:\d\d:\d\d)"
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _AROUND = re.compile(
-    rf"^(?:(?:[\w./@+-]+[:|-]\s*|[\w./@+-]+\s+\|\s+|\[[\w./-]+\]\s+){{1,3}}|\s+|[>#|]+\s*)"
+    rf"^(?:(?:[\w./@+-]+[:|-]\s*|[\w./@+-]+\s+\|\s+|\[[\w./-]+\]\s+){{1,3}}|\s*(?!1 \d{{4}}-)\d+\s+|\d{{4}}-\d\d-\d\dT\S+ (?:[\w.-]+ )?|\s+|[>#|]+\s*|\")"
     rf"(?=(?:<\d{{1,3}}>)?(?:1 )?(?:{_DATE}|\d{{4}}-\d\d-\d\d \d\d:|[A-Z][a-z]{{2}} \d{{4}}-\d\d-\d\d ))"
 )
+# `journalctl` writes months as the terminal's language does.
+_LOCAL_MONTHS = {
+    name: number
+    for number, names in enumerate(
+        (
+            "1月 1월 januar janv. ene gen",
+            "2月 2월 févr. fev",
+            "3月 3월 mär märz mrz mars",
+            "4月 4월 abr avril",
+            "5月 5월 mai mag",
+            "6月 6월 juin giu",
+            "7月 7월 juil. lug",
+            "8月 8월 août ago",
+            "9月 9월 sept. set",
+            "10月 10월 okt out ott oct.",
+            "11月 11월 nov.",
+            "12月 12월 dez dic déc.",
+        ),
+        1,
+    )
+    for name in names.split()
+} | {name.lower(): number for number, name in enumerate(_MONTHS, 1)}
+_LOCAL_DATE = re.compile(r"^\s*(?P<month>[^\W_]{2,7}\.?)\s+(?P<day>\d{1,2})\.? (?P<time>\d\d:\d\d:\d\d(?:\.\d+)?)(?= )")
 _BLANK_BETWEEN = re.compile(
     r"^(?:[A-Z][a-z]{2} )?(?P<day>\d{4}-\d\d-\d\d) (?P<time>\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d+))?"
     r"(?: ?(?P<zone>[A-Z]{1,5}|[+-]\d\d:?\d\d))?(?= )"
@@ -59,6 +87,11 @@ _DETAIL_WITHOUT_FUNCTION = re.compile(
 )
 # The tab behind the function is lost. What follows begins with a capital letter; `prm_a:0` is an instance of a clone.
 _DETAIL_GLUED = re.compile(rf"^{_DATE} \[\d+\] \S+\s+{_DAEMON}:\s+[a-z]+:\s+{FUNCTION_NAME}(?=[A-Z])")
+_FACILITY = re.compile(
+    rf"^(?P<head>{_DATE} \S+) (?:kern|user|daemon|auth|authpriv|syslog|cron|local[0-7])"
+    r"\.(?:emerg|alert|crit|err|error|warning|warn|notice|info|debug) (?P<rest>.*)$",
+    re.DOTALL,
+)
 _PROCESS_APART = re.compile(rf"^(?P<head>{_DATE} \S+ {_DAEMON}): (?P<pid>\[\d+\]): (?P<rest>.*)$", re.DOTALL)
 _NO_HOST = (
     re.compile(rf"^(?P<date>{_DATE}) +(?P<rest>{_DAEMON}(?:\[\d+\])?: .*)$", re.DOTALL),
@@ -104,9 +137,13 @@ def rewritten(line: str, date: str | None = None) -> str | None:
     text = text.rstrip("\r")
     if text.startswith("{"):
         return _journal(text)
+    if (found := _LOCAL_DATE.match(text)) is not None and (number := _LOCAL_MONTHS.get(found["month"].lower())) is not None:
+        text = f"{_MONTHS[number - 1]} {found['day']:>2} {found['time']}{text[found.end() :]}"
     around = _AROUND.match(text)
     if around is not None and not _HEARTBEAT.match(text):
         text = text[around.end() :]
+        if around[0] == '"':
+            text = text.removesuffix('"').replace('""', '"')
     text = _with_plain_date(text)
     form = _with_host(text)
     if form is None and date is not None:
@@ -143,6 +180,8 @@ def _with_host(text: str) -> str | None:
         return f"{found['date']} {UNKNOWN_HOST} {found['daemon']}{pid}: {found['rest']}"
     if (found := _AGENT.match(text)) is not None:
         return f"{found['date']} {UNKNOWN_HOST} {found['tag']} {found['rest']}"
+    if (found := _FACILITY.match(text)) is not None:
+        return f"{found['head']} {found['rest']}"
     if (found := _PROCESS_APART.match(text)) is not None:
         return f"{found['head']}{found['pid']}: {found['rest']}"
     if (found := _DETAIL_GLUED.match(text)) is not None:
@@ -174,6 +213,9 @@ def _journal(text: str) -> str | None:
     """A line of `journalctl -o json`."""
     try:
         entry = json.loads(text)
+        if isinstance(inner := entry.get("message", entry.get("log")), str):
+            inner = inner.rstrip("\n").replace("\n", "#012")
+            return rewritten(inner) or inner
         micro = int(entry.get("_SOURCE_REALTIME_TIMESTAMP") or entry["__REALTIME_TIMESTAMP"])
         message = entry["MESSAGE"]
         if isinstance(message, list):  # bytes that are no text

@@ -130,7 +130,7 @@ def date_and_host(before: str, stamps: Stamps) -> tuple[datetime, str] | None:
 
 
 HEADS = re.compile(
-    rb"(?:(?:[A-Z][a-z]{2} [ \d]?\d \d\d:WORD (?!\[|\d{4} )WORD(?<!:) ++"  # date and host
+    rb"(?:(?:[JFMASOND][aepuco][nbrylgptvc] [ \d]?\d \d\d:WORD (?!\[|\d{4} )WORD(?<!:) ++"  # date and host
     rb"|\d[\d/-]++[T_]WORD (?!\[)WORD(?<!:)(?= ))"  # the same, the date one word
     rb"( *+WORD"  # tag
     rb"(?: ++\[(?:\d++\] \([^)\s]*+\)|\w++ *+\]))?+"  # pid and function, or the subsystem of corosync
@@ -238,12 +238,18 @@ def layout_of(found: bytes, place: Head) -> Layout | None:
     return Layout(found, text_at, parts.level, parts.instance, has_extended)
 
 
+_MONTHS = frozenset(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split())
+_FACILITY = re.compile(
+    rb"(?:kern|user|daemon|auth|authpriv|syslog|cron|local[0-7])\.(?:emerg|alert|crit|err|error|warning|warn|notice|info|debug)$"
+)
+
+
 def _is_usual(words: list[bytes], shift: int) -> bool:
     """Whether a date of the usual forms is followed by a host, and no process stands by itself after the tag; else see `forms.py`."""
     if shift:
         is_dated = b"T" in words[0] or b"_" in words[0]
     else:
-        is_dated = (len(words[0]) == 3 or words[0].startswith(b"<")) and words[1].isdigit() and b":" in words[2]
+        is_dated = (words[0] in _MONTHS or words[0].startswith(b"<")) and words[1].isdigit() and b":" in words[2]
     host = words[3 + shift]
     after_tag = words[5 + shift] if len(words) > 5 + shift else b""
     is_apart = after_tag.startswith(b"[") and after_tag.endswith(b"]:")
@@ -273,7 +279,8 @@ def head(words: list[bytes]) -> Head | None:
         return Head(current_name(words[5 + shift].rstrip(b":").decode("ascii", "replace")), 6 + shift, 8 + shift, _DETAIL_1)
     if not tag.endswith(b":"):  # daemon [pid] (function) level: text, or daemon[pid] when the name fills its column
         daemon, bracket, _ = tag.partition(b"[")
-        if not daemon:
+        # The stamp of another host stands behind that of a relay, or facility and severity before the tag.
+        if not daemon or daemon.isdigit() or daemon in _MONTHS or _FACILITY.match(daemon):
             return None
         level = (6 if bracket else 7) + shift
         return Head(current_name(daemon.decode("ascii", "replace")), level, level + 1, _DETAIL)
