@@ -40,7 +40,8 @@ _TRADITIONAL = rf"{_MONTH}\s+\d{{1,2}}\s+\d\d:\d\d:\d\d(?:\.\d+)?"
 _DATE = rf"(?:{_TRADITIONAL}|\d{{4}}-\d\d-\d\dT\S+|\d{{4}}/\d\d/\d\d_\d\d:\d\d:\d\d)"
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _AROUND = re.compile(
-    rf"^(?:(?:[\w./@+-]+[:|-]\s*|[\w./@+-]+\s+\|\s+|\[[\w./-]+\]\s+){{1,3}}|\s*(?!1 \d{{4}}-)\d+\s+|\d{{4}}-\d\d-\d\dT\S+ (?:[\w.-]+ )?|\s+|[>#|]+\s*|\")"
+    r"^(?:(?:[\w./@+-]+[:|-]\s*|[\w./@+-]+\s+\|\s+|\[[\w./-]+\]\s+){1,3}"
+    r"|\s*(?!1 \d{4}-)\d+\s+|\d{4}-\d\d-\d\dT\S+ (?:[\w.-]+ )?|\s+|[>#|]+\s*|\")"
     rf"(?=(?:<\d{{1,3}}>)?(?:1 )?(?:{_DATE}|\d{{4}}-\d\d-\d\d \d\d:|[A-Z][a-z]{{2}} \d{{4}}-\d\d-\d\d ))"
 )
 # `journalctl` writes months as the terminal's language does.
