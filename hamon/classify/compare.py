@@ -402,7 +402,8 @@ class Watch:
         elif node.name in self._unclean:
             first = self._unclean[node.name]
             left = any(node.name in roles and node.name not in seen.steady.get(name, {}) for name, roles in seen.steady_before.items())
-            if now and left:  # shown so by one poll only, but what ran there is gone
+            # Shown so by one poll only, but what ran there is gone; one that begins to stop may be shown so for a moment.
+            if now and left and node.name not in self._stopping:
                 yield from self._is_unclean(node, first, sure=True)
             if left or not now or seen.after.at - first > _OLD:
                 del self._unclean[node.name]

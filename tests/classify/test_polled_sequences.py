@@ -464,6 +464,22 @@ def test_of_two_nodes_that_call_each_other_lost_one_is_fenced_and_that_is_one_st
     assert list(found.told) == [main.key]
 
 
+def shown_unclean(poll: Snapshot, node: str) -> Snapshot:
+    """The same with a member that is unclean, though it is online."""
+    nodes = tuple(replace(item, unclean=item.unclean or item.name == node) for item in poll.status.nodes)
+    return replace(poll, status=replace(poll.status, nodes=nodes), digest=f"{poll.digest} unclean")
+
+
+def test_a_standby_that_is_shown_unclean_once_as_it_begins_to_stop_is_no_fault() -> None:
+    """Pacemaker 2.1.5: a node is expected down a moment before its wish to stop stands in the CIB; then its resources are stopped."""
+    stops = one_plus_one().node("n2", "shutdown").stopped("ping", "n2", agent=PING)
+    scenes = (Scene(0, one_plus_one()), Scene(11, stops), Scene(13, stopped_node()), Scene(18, one_plus_one()))
+    polls = snapshots(scenes, until=40)
+    found = with_events([*polls[:10], shown_unclean(polls[10], "n2"), *polls[11:]])
+    assert [item for item in found.mains if item.planned is not True] == []
+    assert found.told == []
+
+
 # -- polls that are far apart
 
 
