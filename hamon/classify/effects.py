@@ -47,7 +47,8 @@ class Effects:
     def _lost(self, story: Story, name: str) -> Story | None:
         """What a lost node is fenced for, or why it is not fenced: one story, also where nobody knows what the node did."""
         if story.kind is IncidentKind.FENCING_FAILED:
-            self._book.adopt(story, [name])
+            # Where neither of two that are cut from each other can be fenced, the cut is why the standby cannot take over.
+            self._book.adopt(story, [name], with_cut=topology.side(self.state, self.settings, name) != "active")
         elif story.kind is IncidentKind.NODE_LOST and (fencing := self._just_fenced(name, story.detected_at)) is not None:
             self._book.make_part(fencing, story)
         found = (self._book.find(kind, name) for kind in (IncidentKind.FENCING_FAILED, IncidentKind.NODE_LOST))

@@ -503,7 +503,8 @@ class Engine:
                 return
         if is_split(story):
             for name in story.nodes:
-                gone = topology.node(self.state, name).member is False
+                # Also while it is open which of them stays: nobody can take over across the cut.
+                gone = topology.node(self.state, name).member is not True
                 if gone and story.part_of is None and topology.side(self.state, self.settings, name) == "standby":
                     self._effects.standby_fault(name, story, now)
             if story.part_of is not None:

@@ -159,6 +159,7 @@ class Membership:
         if node is not None and node.lost_by is not None and event.reporter is not None and event.reporter not in node.lost_for:
             node.lost_for.append(event.reporter)
             if len(node.lost_for) > 1:
+                node.member = False  # nothing is open any more between it and the one that it called lost
                 self._effects.vain_claims(node.name, event.at, "who called it lost is lost itself, as others say")
 
     def _split(self, node: Node, other: Node, cut: Sequence[PendingLink], event: Event, *, undecided: bool) -> None:

@@ -127,7 +127,7 @@ class Plans:
         known = topology.node(self.state, node)
         if known.member is False:
             return
-        if known.member is None:
+        if known.member is None and known.lost_at is None:  # else two are cut from each other, and each plans for itself
             known.member = True
         if not item.clone and self._departures.running(item.id) is None:
             item.roles.clear()
@@ -183,7 +183,7 @@ class Plans:
         state.plan, state.plan_is_done = actions, False
         for name in {action.to_node for action in actions if action.to_node not in (None, action.from_node)}:
             self._out_of_standby(str(name), at)
-        held = [action for action in actions if action.to_node != action.from_node and self._is_undecided(action.from_node)]
+        held = [action for action in actions if self._is_undecided(self._takes_from(action))]
         if held:
             state.held = held
             actions = [action for action in actions if action not in held]
@@ -192,6 +192,14 @@ class Plans:
     def is_no_service(self, name: str, at: datetime) -> None:
         """A resource is a fence device, which its name did not tell."""
         self._departures.is_no_service(name, at)
+
+    def _takes_from(self, action: Action) -> str | None:
+        """The node that an action takes something from. To promote an instance here is to take that role from where it is now."""
+        if not action.promoted:
+            return action.from_node if action.from_node != action.to_node else None
+        item = self.state.resources.get(action.resource)
+        serving = topology.active_nodes(item) if item is not None else ()
+        return next((name for name in serving if name != action.to_node), None)
 
     def _is_undecided(self, name: str | None) -> bool:
         """Whether it is open if the node stays or its peer, from which it is cut: each side plans to take what the other has."""
@@ -204,7 +212,7 @@ class Plans:
 
     def decided(self, name: str, at: datetime) -> None:
         """A node was fenced: its peer takes over as it planned; what the node itself planned is void."""
-        taken, self.state.held = [action for action in self.state.held if action.from_node == name], []
+        taken, self.state.held = [action for action in self.state.held if self._takes_from(action) == name], []
         if taken:
             self._departures.plan_is_carried_out(taken, at)
 

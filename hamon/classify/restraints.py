@@ -137,9 +137,9 @@ class Restraints:
             cause=Cause(kind="failcount_threshold", node=node.name, resource=event.resource, at=event.at, text=event.raw),
         )
         if seen:
-            failure = next(
-                (story for story in self.state.stories if story.kind in FAILURES and node.name in story.nodes and story is not None), None
-            )
+            # The latest of this node, of this resource if there is one: an earlier one belongs to what it led to then.
+            failures = [story for story in self.state.stories if story.kind in FAILURES and node.name in story.nodes]
+            failure = next((story for story in reversed(failures) if event.resource in story.resources), failures[-1] if failures else None)
             if failure is not None and failure.part_of is not None:
                 parent = self._book.by_key(failure.part_of)
                 if parent is not None:

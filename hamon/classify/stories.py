@@ -305,12 +305,15 @@ class Book:
 
     # -- cause and effect
 
-    def adopt(self, parent: Story, nodes: Iterable[str], *, any_node: bool = False) -> None:
-        """Make the causes on these nodes, open or of the last moments before the effect, parts of it; the first is its cause."""
+    def adopt(self, parent: Story, nodes: Iterable[str], *, any_node: bool = False, with_cut: bool = True) -> None:
+        """Make the causes on these nodes, open or of the last moments before the effect, parts of it; the first is its cause.
+
+        `with_cut`: also the cut of all links between one of them and another node.
+        """
         names = set(nodes)
         begin = (parent.started_at or parent.detected_at) - self.settings.story_window
         for story in self.state.stories:
-            if story is parent or not self._may_join(story) or not (explains(parent.kind, story.kind) or is_split(story)):
+            if story is parent or not self._may_join(story) or not (explains(parent.kind, story.kind) or (with_cut and is_split(story))):
                 continue
             if story.started_at is None and story.state is not IncidentState.OPEN:
                 continue

@@ -421,6 +421,36 @@ def test_a_threshold_whose_failure_nobody_saw_was_there_before_and_is_no_alarm_o
     assert len(cluster.until("10:03:00").incidents) == 1
 
 
+def test_a_threshold_is_part_of_what_its_own_failure_led_to_not_of_an_earlier_story_of_its_node() -> None:
+    barred = "pm01 schedulerd: prmPg cannot run on pm02 due to reaching migration threshold (clean up resource to allow again)"
+    planned = """
+        {at} pm01 schedulerd: Calculated transition 9, saving inputs in /var/lib/pacemaker/pengine/pe-input-9.bz2
+        {at} pm01 controld: State transition S_POLICY_ENGINE -> S_TRANSITION_ENGINE
+    """
+    # It fails on pm01 and cannot be started on pm02, until somebody cleans up; then it fails on pm02.
+    cluster = (
+        running()
+        .log(f"""
+        10:00:00 pm01 controld: Result of monitor operation for prmPg on pm01: error
+        10:00:01 pm01 schedulerd: Actions: Move       prmPg             ( pm01 -> pm02 )
+        {planned.format(at="10:00:01")}
+        10:00:02 pm01 controld: Result of stop operation for prmPg on pm01: ok
+        10:00:03 pm02 controld: Result of start operation for prmPg on pm02: error
+        10:00:03 {barred}
+        10:00:30 pm02 attrd: Setting fail-count-prmPg#start_0[pm02]: INFINITY -> (unset)
+        10:00:31 pm02 controld: Result of start operation for prmPg on pm02: ok
+        10:01:00 pm02 controld: Result of monitor operation for prmPg on pm02: error
+        10:01:00 {barred}
+        10:01:01 pm01 schedulerd: Actions: Move       prmPg             ( pm02 -> pm01 )
+        {planned.format(at="10:01:01")}
+    """)
+        .until("10:01:10")
+    )
+    key = {item.from_node: item.key for item in cluster.incidents if item.kind is IncidentKind.FAILOVER}
+    thresholds = [item.part_of for item in cluster.incidents if item.kind is IncidentKind.FAILCOUNT_THRESHOLD]
+    assert (len(thresholds), thresholds[-1]) == (2, key["pm02"])
+
+
 BARRED = "schedulerd: prmPg cannot run on pm01 due to reaching migration threshold (clean up resource to allow again)"
 
 
@@ -656,6 +686,47 @@ def test_what_the_winner_of_a_split_takes_over_is_a_failover_when_the_other_is_f
     (failover,) = cluster.main
     assert (failover.kind, failover.from_node, failover.to_node) == (IncidentKind.FAILOVER, "pm01", "pm02")
     assert cluster.told() == ["failover opening"]
+
+
+NOT_FENCED = {
+    "pm01": "pm02 fenced: Operation 'reboot' targeting pm01 by pm02 for pacemaker-controld.80@pm02.1: No route to host",
+    "pm02": "pm01 fenced: Operation 'reboot' targeting pm02 by pm01 for pacemaker-controld.80@pm01.1: No route to host",
+}
+
+
+@pytest.mark.parametrize("later", ["10:00:06", "10:00:09", "10:00:30"])
+@pytest.mark.parametrize("first", NOT_FENCED)
+def test_what_is_told_of_a_split_that_nobody_wins_does_not_hang_on_who_fails_first(first: str, later: str) -> None:
+    (second,) = NOT_FENCED.keys() - {first}
+    cluster = running().log(SPLIT).log(f"10:00:06 {NOT_FENCED[first]}\n{later} {NOT_FENCED[second]}").until("10:01:00")
+    by_kind = {item.kind: item for item in cluster.main}
+    assert sorted(cluster.told()) == ["fencing_failed opening", "standby_fault opening"]
+    failed, fault = by_kind[IncidentKind.FENCING_FAILED], by_kind[IncidentKind.STANDBY_FAULT]
+    assert (failed.nodes, failed.cause and failed.cause.kind) == (("pm01",), "fencing_failed")
+    assert (fault.nodes, fault.cause and fault.cause.kind, fault.redundancy) == (("pm02",), "link_down", False)
+    kinds = {item.kind for item in cluster.incidents if item.part_of == fault.key}
+    assert {IncidentKind.INTERCONNECT_DEGRADED, IncidentKind.FENCING_FAILED, IncidentKind.NODE_LOST} <= kinds
+    assert [item for item in cluster.incidents if item.part_of == failed.key] == []
+
+
+def test_that_one_side_of_a_split_would_promote_its_instance_is_no_failover_until_the_other_is_fenced() -> None:
+    """Pacemaker 2.1.5: the promotion stands in the plan as an action of the own node, which the peer is not named in."""
+    cluster = running().log("""
+    09:59:00 pm01 schedulerd: Actions: Start      prmDb:0           (                pm01 )
+    09:59:00 pm01 schedulerd: Actions: Promote    prmDb:0           ( Unpromoted -> Promoted pm01 )
+    09:59:00 pm01 controld: Result of promote operation for prmDb on pm01: ok
+    """)
+    cluster.log("10:00:00 pm01 controld: Node pm02 state is now lost\n10:00:00 pm02 controld: Node pm01 state is now lost")
+    cluster.log("""
+    10:00:01 pm02 schedulerd: Leave   fence1  (Started pm02)
+    10:00:01 pm02 schedulerd: Actions: Promote    prmDb:1           ( Unpromoted -> Promoted pm02 )
+    10:00:01 pm02 schedulerd: Calculated transition 9, saving inputs in /var/lib/pacemaker/pengine/pe-warn-9.bz2
+    10:00:01 pm02 controld: Requesting fencing (reboot) targeting node pm01
+    """)
+    assert IncidentKind.FAILOVER not in {item.kind for item in cluster.until("10:00:05").incidents}
+    cluster.log("10:00:06 pm02 fenced: Operation 'reboot' targeting pm01 by pm02 for pacemaker-controld.80@pm02.1: OK")
+    (failover,) = cluster.main
+    assert (failover.kind, failover.from_node, failover.to_node) == (IncidentKind.FAILOVER, "pm01", "pm02")
 
 
 def test_a_split_that_nobody_wins_is_no_failover() -> None:
