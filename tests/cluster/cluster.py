@@ -8,6 +8,7 @@ import grp
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -32,7 +33,7 @@ from tests.cluster.configuration import (
     places,
     rsyslog_conf,
 )
-from tests.cluster.namespaces import CommandError, Keeper, kill, run
+from tests.cluster.namespaces import CommandError, Keeper, kill, moving_beside, run, send
 from tests.cluster.power import Mood, PowerSwitch
 
 HERE = Path(__file__).parent
@@ -61,6 +62,7 @@ class Cluster:
         """By node the seconds by which the stamps of its syslog are late, from its next boot on."""
         self._node: dict[str, subprocess.Popen[bytes]] = {}
         self._pid: dict[str, int] = {}
+        self._is_cut = False
         self._lock = threading.RLock()
 
     # -- up and down
@@ -204,6 +206,13 @@ class Cluster:
                 kill(self._pid.pop(node))
                 process.wait(LIMIT_OF_POWER)
 
+    def hang(self, node: str) -> None:
+        """Stop every process of the node, as a kernel that stands still does: it answers nothing any more, and does not end either."""
+        with self._lock:
+            while moving := moving_beside(self._pid[node]):  # what was forked meanwhile is found by looking again
+                for pid in moving:
+                    send(pid, signal.SIGSTOP)
+
     # -- on a node
 
     def _write_enter(self) -> None:
@@ -255,6 +264,7 @@ class Cluster:
 
     def cut(self, node: str, links: Iterable[int] = LINKS) -> None:
         """Drop all that comes and goes over these interconnects."""
+        self._is_cut = True
         for link in links:
             for chain, way in (("INPUT", "-i"), ("OUTPUT", "-o")):
                 self._inside(self._network[node], "iptables", "-A", chain, way, LINKS[link], "-j", "DROP")
@@ -359,6 +369,11 @@ class Cluster:
         pings = seen.findall("./node_attributes/node/attribute[@name='default_ping_set'][@value='100']")
         return all(len(self.holders(name, seen)) == len(self.nodes) for name in self._clones()) and len(pings) == len(self.nodes)
 
+    def _is_one(self) -> bool:
+        """Every node sees all of them as members."""
+        seen = [self.status(node) for node in self.nodes]
+        return all(one is not None and not one.findall("./nodes/node[@online='false']") for one in seen)
+
     def _clones(self) -> tuple[str, ...]:
         return (PING, PROMOTABLE) if self.settings.pattern is Pattern.ONE_PLUS_ONE else (PING,)
 
@@ -374,8 +389,13 @@ class Cluster:
         self.forgive()
         self.hang_questions(False)
         for node in self.nodes:
-            self.power.set_mood(node, Mood.WORKS)
             self.mend(node)
+        if self._is_cut and all(self.is_on(node) for node in self.nodes):
+            # First the network, then the power switch: else who called the other lost fences it at last.
+            wait_for("the nodes are one cluster again", self._is_one, 60)
+        self._is_cut = False
+        for node in self.nodes:
+            self.power.set_mood(node, Mood.WORKS)
             if not self.is_on(node):
                 self.boot(node)
         wait_for("a node answers", lambda: self.status() is not None, seconds)
@@ -384,6 +404,9 @@ class Cluster:
         for node in self.nodes:
             self.on(asked, "crm_standby", "-N", node, "-v", "off", check=False)
         self.on(asked, "crm_resource", "--cleanup", check=False)
+        for node in self.nodes:
+            # What a dead daemon took out of the CIB, attrd still knows; it writes by itself only what changes.
+            self.on(node, "attrd_updater", "--refresh", check=False)
         try:
             self.is_ready(min(seconds, 30))
         except NotReached:  # the monitors of a ping end with the daemon that ran them

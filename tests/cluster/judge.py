@@ -39,8 +39,18 @@ async def faults(
         matching = [one for one in mains(incidents) if one["kind"] == kind]
         if len(matching) != 1:
             found.append(f"not one {kind} but {len(matching)}")
-        elif kind == expected.kind:
-            found += _wrong(happening, roles, matching[0], incidents)
+        else:
+            told = watch.told(matching[0])
+            if kind == expected.kind:
+                found += _wrong(happening, roles, matching[0], incidents)
+                if expected.failed_meanwhile and not any(_is_failed(post.json["incident"]) for post in told.posts):
+                    found.append(f"nobody was told that it had failed: {brief(matching[0])}")
+            elif expected.also_about is not None and matching[0]["nodes"] != [roles.of(expected.also_about)]:
+                found.append(f"the {kind} is of {matching[0]['nodes']}, not of {roles.of(expected.also_about)}")
+            found += _unheard(matching[0], told)
+    recorded = {one["kind"] for one in mains(incidents) if one["planned"] is True and one["kind"] != expected.kind}
+    if recorded != expected.recorded:
+        found.append(f"recorded as planned work: {sorted(recorded)}, not {sorted(expected.recorded)}")
     for one in incidents:
         found += [f"{brief(one)}: {fault}" for fault in _misheard(one, watch.told(one), expected, repeats_allowed=repeats_allowed)]
     found += await misnumbered(
@@ -50,6 +60,7 @@ async def faults(
         service=roles.service,
         services=watch.cluster.services,
         incidents=watch.hamon.incidents,
+        heard=lambda incident: [post.json["incident"] for post in watch.told(incident).posts],
         counts=not was_restarted,
     )
     return found
@@ -82,6 +93,16 @@ def _wrong(happening: Happening, roles: Roles, main: Incident, incidents: Sequen
     return found
 
 
+def _is_failed(incident: Incident) -> bool:
+    return (incident["state"], incident["outcome"], incident["severity"]) == ("open", "failed", "critical")
+
+
+def _unheard(main: Incident, told: Told) -> list[str]:
+    """Whom nobody told of what they must know; how often the others were told is judged for every incident alike."""
+    targets = {"mail": told.mails, "webhook": told.posts, "SNMP": told.alarms}
+    return [f"nobody was told of it by {target}: {brief(main)}" for target, messages in targets.items() if not messages]
+
+
 def _misheard(incident: Incident, told: Told, expected: Expected, *, repeats_allowed: bool) -> list[str]:
     """One opening and one closing by mail and webhook, one raise and one clear by SNMP; of planned work one notification, or nothing."""
     found = []
@@ -109,6 +130,8 @@ def _misheard(incident: Incident, told: Told, expected: Expected, *, repeats_all
         once = [raised] if incident["kind"] == "switchover" else []
         if names != once:
             found.append(f"planned work was told by SNMP as {names}, not {once}")
+        if notices and incident["kind"] != "switchover":
+            found.append(f"planned work was told: {notices}")
     elif notices:
         # Updates of a raise have its name, and its clear is the last one.
         if names[-1:] != [cleared] or set(names[:-1]) != {raised}:

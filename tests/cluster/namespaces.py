@@ -119,6 +119,24 @@ def entered(network: str) -> Iterator[None]:
         os.close(before)
 
 
-def kill(pid: int) -> None:
+def moving_beside(first: int) -> list[int]:
+    """The processes of the pid namespace of this one that are neither stopped nor dead, nor deep in the kernel."""
+    namespace = os.readlink(f"/proc/{first}/ns/pid")
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
+            if state in ("R", "S") and os.readlink(folder / "ns/pid") == namespace:
+                found.append(int(folder.name))
+        except OSError:
+            continue  # it ended meanwhile
+    return found
+
+
+def send(pid: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
+
+
+def kill(pid: int) -> None:
+    send(pid, signal.SIGKILL)

@@ -56,6 +56,11 @@ def _planned(incident: Mapping[str, Any]) -> str:
     return {True: "true", False: "false", None: "unknown"}[incident["planned"]]
 
 
+def _first_outcome(incident: Mapping[str, Any], heard: Sequence[Mapping[str, Any]]) -> str:
+    """How it was known first that it ended: what failed and was repaired later has failed."""
+    return next((str(said["outcome"]) for said in (*heard, incident) if said["outcome"] in ("succeeded", "failed")), "unknown")
+
+
 def _samples(answer: httpx.Response) -> list[tuple[Labels, Any]]:
     assert answer.status_code == 200, answer.text
     found = []
@@ -73,12 +78,13 @@ async def misnumbered(
     service: str,
     services: Iterable[str],
     incidents: Callable[[], Awaitable[Sequence[Mapping[str, Any]]]],
+    heard: Callable[[Mapping[str, Any]], Sequence[Mapping[str, Any]]],
     counts: bool,
 ) -> list[str]:
     """Where the numbers say something else than the happening since then and the incidents that hamon tells; empty: nowhere.
 
-    `service` is what it happened to. `incidents` gives all incidents of this hamon, all of them over. `counts`: it was never restarted, so
-    that its counters hold them all.
+    `service` is what it happened to. `incidents` gives all incidents of this hamon, all of them over; `heard` one of them as people
+    heard of it, message by message. `counts`: it was never restarted, so that its counters hold them all.
     """
     found: list[str] = []
 
@@ -97,11 +103,15 @@ async def misnumbered(
     await becomes("open", open_now, {})
     await becomes("services protected", redundancy_now, dict.fromkeys(services, True))
     await becomes("owed", lambda: numbers.query(DEBT), {})
-    if expected.kind in LEAVES_A_DEBT and expected.redundancy_lost and not await numbers.during(DEBT, since):
+    if expected.kind in LEAVES_A_DEBT and not expected.is_down and expected.redundancy_lost and not await numbers.during(DEBT, since):
         found.append("Prometheus never saw that redundancy was owed")
     raised = {kind[0]: max(values) for kind, values in (await numbers.during(OPEN, since)).items()}
-    wanted = sorted(BEFORE.get(kind, kind) for kind in map(str, {expected.kind, *expected.also} - {None}))
-    found += [f"Prometheus saw {raised.get(kind)} {kind} open at most, not one" for kind in wanted if raised.get(kind) != 1]
+    new = [one for one in await incidents() if datetime.fromisoformat(one["detected_at"]) >= since]
+    for kind in sorted(BEFORE.get(kind, kind) for kind in map(str, {expected.kind, *expected.also} - {None})):
+        # Parts count too, and what became something worse later: all of a kind are open at the same time.
+        together = sum(kind in {BEFORE.get(said["kind"], said["kind"]) for said in (one, *heard(one))} for one in new)
+        if raised.get(kind) != together:
+            found.append(f"Prometheus saw {raised.get(kind)} {kind} open at most, not {together}")
     protected = (await numbers.during(REDUNDANCY, since)).get((service,), [])
     if expected.redundancy_lost != (0 in protected):
         found.append(f"Prometheus saw the redundancy of {service} as {sorted(set(protected))}; lost is {expected.redundancy_lost}")
@@ -110,16 +120,16 @@ async def misnumbered(
         async def counted() -> object:
             opened = sum((await numbers.query(f'hamon_incidents_opened_total{{cluster="{CLUSTER}"}}')).values())
             resolved = await numbers.query(f'sum by (kind) (hamon_incidents_resolved_total{{cluster="{CLUSTER}"}})')
-            moved = await numbers.query('sum by (planned) (hamon_failovers_total{outcome="succeeded"})')
+            moved = await numbers.query("sum by (outcome, planned) (hamon_failovers_total)")
             told = await incidents()
             kinds = Counter((one["kind"],) for one in told)
-            succeeded = Counter(_planned(one) for one in told if one["kind"] in MOVES and one["outcome"] == "succeeded")
+            ended = Counter((_first_outcome(one, heard(one)), _planned(one)) for one in told if one["kind"] in MOVES)
             return [
                 (what, seen, true)
                 for what, seen, true in (
                     ("opened", opened, len(told)),
                     ("resolved", resolved, dict(kinds)),
-                    ("moves", {labels[0]: value for labels, value in moved.items() if value}, dict(succeeded)),
+                    ("moves", {labels: value for labels, value in moved.items() if value}, dict(ended)),
                 )
                 if seen != true
             ]

@@ -58,10 +58,10 @@ TOLD: Mapping[str, Told] = {
 async def the_debt_is_open(watch: Watch, happening: Happening, roles: Roles) -> None:
     """Wait until hamon says that nobody could take over, in its API and on its first page; then read the pages of this happening."""
     expected = happening.expected
-    if expected.kind == "service_down":
+    if expected.is_down:
         for language, words in DOWN.items():
             assert words in await watch.hamon.page("/", language)
-    if expected.kind not in LEAVES_A_DEBT:
+    if expected.kind not in LEAVES_A_DEBT or expected.is_down:
         return
 
     async def owed() -> list[Incident]:
