@@ -440,11 +440,14 @@ class Watch:
     def _fencing(self, before: ClusterStatus, after: ClusterStatus) -> Iterator[Change]:
         known, pending = counted(before.fencing), {fencing_key(entry) for entry in before.fencing if entry.status == "pending"}
         left = {key: max(count, known.get(key, 0)) for key, count in self._fenced.items()} | {key: known[key] for key in pending}
+        sound = {node.name for node in before.nodes if node.online and not node.unclean and not node.pending}
         for entry in reversed(after.fencing):  # oldest first
             key = fencing_key(entry)
+            # What was tried against a node that is a member again is over.
+            old = _SKEW if entry.status == "failed" and entry.target in sound else _OLD
             if left.get(key, 0) > 0:
                 left[key] -= 1
-            elif entry.completed_at is None or entry.completed_at + _OLD >= before.at:
+            elif entry.completed_at is None or entry.completed_at + old >= before.at:
                 yield fencing_change(entry)
         for key, count in counted(after.fencing).items():
             if key[4] != "pending":

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from hamon.model.cluster import LinkStatus
+from hamon.model.cluster import FencingStatus, LinkStatus
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Incident, IncidentKind, IncidentState
 from hamon.model.observation import Snapshot, Source
@@ -478,6 +478,26 @@ def test_a_standby_that_is_shown_unclean_once_as_it_begins_to_stop_is_no_fault()
     found = with_events([*polls[:10], shown_unclean(polls[10], "n2"), *polls[11:]])
     assert [item for item in found.mains if item.planned is not True] == []
     assert found.told == []
+
+
+@pytest.mark.parametrize(("ago", "told"), [(3, True), (20, False)])
+def test_a_fencing_that_failed_before_its_target_was_a_member_again_is_history_that_the_other_node_brings_along(
+    ago: int, told: bool
+) -> None:
+    """Two nodes that were cut from each other show each other's attempts once they are one cluster, with the times of the cut."""
+    polls = snapshots((Scene(0, one_plus_one()),), until=60)
+    entry = FencingStatus(
+        action="reboot",
+        target="n1",
+        status="failed",
+        client="pacemaker-controld.100",
+        origin="n2",
+        delegate="n2",
+        completed_at=START + timedelta(seconds=30 - ago),
+    )
+    merged = [replace(poll, status=replace(poll.status, fencing=(entry,)), digest=f"{poll.digest} merged") for poll in polls[30:]]
+    found = with_events([*polls[:30], *merged])
+    assert [event.kind for event in found.events] == ([EventKind.FENCING_FAILED] if told else [])
 
 
 # -- polls that are far apart
