@@ -90,6 +90,11 @@ _STATES = frozenset(
     }
 )
 
+_MAKES: dict[EventKind, tuple[tuple[str, ...], bool]] = {
+    kind: (_CONTENT.get(kind, ()), kind in _PER_REPORTER) for kind in EventKind if kind is not EventKind.REPORTED
+}
+"""What makes a fact of a kind: fields, and whether the reporter does too."""
+
 Key = tuple[object, ...]
 Witness = tuple[str | None, str, str, str]
 """Reporter, collector, file or address, rule."""
@@ -110,37 +115,49 @@ class _Told:
 
     __slots__ = ("facts", "only")
 
-    def __init__(self) -> None:
-        self.facts: list[_Fact] = []
-        self.only: Witness | None = None
+    def __init__(self, once: "_Once | None" = None) -> None:
+        self.facts: list[_Fact] = [_Fact(once[0], (once[1],))] if once is not None else []
+        self.only: Witness | None = once[1] if once is not None else None
+
+
+_Once = tuple[Event, Witness]
+"""A fact that was told once, as most are."""
 
 
 class Facts:
     """The facts of the last moments. Bounded; a cache that may be rebuilt from the stored events."""
 
     def __init__(self) -> None:
-        self._facts: OrderedDict[Key, _Told] = OrderedDict()
+        self._facts: OrderedDict[Key, _Once | _Told] = OrderedDict()
         self._latest: OrderedDict[tuple[str, str | None, str | None], Key] = OrderedDict()
 
     def first(self, event: Event) -> Event | None:
         """The earlier event that this one confirms; None when it is news (and is remembered)."""
+        return self.told(event, event.ref.rpartition("@")[0])
+
+    def told(self, event: Event, path: str) -> Event | None:
+        """The same, of an event from this file or address."""
+        known = self._facts
         key = fact_key(event)
-        witness = (event.reporter, event.collector, event.ref.rpartition("@")[0], event.rule)
-        at = event.at
-        told = self._facts.get(key)
+        witness = (event.reporter, event.collector, path, event.rule)
+        told = known.get(key)
         if told is None:
-            self._facts[key] = told = _Told()
-            facts = told.facts
-            if len(self._facts) > MAX_FACTS:
-                self._facts.popitem(last=False)
+            if len(known) >= MAX_FACTS:
+                known.popitem(last=False)
         else:
-            self._facts.move_to_end(key)
-            facts = told.facts
-            if len(facts) > 32:
-                del facts[:-32]
-            while facts and not _BACK <= at - facts[0].event.at <= WINDOW and not _is_near(event, facts[0].event):
-                del facts[0]
-        if event.source is Source.TRAP:
+            known.move_to_end(key)
+        is_trap = event.source is Source.TRAP
+        if not is_trap and (told is None or (type(told) is tuple and not _is_near(event, told[0]))):
+            known[key] = (event, witness)
+            return None
+        if not isinstance(told, _Told):
+            known[key] = told = _Told(told)
+        facts = told.facts
+        if len(facts) > 32:
+            del facts[:-32]
+        while facts and not _is_near(event, facts[0].event):
+            del facts[0]
+        if is_trap:
             told.only = None
             return self._first_trap(event, key, facts, witness)
         if not facts:
@@ -197,12 +214,12 @@ def fact_key(event: Event) -> Key:
     kind, detail = event.kind, event.detail
     if kind is EventKind.REPORTED:  # what a rule of the user's own tells: all its fields make it
         return (event.cluster, kind, event.rule, event.node, event.resource, *sorted(map(str, detail.items())))
-    fields = _CONTENT.get(kind)
+    fields, by_reporter = _MAKES[kind]
     return (
         event.cluster,
         kind,
         event.node,
         event.resource,
-        event.reporter if kind in _PER_REPORTER else None,
-        tuple([detail.get(name) for name in fields]) if fields is not None else (),
+        event.reporter if by_reporter else None,
+        tuple(map(detail.get, fields)),
     )
