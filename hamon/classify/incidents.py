@@ -45,6 +45,7 @@ from hamon.model.observation import Snapshot, Source, Tick
 from hamon.rules.own import Own
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
+_EVER = datetime.min.replace(tzinfo=UTC)
 _COARSE = 5
 """As many events of logs without fractions of a second in a row mean that these have none."""
 _REVIEW_EVERY = timedelta(seconds=5)
@@ -152,7 +153,7 @@ class Engine:
         self._polls = Polls(self.state, settings, self._book, self._departures, self._effects, self._marks, self._operations, self._fencing)
         self._watch = Watch(settings, last)
         self._whole_seconds = 0
-        self._reviewed_at: datetime | None = None
+        self._review_at = _EVER
         self._woke_at: datetime | None = None
         self._own = OwnRules(self.state, settings, self._book)
         self._own.use(own or Own())
@@ -179,14 +180,19 @@ class Engine:
         """Fold a batch into the state. Of a snapshot the events are those that it gives beside the one before it."""
         events: list[Event] = []
         transitions: list[Transition] = []
+        state, book = self.state, self._book
         for item in items:
             match item:
                 case Event():  # first, being the hot path
-                    if self._reviewed_at is None or item.at - self._reviewed_at >= _REVIEW_EVERY:
-                        self._reviewed_at = item.at
+                    if item.at >= self._review_at:
+                        self._review_at = item.at + _REVIEW_EVERY
                         transitions += self._review()
-                    transitions += self._time(item.at)
-                    transitions += self._take(item, events)
+                    now, due = state.now, state.nothing_before
+                    if now is None or due is None or item.at > now or item.at >= due:
+                        transitions += self._time(item.at)
+                    self._take(item, events)
+                    if book.has_changes:
+                        transitions += book.transitions(self._now(item.at))
                 case Tick():
                     transitions += self._time(item.now)
                     transitions += self._remind(item.now)
@@ -227,85 +233,95 @@ class Engine:
             transitions += self._book.transitions(at)
         return transitions
 
-    def _is_read_again(self, event: Event) -> bool:
+    def _is_read_again(self, event: Event, path: str, place: str) -> bool:
         """Whether this line was read before: its place in the log lies before that of the latest line, and so does its time.
 
         A clock that is set back goes on in the same file; a new file after a rotation goes on with the time. What a sender of syslog
         sends once more has a new place, so its lines are known by what they say.
         """
-        path, _, place = event.ref.rpartition("@")
         if not place.isdigit():
             return False
-        log, offset = f"{event.collector} {path} {event.reporter or ''}", int(place)
-        latest = self.state.reads.get(log)
-        if latest is not None and latest[0] - event.at > OUT_OF_ORDER and self._replays.is_copy(log, event):
+        log, offset, at, reads = f"{event.collector} {path} {event.reporter or ''}", int(place), event.at, self.state.reads
+        latest = reads.get(log)
+        if latest is not None and latest[0] > at and latest[0] - at > OUT_OF_ORDER and self._replays.is_copy(log, event):
             return True
         self._replays.take(log, event)
-        if latest is None and len(self.state.reads) >= MAX_READS:
-            del self.state.reads[next(iter(self.state.reads))]
-        if latest is None or offset > latest[1] or event.at > latest[0] or (offset == latest[1] and not latest[2]):
-            self.state.reads[log] = (event.at, offset, False)
+        if latest is None and len(reads) >= MAX_READS:
+            del reads[next(iter(reads))]
+        if latest is None or offset > latest[1] or at > latest[0] or (offset == latest[1] and not latest[2]):
+            reads[log] = (at, offset, False)
             return False
-        if latest[2] or latest[0] - event.at > OUT_OF_ORDER:
+        if latest[2] or latest[0] - at > OUT_OF_ORDER:
             if not latest[2]:
-                self.state.reads[log] = (latest[0], latest[1], True)
+                reads[log] = (latest[0], latest[1], True)
             return True
         return False
 
-    def _take(self, item: Event, events: list[Event]) -> list[Transition]:
-        """One event: news, or a witness of what is known."""
-        event = self._exact(item)
+    def _take(self, item: Event, events: list[Event]) -> None:
+        """One event: news, or a witness of what is known. What it changes stands in the book."""
+        state, book, own = self.state, self._book, self._own
+        kind, source, node, reporter, detail = item.kind, item.source, item.node, item.reporter, item.detail
+        is_log, polled = source is Source.LOG, source is Source.POLL
+        is_exact = (  # as most are: a line in which each node has its name
+            is_log
+            and (node is None or node in state.nodes)
+            and (reporter is None or reporter in state.nodes)
+            and not (state.names or state.unnamed or "node_ids" in detail or "node_id" in detail or kind is EventKind.NODE_LOST)
+        )
+        event = item if is_exact else self._exact(item)
         forced: Severity | None = None
-        if self._own.is_active:
-            event, forced, suppressed = self._own.changed(event)
+        if own.is_active:
+            event, forced, suppressed = own.changed(event)
             if suppressed:
                 events.append(event)
-                return []
-        polled = event.source is Source.POLL
-        if event.source is Source.LOG and self._is_read_again(item):
+                return
+        path, _, place = event.ref.rpartition("@")
+        if is_log and self._is_read_again(item, path, place):
             events.append(replace(event, witness=True))
-            return []
-        known = self._facts.first(event) is not None
-        if event.source is Source.LOG:
-            self._whole_seconds = min(self._whole_seconds + 1, _COARSE) if event.at.microsecond == 0 else 0
-        elif event.source is Source.TRAP and self._whole_seconds == _COARSE:
-            event = replace(event, at=event.at.replace(microsecond=0))  # beside a log of whole seconds a tenth would tell a false order
-        if event.source is Source.TRAP and not known and is_unchanged(self.state, event):
-            events.append(replace(event, witness=True))
-            return []
+            return
+        known = self._facts.told(event, path) is not None
+        if is_log:
+            if event.at.microsecond:
+                self._whole_seconds = 0
+            elif self._whole_seconds < _COARSE:
+                self._whole_seconds += 1
+        elif source is Source.TRAP:
+            if self._whole_seconds == _COARSE:
+                event = replace(event, at=event.at.replace(microsecond=0))  # beside a log of whole seconds a tenth would tell a false order
+            if not known and is_unchanged(state, event):
+                events.append(replace(event, witness=True))
+                return
+        kind = event.kind
         if known or (polled and self._polls.is_known(event)):
             events.append(replace(event, witness=True))
-            self._book.witness(event)
-            if event.kind is EventKind.NODE_LOST and known:
+            book.witness(event)
+            if kind is EventKind.NODE_LOST and known:
                 self._membership.confirmed(event)
                 self._membership.judge_claims(event)
-                return self._book.transitions(self._now(event.at))
-            return []
+            return
         if not polled:
             self._polls.heard(event)
         events.append(event)
-        self._book.forced = forced
-        if (handler := self._handlers.get(event.kind)) is not None:
+        book.forced = forced
+        if (handler := self._handlers.get(kind)) is not None:
             handler(event)
-        if event.resource is not None and event.kind in _SHOWING:
+        if kind in _SHOWING and event.resource is not None:
             self._shown(event)
-        if event.kind is EventKind.NODE_LOST:
+        if kind is EventKind.NODE_LOST:
             self._membership.judge_claims(event)
             self._operations.lost_late(event)
-        self._book.forced = None
-        if self._own.is_active:
-            self._own.see(event)
-        self._book.note(event)
+        book.forced = None
+        if own.is_active:
+            own.see(event)
+        book.note(event)
         # What a poll shows of who could take over is known once all of it is read.
-        if not polled and event.kind not in _PREPARING and self._book.has_open:
+        if not polled and kind not in _PREPARING and book.has_open:
             self._protection.protect(event.at)
             self._effects.protect_standby(event.at)
-        state = self.state
         if state.nothing_before is not None and (soonest := event.at + self._soonest) < state.nothing_before:
             state.nothing_before = soonest
         if state.last_event_at is None or state.last_event_at < event.at:
             state.last_event_at = event.at
-        return self._book.transitions(self._now(event.at)) if self._book.has_changes and not polled else []
 
     def _shown(self, event: Event) -> None:
         """Remember what told where a resource serves; the same again tells nothing."""
