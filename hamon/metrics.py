@@ -11,6 +11,7 @@ from collections import Counter as TallyCounter
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from threading import Lock
 from typing import Protocol
 
@@ -45,6 +46,7 @@ REFRESH_SECONDS = 4.0
 """How long a scrape waits for the history; Prometheus itself gives up after 10 s."""
 
 _DEPARTURES = frozenset({IncidentKind.FAILOVER, IncidentKind.SWITCHOVER, IncidentKind.SERVICE_DOWN})
+_CLUSTER_AND_KIND = attrgetter("cluster", "kind")
 _MOVES = frozenset({IncidentKind.FAILOVER, IncidentKind.SWITCHOVER})
 _FAST = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _SENDING = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -256,7 +258,7 @@ class Metrics:
 
     def recorded(self, events: Iterable[Event], transitions: Iterable[Transition]) -> None:
         """Count what one batch gave, once it is in the history."""
-        for (cluster, kind), count in TallyCounter((event.cluster, event.kind) for event in events).items():
+        for (cluster, kind), count in TallyCounter(map(_CLUSTER_AND_KIND, events)).items():
             self._tally.add("hamon_events_total", cluster, (kind,), count)
         for transition in transitions:
             self._count(transition)

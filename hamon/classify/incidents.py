@@ -328,12 +328,13 @@ class Engine:
         item = self.state.resources.get(event.resource or "")
         if item is None:
             return
-        places = (event.detail.get("from"), event.detail.get("to")) if event.kind is EventKind.PLAN else (event.node,)
-        if item.shown is not None and places.count(item.shown.node) + places.count(None) == len(places):
+        one, other = (event.detail.get("from"), event.detail.get("to")) if event.kind is EventKind.PLAN else (event.node, None)
+        shown = item.shown
+        if shown is not None and (one is None or one == shown.node) and (other is None or other == shown.node):
             return
         serving = topology.active_nodes(item)
-        place = next((str(place) for place in places if place in serving), None)
-        if place is not None and (item.shown is None or item.shown.node != place):
+        place = str(one) if one in serving else str(other) if other in serving else None
+        if place is not None and (shown is None or shown.node != place):
             item.shown = replace(entry_of(event), node=place)
 
     @property

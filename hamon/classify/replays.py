@@ -8,12 +8,15 @@ nothing is remembered, its lines count as copies for `BURST`: a log that is sent
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 
 from hamon.model.event import Event
 from hamon.model.observation import Source
 
 MAX_LINES = 4096
 """Of one log so many lines are remembered."""
+_SPARE = 64
+"""So many more are forgotten at once: one by one costs as much as all else."""
 MAX_LOGS = 64
 BURST = timedelta(minutes=5)
 
@@ -22,7 +25,7 @@ BURST = timedelta(minutes=5)
 class _Heard:
     """What was taken of one log. `since`: when what is remembered begins; None: at the first line."""
 
-    lines: OrderedDict[int, datetime] = field(default_factory=OrderedDict)
+    lines: dict[int, datetime] = field(default_factory=dict)
     since: datetime | None = None
     behind_since: datetime | None = None
     """When lines began to come (by the clock of this host) that are older than all that is remembered."""
@@ -41,10 +44,12 @@ class Replays:
     def take(self, log: str, event: Event) -> None:
         """Remember a line that is news."""
         heard = self._logs.get(log) or self._heard(log)
-        heard.lines[_mark(event)] = event.at
-        if len(heard.lines) > MAX_LINES:
-            _, at = heard.lines.popitem(last=False)
-            heard.since = at if heard.since is None or heard.since < at else heard.since
+        lines = heard.lines
+        lines[hash((event.rule, event.raw))] = event.at
+        if len(lines) > MAX_LINES + _SPARE:
+            for mark in list(islice(lines, _SPARE)):
+                at = lines.pop(mark)
+                heard.since = at if heard.since is None or heard.since < at else heard.since
 
     def known(self, log: str, event: Event) -> None:
         """Remember a line from before a restart; oldest first."""

@@ -6,9 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from hamon.model.observation import Source
-from hamon.model.record import quickly_made
+from hamon.model.record import quickly_made, quickly_told
 
 
+@quickly_told
 class EventKind(StrEnum):
     SERVICE_STACK_STARTED = "service_stack_started"
     SERVICE_STACK_STOPPING = "service_stack_stopping"

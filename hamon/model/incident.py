@@ -7,9 +7,10 @@ from enum import StrEnum
 
 from hamon.model.event import Detail, EventKind
 from hamon.model.observation import Source
-from hamon.model.record import quickly_made
+from hamon.model.record import quickly_made, quickly_told
 
 
+@quickly_told
 class IncidentKind(StrEnum):
     FAILOVER = "failover"
     SWITCHOVER = "switchover"
@@ -48,6 +49,7 @@ class IncidentKind(StrEnum):
     UNCLASSIFIED = "unclassified"
 
 
+@quickly_told
 class Severity(StrEnum):
     CRITICAL = "critical"
     MAJOR = "major"
@@ -72,6 +74,7 @@ _RANK = {
 }
 
 
+@quickly_told
 class Outcome(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -79,6 +82,7 @@ class Outcome(StrEnum):
     NONE = "none"
 
 
+@quickly_told
 class Tools(StrEnum):
     """What operators manage a cluster with: the commands in steps are of these."""
 
@@ -87,6 +91,7 @@ class Tools(StrEnum):
     PACEMAKER = "pacemaker"
 
 
+@quickly_told
 class IncidentState(StrEnum):
     OPEN = "open"
     RESOLVED = "resolved"
@@ -119,6 +124,7 @@ class TimelineEntry:
     reported_by: tuple[str, ...] = ()
 
 
+@quickly_told
 class Judgement(StrEnum):
     """What was held of an incident where it could have been otherwise."""
 
@@ -212,6 +218,7 @@ class Incident:
         return self.name or self.kind.value
 
 
+@quickly_told
 class Notice(StrEnum):
     """What people are told with a transition; None where they are told nothing."""
 
@@ -221,6 +228,7 @@ class Notice(StrEnum):
     CLOSING = "closing"
 
 
+@quickly_told
 class TransitionKind(StrEnum):
     OPENED = "opened"
     UPDATED = "updated"

@@ -6,11 +6,13 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from hamon.model.cluster import ClusterStatus
+from hamon.model.record import quickly_told
 
 GATEWAY = "hamon"
 """In the place of a cluster's name: what is about the gateway itself."""
 
 
+@quickly_told
 class Source(StrEnum):
     """The kind of evidence."""
 

@@ -1,9 +1,19 @@
 """How the records of the hot path are made."""
 
 from dataclasses import field, fields, make_dataclass
+from enum import StrEnum
+from operator import attrgetter
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
+
+
+def quickly_told(choice: type[E]) -> type[E]:
+    """Let the `value` of a closed choice, which every writer of JSON asks for, take no detour through Python."""
+    kind: Any = choice
+    kind.value = property(attrgetter("_value_"))
+    return choice
 
 
 def quickly_made(record: type[T]) -> type[T]:

@@ -79,7 +79,9 @@ class _Gateway:
     """Collector, processor, store and deliverer as the program has them, in this process."""
 
     def __init__(self, folder: Path, log: Path, rules: RuleSet, *, deliver: bool) -> None:
-        url = f"sqlite:///{folder / 'bench.db'}"
+        state = folder / "state"  # not beside the log, whose folder is watched
+        state.mkdir()
+        url = f"sqlite:///{state / 'bench.db'}"
         migrate.upgrade(url)
         self.clock = SystemClock()
         self.store = _Store(url, clock=self.clock)
