@@ -69,6 +69,9 @@ _PREPARING = frozenset(
 )
 """Events that by themselves change nothing about who could take over."""
 
+_AMBIGUOUS = frozenset({EventKind.NODE_LOST, EventKind.OPERATION_FAILED})
+"""Events of which the state tells what they are, or why (see `Engine._exact`)."""
+
 _SHOWING = frozenset(
     {
         EventKind.RESOURCE_STARTED,
@@ -266,7 +269,7 @@ class Engine:
             is_log
             and (node is None or node in state.nodes)
             and (reporter is None or reporter in state.nodes)
-            and not (state.names or state.unnamed or "node_ids" in detail or "node_id" in detail or kind is EventKind.NODE_LOST)
+            and not (state.names or state.unnamed or "node_ids" in detail or "node_id" in detail or kind in _AMBIGUOUS)
         )
         event = item if is_exact else self._exact(item)
         forced: Severity | None = None
@@ -545,7 +548,10 @@ class Engine:
         self._book.tell(story, Notice.OPENING)
 
     def _exact(self, event: Event) -> Event:
-        """Replace node numbers by names, and let the state decide between kinds that one line can mean."""
+        """Replace node numbers by names, and let the state decide between kinds that one line can mean.
+
+        Of a line whose nodes have their names it is asked only for `_AMBIGUOUS` kinds.
+        """
         if event.source is Source.TRAP:
             event = completed(self.state, event)
         event = explained(self.state, one_name(self.state, event))
