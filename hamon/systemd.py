@@ -7,9 +7,7 @@ import os
 import socket
 
 READY = "READY=1"
-RELOADING = "RELOADING=1"
 STOPPING = "STOPPING=1"
-WATCHDOG = "WATCHDOG=1"
 
 
 def status(text: str) -> str:
@@ -34,13 +32,3 @@ def notify(state: str) -> None:
             sender.sendto(state.encode(), address)
         except OSError:
             return
-
-
-def watchdog_seconds() -> float | None:
-    """How often systemd wants to hear `WATCHDOG=1` at the latest (half its limit); None when it does not watch this process."""
-    try:
-        limit = int(os.environ.get("WATCHDOG_USEC", ""))
-        watched = int(os.environ.get("WATCHDOG_PID", os.getpid()))
-    except ValueError:
-        return None
-    return limit / 2_000_000 if limit > 0 and watched == os.getpid() else None

@@ -1,6 +1,5 @@
 """sd_notify against a real datagram socket, as systemd holds it."""
 
-import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,20 +54,5 @@ def test_nothing_is_sent_without_a_usable_address(address: str | None, monkeypat
 
 def test_a_supervisor_that_is_gone_does_not_stop_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
-    systemd.notify(systemd.WATCHDOG)
+    systemd.notify(systemd.READY)
     assert not (tmp_path / "gone").exists()
-
-
-def test_the_watchdog_is_served_twice_within_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WATCHDOG_USEC", "30000000")
-    monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
-    assert systemd.watchdog_seconds() == 15.0
-
-
-@pytest.mark.parametrize(("limit", "pid"), [("", None), ("soon", None), ("0", None), ("30000000", "1"), ("30000000", "me")])
-def test_no_watchdog_is_served_when_systemd_asks_for_none(limit: str, pid: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WATCHDOG_USEC", limit)
-    monkeypatch.delenv("WATCHDOG_PID", raising=False)
-    if pid is not None:
-        monkeypatch.setenv("WATCHDOG_PID", pid)
-    assert systemd.watchdog_seconds() is None

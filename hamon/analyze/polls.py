@@ -17,7 +17,6 @@ from hamon.model.cluster import ClusterStatus
 from hamon.model.observation import Snapshot
 from hamon.parse import crm_mon
 
-INDEX = "index.jsonl"
 MOST_ERRORS = 20
 """How many errors are told of one document."""
 _NO_STATE = ("not connected", "no data")

@@ -373,11 +373,6 @@ class DrbdPeer:
     volumes: tuple[DrbdPeerVolume, ...] = ()
 
     @property
-    def disk_states(self) -> tuple[tuple[int, str], ...]:
-        """Volume and state of the peer's disk."""
-        return tuple([(item.number, item.disk_state) for item in self.volumes])
-
-    @property
     def percent_in_sync(self) -> tuple[tuple[int, float], ...]:
         return tuple([(item.number, item.percent_in_sync) for item in self.volumes if item.percent_in_sync is not None])
 

@@ -166,15 +166,6 @@ _SPECIAL = frozenset(".^$*+?{}[]\\|()")
 _GROUP = re.compile(r"^\((?:\?:|\?P<\w+>)?(?P<inside>[^()]*)\)(?P<rest>.*)$", re.DOTALL)
 
 
-def literal_prefix(pattern: str) -> str:
-    r"""The literal text with which every match of an anchored pattern begins; empty when there is none. White space stands for `\s`.
-
-    >>> literal_prefix(r"^Result of (?P<operation>\S+)"), literal_prefix(r"^(?:Quorum lost|No quorum)"), literal_prefix(r"^\+\+ .*<nvpair")
-    ('Result of ', '', '++ ')
-    """
-    return _literal(pattern[1:])[0] if pattern.startswith("^") and not has_choice(pattern) else ""
-
-
 def first_words(pattern: str) -> frozenset[str] | None:
     r"""The words with which every match of an anchored pattern begins, as far as its text tells; None: any word.
 

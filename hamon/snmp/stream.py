@@ -64,9 +64,6 @@ class Stream:
     def told(self, incident: str) -> Told | None:
         return self._told.get(incident)
 
-    def all_told(self) -> Mapping[str, Told]:
-        return dict(self._told)
-
     def tell(self, incident: str, told: Told | None) -> None:
         """Remember what the receiver knows now; None: that it is over. Raises IdentityError."""
         with self._locked():

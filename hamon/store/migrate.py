@@ -60,20 +60,6 @@ def downgrade(url: str, revision: str) -> None:
         command.downgrade(_config(connection), revision)
 
 
-def current_revision(url: str) -> str | None:
-    """The revision of a database, None for an empty one. Blocks; raises StoreError."""
-    parsed = parse_url(url)
-    file = sqlite_file(parsed)
-    if file is not None and not file.exists():
-        return None
-    engine = connect(parsed, Role.OUTBOX)
-    try:
-        with explained(parsed), engine.begin() as connection:
-            return _revision(connection)
-    finally:
-        engine.dispose()
-
-
 def _revisions() -> list[str]:
     """All revisions, oldest first: the numbers with which the files begin."""
     return sorted(path.name[:4] for path in (data.folder("migrations") / "versions").glob("[0-9][0-9][0-9][0-9]_*.py"))

@@ -27,7 +27,6 @@ from hamon.tell.steps import NextStep, next_steps, procedure, steps
 from hamon.tell.timeline import GAP_SECONDS, MUCH, Line, entry_text, lines, most_telling, timeline_text, without_repetition
 from hamon.tell.words import (
     LANGUAGES,
-    Language,
     clean,
     duration,
     event_name,
@@ -44,7 +43,6 @@ __all__ = [
     "GAP_SECONDS",
     "LANGUAGES",
     "MUCH",
-    "Language",
     "Line",
     "NextStep",
     "cause_text",

@@ -10,7 +10,6 @@ import tomllib
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -18,13 +17,7 @@ from typing import Any
 from hamon.model.event import EventKind
 from hamon.model.incident import Incident, IncidentKind, OwnWords, Severity
 
-
-class Language(StrEnum):
-    EN = "en"
-    JA = "ja"
-
-
-LANGUAGES: tuple[str, ...] = tuple(Language)
+LANGUAGES: tuple[str, ...] = ("en", "ja")
 
 _NAME_LIMIT = 60
 _ALTERNATIVE = re.compile(r"\{([^{}]*)\}")

@@ -190,7 +190,7 @@ def test_drbd_resources_with_peers_and_volumes() -> None:
     assert (volume.disk_state, volume.quorum, volume.written, volume.read, volume.upper_pending) == ("UpToDate", True, 52736, 1208, 1)
     (peer,) = syncing.peers
     assert (peer.name, peer.node_id, peer.connection, peer.role) == ("pm02", 1, "Connected", "Secondary")
-    assert (peer.disk_states, peer.percent_in_sync) == (((0, "Inconsistent"),), ((0, 50.0),))
+    assert (peer.volumes[0].disk_state, peer.percent_in_sync) == ("Inconsistent", ((0, 50.0),))
     assert (peer.volumes[0].replication, peer.volumes[0].sent, peer.volumes[0].out_of_sync) == ("SyncSource", 43008, 524288)
     assert (split.split_brain, split.suspended, split.peers[0].connection) == (True, True, "StandAlone")
     assert [(item.number, item.split_brain, item.quorum) for item in split.volumes] == [(0, False, False), (1, True, False)]

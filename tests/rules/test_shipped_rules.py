@@ -20,7 +20,7 @@ from hamon.model.observation import LogChunk, Source
 from hamon.parse.lines import parse_line
 from hamon.parse.stamp import Stamps
 from hamon.rules.check import check, check_traps
-from hamon.rules.schema import AGENT, Rule, literal_prefix
+from hamon.rules.schema import AGENT, Rule
 from tests.cases import SEEN_AT, matcher, rules, scan
 from tests.recordings import RECORDINGS, evidence
 
@@ -153,16 +153,6 @@ def test_the_index_finds_what_trying_every_rule_finds_for_lines_of_a_real_cluste
     assert told > 200
 
 
-def test_the_literal_prefix_of_a_pattern_begins_everything_that_it_matches() -> None:
-    with_prefix = 0
-    for rule, text in TEXTS:
-        prefix = literal_prefix(rule.pattern.pattern)
-        if rule.pattern.search(text):
-            assert re.sub(r"\s+", " ", text).startswith(re.sub(r"\s+", " ", prefix)), rule.id
-            with_prefix += bool(prefix)
-    assert with_prefix > 150
-
-
 def test_a_rule_is_found_by_its_words_and_its_literal_wherever_its_pattern_matches() -> None:
     for rule, text in TEXTS:
         if not rule.pattern.search(text):
@@ -171,14 +161,6 @@ def test_a_rule_is_found_by_its_words_and_its_literal_wherever_its_pattern_match
         assert rule.words is None or words[0] in rule.words, rule.id
         assert rule.second_words is None or words[1] in rule.second_words, rule.id
         assert rule.needle is None or rule.needle in text.encode(), rule.id
-
-
-@given(
-    st.from_regex(r"\A[A-Za-z :*+-]{0,12}\Z"), st.sampled_from([r"\S+", r"(?P<node>\S+)", r"\d+", r"x?", r"x*", r"[ab]", r"(?:a|b)", "$"])
-)
-def test_a_literal_prefix_is_the_text_before_the_first_thing_that_is_none(literal: str, rest: str) -> None:
-    # `x?` and `x*` may be missing, so that they end the literal as well.
-    assert literal_prefix("^" + re.escape(literal) + rest) == literal
 
 
 # -- chunks
