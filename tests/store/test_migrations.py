@@ -35,6 +35,14 @@ def tables(url: str) -> set[str]:
     return found
 
 
+def revision_of(url: str) -> str:
+    engine = connect(parse_url(url), Role.OUTBOX)
+    with engine.begin() as connection:
+        found: str = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+    engine.dispose()
+    return found
+
+
 def set_revision(url: str, revision: str) -> None:
     engine = connect(parse_url(url), Role.WRITE)
     with engine.begin() as connection:
@@ -46,8 +54,7 @@ def test_an_upgrade_from_nothing_gives_exactly_the_tables_of_the_program(empty_u
     migrate.upgrade(empty_url)
     assert differences(empty_url) == []
     assert tables(empty_url) == {*metadata.tables, "alembic_version"}
-    with connect(parse_url(empty_url), Role.OUTBOX).begin() as connection:
-        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == migrate.head_revision()
+    assert revision_of(empty_url) == migrate.head_revision()
 
 
 def schema(url: str) -> object:
