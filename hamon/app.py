@@ -18,7 +18,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import uvicorn
@@ -54,7 +54,10 @@ from hamon.snmp.relayed import own
 from hamon.store import migrate
 from hamon.store.store import SqlStore
 from hamon.tell import report
-from hamon.web.app import create
+from hamon.web.front import Front
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 log = logging.getLogger(__name__)
 
@@ -240,9 +243,18 @@ class Gateway:
             metrics.watch(views, settings)
             await metrics.refresh(store)
             numbers = metrics.answer(store, asyncio.get_running_loop())
-            web = create(store, views, clock, config.web, numbers, self._reasons(processor), settings)
-            server = _Server(uvicorn.Config(web, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1))
-            await self._together(processor, deliverer, collectors, server, sock, store, outlets, relaying, agent)
+            reasons = self._reasons(processor)
+
+            def pages() -> "FastAPI":
+                from hamon.web.app import create
+
+                app = create(store, views, clock, config.web, numbers, reasons, settings)
+                gc.freeze()  # it stays, as does what was loaded before
+                return app
+
+            front = Front(reasons, pages)
+            server = _Server(uvicorn.Config(front, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1))
+            await self._together(processor, deliverer, collectors, server, front, sock, store, outlets, relaying, agent)
         finally:
             sock.close()
             if agent is not None:
@@ -325,6 +337,7 @@ class Gateway:
         deliverer: Deliverer,
         collectors: Sequence[Collector],
         server: _Server,
+        front: Front,
         sock: socket.socket,
         store: SqlStore,
         outlets: Mapping[str, Outlet],
@@ -357,6 +370,7 @@ class Gateway:
             self._not_ready.clear()
             self.ready.set()
             await asyncio.to_thread(systemd.notify, systemd.READY)
+            front.load()
             host, port = sock.getsockname()[:2]
             log.info("hamon runs", extra={"version": __version__, "pages": f"http://{f'[{host}]' if ':' in host else host}:{port}/"})
             stopping: asyncio.Task[Any] = loop.create_task(self._stop.wait())

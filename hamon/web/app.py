@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
 from importlib.resources import files
 
@@ -21,13 +21,13 @@ from hamon.expose.text import CONTENT_TYPE
 from hamon.ports import Store, Views
 from hamon.web import api
 from hamon.web.exposition import Metrics, exposition
-from hamon.web.headers import ALWAYS, SecurityHeaders
+from hamon.web.front import Ready, alive, readiness
+from hamon.web.headers import SecurityHeaders
 from hamon.web.pages import Pages
+from hamon.web.policy import ALWAYS
 from hamon.web.settings import WebConfig
 
 log = logging.getLogger(__name__)
-
-Ready = Callable[[], Sequence[str]]
 
 
 def create(
@@ -54,12 +54,13 @@ def create(
 def _add_machine_routes(app: FastAPI, metrics: Metrics, ready: Ready) -> None:
     @app.api_route("/healthz", methods=["GET", "HEAD"], include_in_schema=False)
     async def healthz() -> JSONResponse:
-        return JSONResponse({"status": "ok"})
+        status, said = alive()
+        return JSONResponse(said, status)
 
     @app.api_route("/readyz", methods=["GET", "HEAD"], include_in_schema=False)
     async def readyz() -> JSONResponse:
-        reasons = list(ready())
-        return JSONResponse({"status": "not ready" if reasons else "ready", "reasons": reasons}, status_code=503 if reasons else 200)
+        status, said = readiness(ready)
+        return JSONResponse(said, status)
 
     async def all_metrics(request: Request) -> Response:
         chunks, content_type = await asyncio.to_thread(metrics.scrape)

@@ -15,8 +15,8 @@ from hamon.model.delivery import Delivery
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome, Severity, Transition, TransitionKind
 from hamon.ports import Recording, Store
 from hamon.store.store import SqlStore
-from hamon.web.headers import ALWAYS
 from hamon.web.pages import _given, accepted_language, incident_path
+from hamon.web.policy import ALWAYS
 from hamon.web.settings import WebConfig
 from tests.web.conftest import application, browse
 from tests.web.story import CLUSTERS, EVIL, FAILOVER, PART, STANDBY_FAULT, START, StillViews
