@@ -142,8 +142,9 @@ class SqlStore:
         self._snapshots = polls.Encoder()
         self._in_doubt: _InDoubt | None = None
         self._upsert = _insert_of(self._write_engine.dialect)
-        self._insert_events = _positional_insert(self._write_engine, events, records.EVENT_COLUMNS)
-        self._insert_transitions = _positional_insert(self._write_engine, transitions, records.TRANSITION_COLUMNS)
+        self._insert_events = _positional(self._write_engine, insert(events), records.EVENT_COLUMNS)
+        self._insert_transitions = _positional(self._write_engine, insert(transitions), records.TRANSITION_COLUMNS)
+        self._replacing: dict[str, _Rows] = {}
 
     # --- Threads --------------------------------------------------------------------------------------------------
 
@@ -247,8 +248,7 @@ class SqlStore:
         return connection.execute(select(batches.c.token)).scalar_one_or_none()
 
     def _write_token(self, connection: Connection, token: str) -> None:
-        statement = self._upsert(batches).values(id=1, token=token)
-        connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_={"token": token}))
+        self._replace(connection, batches, [{"id": 1, "token": token}])
 
     def _write_recording(self, connection: Connection, recording: Recording) -> None:
         if recording.events:
@@ -274,10 +274,15 @@ class SqlStore:
                 self._replace(connection, snapshots, [self._snapshots.row(polled)])
 
     def _replace(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
-        """Insert rows, or overwrite those of the same primary key."""
-        statement = self._upsert(table)
-        columns = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
-        connection.execute(statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=columns), list(rows))
+        """Insert rows, or overwrite those of the same primary key; of an incident only what is older."""
+        columns = table.columns.keys()
+        if table.name not in self._replacing:
+            statement = self._upsert(table)
+            set_ = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
+            newer = incidents.c.sequence < statement.excluded.sequence if table is incidents else None
+            statement = statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=set_, where=newer)
+            self._replacing[table.name] = _positional(self._write_engine, statement, columns)
+        self._replacing[table.name](connection, [tuple([row[name] for name in columns]) for row in rows])
 
     def _write_transitions(self, connection: Connection, steps: Sequence[Transition]) -> None:
         latest: dict[tuple[str, str], tuple[Transition, str]] = {}
@@ -286,14 +291,7 @@ class SqlStore:
             key = (step.incident.cluster, step.incident.key)
             if key not in latest or latest[key][0].sequence <= step.sequence:
                 latest[key] = step, record
-        statement = self._upsert(incidents)
-        columns = {column.name: statement.excluded[column.name] for column in incidents.columns if not column.primary_key}
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=list(incidents.primary_key), set_=columns, where=incidents.c.sequence < statement.excluded.sequence
-            ),
-            [records.incident_row(step, record) for step, record in latest.values()],
-        )
+        self._replace(connection, incidents, [records.incident_row(step, record) for step, record in latest.values()])
         rows = []
         written: dict[tuple[str, str, int], records.Timeline] = {}
         for step, record in said:
@@ -591,7 +589,10 @@ def _insert_of(dialect: Dialect) -> Any:
     return for_postgresql
 
 
-def _positional_insert(engine: Engine, table: Table, columns: Sequence[str]) -> Callable[[Connection, Sequence[tuple[Any, ...]]], object]:
+_Rows = Callable[[Connection, Sequence[tuple[Any, ...]]], object]
+
+
+def _positional(engine: Engine, statement: Any, columns: Sequence[str]) -> _Rows:
     """A function that inserts rows whose values are in the order of the columns: the hot path.
 
     SQLAlchemy compiles the statement once; the rows go to the driver as plain tuples. Passing them through SQLAlchemy, one dict each,
@@ -599,9 +600,9 @@ def _positional_insert(engine: Engine, table: Table, columns: Sequence[str]) -> 
     """
     build: Callable[..., Dialect] = type(engine.dialect)
     dialect = build(paramstyle="qmark" if engine.dialect.name == "sqlite" else "format")
-    statement = insert(table).inline().compile(dialect=dialect, column_keys=list(columns))
-    assert tuple(statement.positiontup or ()) == tuple(columns)
-    sql = str(statement)
+    compiled = statement.inline().compile(dialect=dialect, column_keys=list(columns))
+    assert tuple(compiled.positiontup or ()) == tuple(columns)
+    sql = str(compiled)
     return lambda connection, rows: connection.exec_driver_sql(sql, list(rows))
 
 
