@@ -23,7 +23,6 @@ from hamon.rules.schema import RuleSet
 
 __all__ = [
     "Analysis",
-    "Input",
     "NothingReadable",
     "Options",
     "ReadAs",

@@ -4,25 +4,17 @@ Law: reading it opens no connection, and tells everything that is wrong at once.
 here: its section is taken from the registry, and may carry `examples=[...]` for the sample.
 """
 
-from hamon.config.environment import PREFIX
 from hamon.config.option_table import Option, options, options_table
-from hamon.config.reading import MOST_BYTES, load, log_form, state_directory
+from hamon.config.reading import load, log_form, state_directory
 from hamon.config.samples import sample
-from hamon.config.sections import ClusterConfig, Config, LogConfig, RulesConfig, Seconds, ServiceConfig, ServiceName
+from hamon.config.sections import ClusterConfig, Config
 from hamon.config.toml import as_toml
 from hamon.config.warn import warnings
 
 __all__ = [
-    "MOST_BYTES",
-    "PREFIX",
     "ClusterConfig",
     "Config",
-    "LogConfig",
     "Option",
-    "RulesConfig",
-    "Seconds",
-    "ServiceConfig",
-    "ServiceName",
     "as_toml",
     "load",
     "log_form",

@@ -3,7 +3,7 @@
 pysnmp is imported only where an engine is made: without SNMP in the configuration it costs nothing.
 """
 
-from hamon.snmp.engine import add_community, add_user, new_engine, stop_engine
+from hamon.snmp.engine import add_user, new_engine
 from hamon.snmp.identity import Identity, IdentityError, bump, current, start
 from hamon.snmp.settings import DEFAULT_ROOT, SnmpConfig, parse_oid
 from hamon.snmp.users import AuthProtocol, Level, PrivProtocol, User, UserSection, localized, master_key
@@ -18,7 +18,6 @@ __all__ = [
     "SnmpConfig",
     "User",
     "UserSection",
-    "add_community",
     "add_user",
     "bump",
     "current",
@@ -27,5 +26,4 @@ __all__ = [
     "new_engine",
     "parse_oid",
     "start",
-    "stop_engine",
 ]
