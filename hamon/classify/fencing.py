@@ -105,7 +105,8 @@ class Fencing:
         for vain in self._book.open_stories():
             if is_split(vain) and node.name in vain.nodes and vain.settle_at is not None:
                 vain.settle_at = min(vain.settle_at, event.at + self.settings.settle)
-            if vain.kind is IncidentKind.FENCING and vain.requester == node.name:
+            # What it asked for is void, unless it is this: a DC asks for its own fencing when it cannot stop a resource.
+            if vain.kind is IncidentKind.FENCING and vain.requester == node.name and vain.subject != node.name:
                 self._book.close(vain, event.at, "who asked for it was fenced itself")
         story = self._book.find(IncidentKind.FENCING, node.name)
         if story is None:

@@ -781,6 +781,16 @@ def test_a_fencing_that_came_to_nothing_is_not_under_way_for_ever() -> None:
     assert by_node == {("pm01",): Outcome.NONE, ("pm02",): Outcome.SUCCEEDED}
 
 
+def test_a_dc_that_asks_for_its_own_fencing_and_is_fenced_is_one_fencing() -> None:
+    """Pacemaker 2.1.5: a stop failed on the DC; its peer does what it asks for."""
+    cluster = running().log("""
+    10:00:00 pm01 controld: Requesting fencing (reboot) targeting node pm01
+    10:00:06 pm02 fenced: Operation 'reboot' targeting pm01 by pm02 for pacemaker-controld.80@pm01.1: OK
+    """)
+    fencings = [(item.nodes, item.outcome) for item in cluster.until("10:01:00").incidents if item.kind is IncidentKind.FENCING]
+    assert fencings == [(("pm01",), Outcome.SUCCEEDED)]
+
+
 def test_a_node_that_corosync_knows_by_number_is_learned_and_named() -> None:
     cluster = (
         running()
