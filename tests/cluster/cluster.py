@@ -25,6 +25,7 @@ from tests.cluster.configuration import (
     MONITOR,
     PING,
     PROMOTABLE,
+    REPLICA,
     Pattern,
     Settings,
     address,
@@ -57,7 +58,7 @@ class Cluster:
         self.folder, self.nodes, self.settings = folder, tuple(nodes), settings or Settings()
         self.services: Mapping[str, Sequence[str]] = {name: members for name, (_, members) in GROUPS[self.settings.pattern].items()}
         if self.settings.with_replica:
-            self.services = {**self.services, "msPrmStateful": (PROMOTABLE,)}
+            self.services = {**self.services, REPLICA: (PROMOTABLE,)}
         self.late: dict[str, int] = {}
         """By node the seconds by which the stamps of its syslog are late, from its next boot on."""
         self._node: dict[str, subprocess.Popen[bytes]] = {}
@@ -338,7 +339,9 @@ class Cluster:
 
     def places(self, service: str) -> list[str]:
         """The nodes on which the service may run, the preferred one first."""
-        return places(self.nodes, GROUPS[self.settings.pattern][service][0], self.settings.pattern)
+        groups = GROUPS[self.settings.pattern]
+        preferred, _ = groups.get(service) or next(iter(groups.values()))  # a replica follows the first group
+        return places(self.nodes, preferred, self.settings.pattern)
 
     def runs_on(self, service: str, node: str, seconds: float = 90) -> None:
         wait_for(f"{service} runs on {node}", lambda: self.active_node(service) == node, seconds)

@@ -12,7 +12,7 @@ TRAP_PORT = 9162
 COMMUNITY = "fromnodes"
 GATEWAY = "192.168.100.1"
 """What the ping clone pings: the switch itself."""
-PING, PROMOTABLE = "prmPing", "prmStateful"
+PING, PROMOTABLE, REPLICA = "prmPing", "prmStateful", "msPrmStateful"
 
 
 class Pattern(StrEnum):
@@ -156,11 +156,11 @@ def cib(nodes: Sequence[str], settings: Settings) -> str:
     pinged = {"name": "default_ping_set", "host_list": GATEWAY, "multiplier": 100, "attempts": 2, "timeout": 2, "dampen": 1}
     _primitive(clone, PING, "pacemaker:ping", settings.monitor_seconds, pinged)
     if settings.pattern is Pattern.ONE_PLUS_ONE:
-        clone = SubElement(resources, "clone", id="msPrmStateful")
+        clone = SubElement(resources, "clone", id=REPLICA)
         _pairs(clone, "meta_attributes", "msPrmStateful-meta", {"promotable": "true", "notify": "true"})
         _primitive(clone, PROMOTABLE, "pacemaker:Stateful", settings.monitor_seconds)
     if settings.with_replica:
-        follows = {"rsc": "msPrmStateful", "rsc-role": "Promoted", "with-rsc": next(iter(GROUPS[settings.pattern])), "score": "1000"}
+        follows = {"rsc": REPLICA, "rsc-role": "Promoted", "with-rsc": next(iter(GROUPS[settings.pattern])), "score": "1000"}
         SubElement(constraints, "rsc_colocation", {"id": "col-promoted", **follows})
     if settings.with_fencing:
         for number, node in enumerate(nodes):

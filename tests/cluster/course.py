@@ -35,7 +35,7 @@ async def goes_right(
     `evidence` is what hamon goes by, as it is called among the figures.
     """
     since = await watch.is_whole()
-    at = await watch.do(roles, watch.cluster)
+    at = await watch.do(roles, watch.cluster, happening.service)
     others = [service for service in watch.cluster.services if service != at.service]
     before = {service: await watch.do(watch.cluster.active_node, service) for service in others}
     await injure(at)
@@ -43,7 +43,7 @@ async def goes_right(
     async with asyncio.TaskGroup() as group:
         group.create_task(watch.do(happening.injure, watch.cluster, at))
         await meanwhile()
-    if happening.lab is Lab.PAIR:
+    if happening.lab in (Lab.PAIR, Lab.REPLICA):
         await the_debt_is_open(watch, happening, at)
     after = {service: await watch.do(watch.cluster.active_node, service) for service in others}
     await watch.do(watch.cluster.repair)
@@ -57,7 +57,7 @@ async def goes_right(
         late = max(watch.cluster.late.values(), default=0)  # by so much, stamps are before what they tell
         found += [fault for one in mains(incidents) for fault in late_told(watch, one, happening.expected, late)]
     assert not found, "\n".join(found)
-    if happening.lab is Lab.PAIR:
+    if happening.lab in (Lab.PAIR, Lab.REPLICA):
         await the_debt_is_paid(watch, happening, at, incidents)
     for main in mains(incidents):
         if main["kind"] == happening.expected.kind:

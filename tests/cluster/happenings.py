@@ -22,6 +22,7 @@ class Lab(StrEnum):
     THREE = "three nodes, one service"
     CROSS = "1+1 cross"
     SPARE = "N+1"
+    REPLICA = "1+1 with a replica"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,8 @@ class Happening:
     injure: Callable[[Cluster, Roles], None]
     expected: Expected
     lab: Lab = Lab.PAIR
+    service: str | None = None
+    """To which service it happens; else to the first one."""
     touches_others: bool = False
     """Further services are concerned; else they must run on where they are, and no alarm names them."""
 
@@ -86,9 +89,10 @@ HAPPENINGS: dict[str, Happening] = {}
 """What happens to a pair with one service."""
 
 
-def roles(cluster: Cluster) -> Roles:
-    """Of the first service: where it runs, and the node that would take over."""
-    service, members = next(iter(cluster.services.items()))
+def roles(cluster: Cluster, service: str | None = None) -> Roles:
+    """Of a service, else of the first: where it runs, and the node that would take over."""
+    service = service or next(iter(cluster.services))
+    members = cluster.services[service]
     active = cluster.active_node(service)
     assert active is not None, f"{service} runs nowhere as a whole"
     able = [node for node in cluster.places(service) if node != active]

@@ -1,4 +1,4 @@
-"""What can happen to clusters of three nodes, and to two nodes that share services crosswise."""
+"""What can happen to clusters of three nodes, to two nodes that share services crosswise, and to a replica that is a service of its own."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tests.cluster import happenings
 from tests.cluster.cluster import Cluster, wait_for
-from tests.cluster.configuration import PROMOTABLE
+from tests.cluster.configuration import PROMOTABLE, REPLICA
 from tests.cluster.happenings import ACTIVE, GRACE_SECONDS, HAPPENINGS, STANDBY, Expected, Happening, Lab, Roles, failover
 
 _AS_IN_A_PAIR: Mapping[Lab, Sequence[Callable[[Cluster, Roles], None]]] = {
@@ -64,6 +64,11 @@ def _replica_fails(cluster: Cluster, at: Roles) -> None:
     time.sleep(4)
 
 
+def _promoted_fails(cluster: Cluster, at: Roles) -> None:
+    cluster.fail(at.active, PROMOTABLE)
+    cluster.runs_on(at.service, at.standby)
+
+
 _OWN: Mapping[Lab, Sequence[Happening]] = {
     Lab.THREE: (
         Happening(
@@ -95,12 +100,28 @@ _OWN: Mapping[Lab, Sequence[Happening]] = {
         ),
     ),
     Lab.SPARE: (),
+    Lab.REPLICA: (
+        Happening(
+            "replica_failure",
+            "the replica on the standby node fails",
+            _replica_fails,
+            Expected(kind="standby_fault", cause="resource_failure", parts=frozenset({"resource_failure"})),
+            service=REPLICA,
+        ),
+        Happening(
+            "promoted_failure",
+            "the promoted instance fails: the replica is promoted",
+            _promoted_fails,
+            failover("resource_failure", "resource_failure"),
+            service=REPLICA,
+        ),
+    ),
 }
 
 
 def of(lab: Lab) -> list[Happening]:
     known = {one.injure: one for one in HAPPENINGS.values()}
-    found = [*(known[function] for function in _AS_IN_A_PAIR[lab]), *_OWN[lab]]
+    found = [*(known[function] for function in _AS_IN_A_PAIR.get(lab, ())), *_OWN[lab]]
     if lab is not Lab.THREE:
         return [replace(one, lab=lab) for one in found]
     # Of three nodes the replica is a service too, which follows; and when one of them is lost, there is another to fall back on.
