@@ -85,7 +85,9 @@ async def read(it: Processing, items: Sequence[LogChunk | Tick]) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("again", ["at once", "after an hour", "after a restart", "after a restart and an hour", "from another file"])
+@pytest.mark.parametrize(
+    "again", ["at once", "after an hour", "after a restart", "after a restart and an hour", "another file", "another file, after an hour"]
+)
 async def test_a_log_that_is_read_again_tells_nothing_again(tmp_path: Path, name: str, again: str) -> None:
     read_at = end_of(name)
     clock = FakeClock(read_at)
@@ -98,7 +100,7 @@ async def test_a_log_that_is_read_again_tells_nothing_again(tmp_path: Path, name
         assert before[1] or name == "switchover_standby"
         if "restart" in again:
             await it.restart()
-        path = "/var/log/ha-log.1" if again == "from another file" else "/var/log/ha-log"
+        path = "/var/log/ha-log.1" if "another file" in again else "/var/log/ha-log"
         await read(it, [*chunks(name, clock.now(), path), Tick(now=clock.now() + timedelta(minutes=2))])
         after = await history(it.store)
     assert after[1] == before[1], "somebody was told again"
@@ -138,6 +140,25 @@ async def test_what_a_node_whose_clock_was_set_back_sends_is_news(tmp_path: Path
     assert sorted((one.from_node, one.to_node) for one in found if one.kind == "failover") == [("pm01", "pm02"), ("pm02", "pm01")]
 
 
+def rotated(name: str, at: datetime, hours: int) -> list[LogChunk]:
+    """The logs of a recording as the nodes write them into new files after a rotation, by clocks that were set meanwhile."""
+    return [
+        replace(chunk, data=STAMP.sub(lambda found: b"%s%02d" % (found[1], int(found[2]) + hours), chunk.data))
+        for chunk in chunks(name, at)
+    ]
+
+
+@pytest.mark.parametrize("hours", [-1, -3, 3])
+async def test_what_is_written_after_a_rotation_is_news_though_the_clock_was_set_back_meanwhile(tmp_path: Path, hours: int) -> None:
+    clock = FakeClock(end_of("failover_resource"))
+    async with processing(tmp_path, clock) as it:
+        await read(it, [*chunks("failover_resource", clock.now()), Tick(now=clock.now() + timedelta(minutes=1))])
+        clock.advance(3600)
+        await read(it, [*rotated("failover_resource_first", clock.now(), hours), Tick(now=clock.now() + timedelta(minutes=1))])
+        found = await it.store.incidents(IncidentFilter(limit=20))
+    assert sorted((one.from_node, one.to_node) for one in found if one.kind == "failover") == [("pm01", "pm02"), ("pm02", "pm01")]
+
+
 async def test_a_log_that_comes_back_under_another_name_after_an_hour_stops_nothing(tmp_path: Path) -> None:
     """Nothing shows that it was read before; so it may be told again, but under a key of its own."""
     name = "switchover_standby"
@@ -163,18 +184,18 @@ def test_of_a_log_too_long_to_be_remembered_what_is_older_is_a_copy_as_long_as_i
     last = MAX_LINES + 100
     for minute in range(last):
         replays.take("log", told_at(minute, minute))
-    assert replays.is_copy("log", told_at(0, last))
-    assert replays.is_copy("log", told_at(last - 10, last))
+    assert replays.is_copy("log", told_at(0, last), goes_on=True)
+    assert replays.is_copy("log", told_at(last - 10, last), goes_on=True)
     # A clock that was set back goes on for longer.
-    assert replays.is_copy("log", told_at(1, last))
-    assert not replays.is_copy("log", told_at(6, last + 6))
-    assert not replays.is_copy("log", told_at(7, last + 7))
+    assert replays.is_copy("log", told_at(1, last), goes_on=True)
+    assert not replays.is_copy("log", told_at(6, last + 6), goes_on=True)
+    assert not replays.is_copy("log", told_at(7, last + 7), goes_on=True)
 
 
 def test_what_was_known_before_a_restart_begins_with_the_oldest_of_it() -> None:
     replays = Replays()
     replays.restore("log", told_at(100, 100).at)
     replays.known("log", told_at(50, 50))
-    assert replays.is_copy("log", told_at(49, 101))
-    assert replays.is_copy("log", told_at(50, 101))
-    assert not replays.is_copy("log", told_at(51, 101))  # it came late
+    assert replays.is_copy("log", told_at(49, 101), goes_on=True)
+    assert replays.is_copy("log", told_at(50, 101), goes_on=True)
+    assert not replays.is_copy("log", told_at(51, 101), goes_on=True)  # it came late

@@ -19,7 +19,7 @@ from hamon.classify.debts import ages_passed, next_reminder
 from hamon.classify.departures import Departures
 from hamon.classify.effects import Effects
 from hamon.classify.evidence import sided
-from hamon.classify.facts import Facts
+from hamon.classify.facts import WINDOW, Facts
 from hamon.classify.fencing import Fencing
 from hamon.classify.flapping import next_quiet
 from hamon.classify.hearsay import completed, is_unchanged, node_of_host
@@ -132,8 +132,12 @@ class Engine:
         self._facts = Facts()
         self._soonest = min(settings.settle, settings.grace, settings.membership, settings.failover_limit)
         self._replays = Replays()
-        for log, (newest, *_) in self.state.reads.items():
+        self._newest: dict[str | None, datetime] = {}
+        """Of each node the time of the latest line of any of its logs."""
+        for log, (newest, _) in self.state.reads.items():
             self._replays.restore(log, newest)
+            reporter = log.rpartition(" ")[2] or None
+            self._newest[reporter] = max(newest, self._newest.get(reporter, newest))
         for event in known:
             self._facts.first(event)
             if is_line(event):
@@ -237,27 +241,31 @@ class Engine:
         return transitions
 
     def _is_read_again(self, event: Event, path: str, place: str) -> bool:
-        """Whether this line was read before: its place in the log lies before that of the latest line, and so does its time.
+        """Whether this line was taken before, from this log or from a copy of it under another name: that it says the same decides.
 
-        A clock that is set back goes on in the same file; a new file after a rotation goes on with the time. What a sender of syslog
-        sends once more has a new place, so its lines are known by what they say.
+        Only lines that come behind others are asked about: later than their log's newest, behind its latest place, or behind what
+        other logs of the node have told for so long that it is no copy of a fact any more.
         """
         if not place.isdigit():
             return False
-        log, offset, at, reads = f"{event.collector} {path} {event.reporter or ''}", int(place), event.at, self.state.reads
-        latest = reads.get(log)
-        if latest is not None and latest[0] > at and latest[0] - at > OUT_OF_ORDER and self._replays.is_copy(log, event):
+        node, offset, at, reads = event.reporter, int(place), event.at, self.state.reads
+        log = f"{event.collector} {path} {node or ''}"
+        latest, newest = reads.get(log), self._newest.get(node)
+        if latest is not None and (at < latest[0] or offset <= latest[1]):
+            goes_on = offset > latest[1]
+            late = latest[0] - at > OUT_OF_ORDER
+            if (late and self._replays.is_copy(log, event, goes_on=goes_on)) or (not goes_on and self._replays.has(log, event)):
+                return True
+        if newest is None or at > newest:
+            self._newest[node] = at
+        elif newest - at > WINDOW and self._replays.is_known_elsewhere(log, event):
             return True
         self._replays.take(log, event)
         if latest is None and len(reads) >= MAX_READS:
             del reads[next(iter(reads))]
-        if latest is None or offset > latest[1] or at > latest[0] or (offset == latest[1] and not latest[2]):
-            reads[log] = (at, offset, False)
-            return False
-        if latest[2] or latest[0] - at > OUT_OF_ORDER:
-            if not latest[2]:
-                reads[log] = (latest[0], latest[1], True)
-            return True
+        if len(self._newest) > MAX_READS:
+            del self._newest[next(iter(self._newest))]
+        reads[log] = (latest[0] if latest is not None and at < latest[0] else at, offset)
         return False
 
     def _take(self, item: Event, events: list[Event]) -> None:

@@ -1,4 +1,4 @@
-"""Logs that a sender of syslog sends once more: after a power loss it may have forgotten how far it came, and begins with the first line.
+"""Logs that come once more: a sender of syslog may have forgotten how far it came, a file may come back, under its name or another one.
 
 The law: a line that lies before the newest one of its log, and that was taken before, is a copy; so is one that is older than all that
 is remembered of the log. A clock that is set back gives lines that were never seen: these are news. Only where it goes back so far that
@@ -45,7 +45,7 @@ class Replays:
         """Remember a line that is news."""
         heard = self._logs.get(log) or self._heard(log)
         lines = heard.lines
-        lines[hash((event.rule, event.raw))] = event.at
+        lines[hash((event.rule, event.raw, event.node))] = event.at  # as `_mark` has it
         if len(lines) > MAX_LINES + _SPARE:
             for mark in list(islice(lines, _SPARE)):
                 at = lines.pop(mark)
@@ -58,8 +58,18 @@ class Replays:
             heard.since = event.at
         self.take(log, event)
 
-    def is_copy(self, log: str, event: Event) -> bool:
-        """Whether a line that lies before the newest one of its log was taken before."""
+    def has(self, log: str, event: Event) -> bool:
+        """Whether this very line, with its time, was taken from this log."""
+        heard = self._logs.get(log)
+        return heard is not None and heard.lines.get(_mark(event)) == event.at
+
+    def is_known_elsewhere(self, log: str, event: Event) -> bool:
+        """Whether another log of the node has this line: a copy of it, or the same log under another name."""
+        mark, node = _mark(event), f" {event.reporter or ''}"
+        return any(mark in heard.lines for other, heard in self._logs.items() if other != log and other.endswith(node))
+
+    def is_copy(self, log: str, event: Event, *, goes_on: bool) -> bool:
+        """Whether a line that lies before the newest one of its log was taken before. `goes_on`: its place lies behind all others."""
         heard = self._logs.get(log)
         if heard is None:
             return False
@@ -67,7 +77,7 @@ class Replays:
             heard.behind_since = None
             return True
         is_file = "/" in event.ref  # a file is read on where it was left, whatever its stamps
-        if is_file or heard.since is None or event.at >= heard.since:
+        if (is_file and goes_on) or heard.since is None or event.at >= heard.since:
             return False
         heard.behind_since = heard.behind_since or event.received_at
         if event.received_at - heard.behind_since <= BURST:
@@ -94,4 +104,5 @@ def is_line(event: Event) -> bool:
 
 
 def _mark(event: Event) -> int:
-    return hash((event.rule, event.raw))
+    """A line may tell of several nodes."""
+    return hash((event.rule, event.raw, event.node))

@@ -358,6 +358,6 @@ class State:
     forgot_at: datetime | None = None
     """When stories that are over were last dropped."""
     last_event_at: datetime | None = None
-    reads: dict[str, tuple[datetime, int, bool]] = field(default_factory=dict)
-    """Log and reporter -> time and place of its latest line, and whether lines before it are being read again."""
+    reads: dict[str, tuple[datetime, int]] = field(default_factory=dict)
+    """Log and reporter -> time of its newest line, place of its latest one."""
     own: OwnMemory = field(default_factory=OwnMemory)
