@@ -259,6 +259,7 @@ class Engine:
         if newest is None or at > newest:
             self._newest[node] = at
         elif newest - at > WINDOW and self._replays.is_known_elsewhere(log, event):
+            self._replays.take(log, event)  # as after a restart
             return True
         self._replays.take(log, event)
         if latest is None and len(reads) >= MAX_READS:

@@ -19,6 +19,8 @@ _SPARE = 64
 """So many more are forgotten at once: one by one costs as much as all else."""
 MAX_LOGS = 64
 BURST = timedelta(minutes=5)
+PUT_RIGHT = timedelta(seconds=10)
+"""By how much the times of a line and its copy may differ: what the clock of a node is off is found while its logs are read."""
 
 
 @dataclass(slots=True)
@@ -66,7 +68,8 @@ class Replays:
     def is_known_elsewhere(self, log: str, event: Event) -> bool:
         """Whether another log of the node has this line: a copy of it, or the same log under another name."""
         mark, node = _mark(event), f" {event.reporter or ''}"
-        return any(mark in heard.lines for other, heard in self._logs.items() if other != log and other.endswith(node))
+        taken = [heard.lines.get(mark) for other, heard in self._logs.items() if other != log and other.endswith(node)]
+        return any(at is not None and abs(at - event.at) <= PUT_RIGHT for at in taken)
 
     def is_copy(self, log: str, event: Event, *, goes_on: bool) -> bool:
         """Whether a line that lies before the newest one of its log was taken before. `goes_on`: its place lies behind all others."""
