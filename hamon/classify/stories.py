@@ -530,7 +530,7 @@ class Book:
             redundancy=story.redundancy,
             reasons=tuple(story.reasons),
             debt_since=debt_since(story),
-            cause=story.cause,
+            cause=_with_entry(story.cause, timeline),
             evidence=evidence(story, timeline),
             sources=tuple(sorted({*story.sources, *(entry.source for entry in timeline)})),
             timeline=timeline,
@@ -560,6 +560,14 @@ class Book:
             for story in self.state.stories
             if story.state is IncidentState.OPEN or story.key in keep or (story.resolved_at or now) > limit
         ]
+
+
+def _with_entry(cause: Cause | None, timeline: Sequence[TimelineEntry]) -> Cause | None:
+    """A cause with the event that its text tells."""
+    if cause is None or not cause.text:
+        return cause
+    told = next((entry for entry in timeline if entry.raw == cause.text and entry.event is not EventKind.UNCLASSIFIED), None)
+    return cause if told is None else replace(cause, entry=replace(told, raw="", reported_by=()))
 
 
 def is_split(story: Story) -> bool:

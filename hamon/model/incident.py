@@ -98,17 +98,6 @@ class IncidentState(StrEnum):
     EXPIRED = "expired"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cause:
-    """What failed first. `kind` is an incident or event kind; `text` the evidence in its own words."""
-
-    kind: str
-    node: str | None = None
-    resource: str | None = None
-    at: datetime | None = None
-    text: str = ""
-
-
 @quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineEntry:
@@ -122,6 +111,21 @@ class TimelineEntry:
     detail: Detail
     raw: str
     reported_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """What failed first. `kind` is an incident or event kind; `text` the evidence in its own words.
+
+    `entry`: the event that `text` tells, where the timeline has it, without its line: so that it has words where no timeline is at hand.
+    """
+
+    kind: str
+    node: str | None = None
+    resource: str | None = None
+    at: datetime | None = None
+    text: str = ""
+    entry: TimelineEntry | None = None
 
 
 @quickly_told

@@ -3,6 +3,7 @@
 The law: any incident, with any field missing, gives words; every line of them is printable, and the first line is bounded.
 """
 
+from hamon.tell.because import because_text
 from hamon.tell.evidence import evidence_text, verdict_text
 from hamon.tell.headline import (
     cause_text,
@@ -33,6 +34,7 @@ __all__ = [
     "LANGUAGES",
     "MUCH",
     "NextStep",
+    "because_text",
     "cause_text",
     "clean",
     "concerns_redundancy",

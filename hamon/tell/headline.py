@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from hamon.model.event import EventKind
 from hamon.model.incident import Cause, Incident, IncidentKind, IncidentState, Outcome, TimelineEntry
+from hamon.tell.because import because_text
 from hamon.tell.sources import source_reason
 from hamon.tell.timeline import STAMP, entry_text
 from hamon.tell.words import clean, duration, has, kind_name, listed, name, own_words, phrase, route, severity_name
@@ -196,8 +198,7 @@ def _first_cause(incident: Incident, language: str) -> str:
         return sentence if plain else phrase("cause.with_sentence", language, kind=kind_name(cause.kind, language), sentence=sentence)
     known = phrase("cause.known", language, kind=kind_name(cause.kind, language), resource=name(cause.resource), node=name(cause.node))
     text, stamps = STAMP.subn("", cause.text[:2000], count=1)
-    if cause.kind == EventKind.SOURCE_LOST:
-        text = source_reason(text, language)
+    text = source_reason(text, language) if cause.kind == EventKind.SOURCE_LOST else because_text(text, language)
     text = clean(_EXTENDED.sub("", text) if stamps else text, 500)
     return phrase("cause.with_text", language, known=known, text=text) if text else known
 
@@ -205,7 +206,8 @@ def _first_cause(incident: Incident, language: str) -> str:
 def _evidence(cause: Cause, incident: Incident) -> TimelineEntry | None:
     """The event of the timeline that the cause was taken from."""
     same = (entry for entry in incident.timeline if entry.event is not EventKind.UNCLASSIFIED and entry.raw and entry.raw == cause.text)
-    return next(same, None)
+    found = next(same, None)
+    return replace(cause.entry, raw=cause.text) if found is None and cause.entry is not None else found
 
 
 def redundancy_text(incident: Incident, language: str) -> str:

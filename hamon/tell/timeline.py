@@ -7,6 +7,7 @@ from datetime import datetime, tzinfo
 
 from hamon.model.event import EventKind
 from hamon.model.incident import Incident, TimelineEntry
+from hamon.tell.because import because_text
 from hamon.tell.chain import known_gap
 from hamon.tell.sources import source_reason
 from hamon.tell.words import clean, duration, fill, has, phrase, raw, route
@@ -110,6 +111,8 @@ def entry_text(entry: TimelineEntry, language: str, *, with_node: bool = True) -
         values["where"] = start or end
     else:
         values["route"] = route(start, end, language)
+    if entry.event is EventKind.FENCING_FAILED and values.get("reason"):
+        values["reason"] = because_text(str(entry.detail["reason"]), language)
     if entry.event is EventKind.RECORDS_REFUSED:
         what = f"record.{values.get('what')}"
         values["what_word"] = phrase(what, language) if has(what, language) else "?"
@@ -126,6 +129,8 @@ def _words_for(entry: TimelineEntry) -> str:
         return "node_lost_by_number"  # nobody reports its own loss: the node is that which tells it
     if entry.event is EventKind.STANDBY_ON and entry.detail.get("repeats"):
         return "standby_goes_on"
+    if entry.event is EventKind.PLAN and entry.detail.get("action") == "End":
+        return "plan_end"
     if entry.event is EventKind.RECORDS_REFUSED and entry.detail.get("records") == 1:
         return "records_refused_one"
     if entry.event is EventKind.TICKET_CHANGED and entry.detail.get("granted"):

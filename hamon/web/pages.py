@@ -98,6 +98,9 @@ class Words:
     def kind(self, kind: str) -> str:
         return tell.kind_name(kind, self.language)
 
+    def because(self, reason: str) -> str:
+        return tell.because_text(reason, self.language)
+
     def source_reason(self, reason: str) -> str:
         return tell.source_reason(reason, self.language)
 

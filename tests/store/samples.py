@@ -172,7 +172,7 @@ entries = st.builds(
     raw=texts,
     reported_by=many_texts,
 )
-causes = st.builds(Cause, kind=texts, node=maybe_texts, resource=maybe_texts, at=st.none() | times, text=texts)
+causes = st.builds(Cause, kind=texts, node=maybe_texts, resource=maybe_texts, at=st.none() | times, text=texts, entry=st.none() | entries)
 maybe_times = st.none() | times
 
 
