@@ -20,9 +20,12 @@ _PROMOTION = "master-"
 """What the attribute begins with in which an agent keeps how willing its node is to be promoted."""
 _PING = re.compile(r"ping|^ethmonitor-", re.IGNORECASE)
 
-_REPLICA_BAD = frozenset({"HS:alone", "DISCONNECT"})
+_REPLICA_BAD = frozenset({"HS:alone", "DISCONNECT", "SFAIL"})
 
-_REPLICA_GOOD = frozenset({"HS:sync", "HS:async", "HS:potential", "PRI", "LATEST", "STREAMING|SYNC", "STREAMING|ASYNC"})
+_REPLICA_GOOD = frozenset({"HS:sync", "HS:async", "HS:potential", "PRI", "LATEST", "STREAMING|SYNC", "STREAMING|ASYNC", "SOK", "PRIM"})
+
+_REPLICA = ("-status", "-data-status", "_sync_state")
+"""How attributes of replication end: of pgsql, and of SAPHana (`hana_SID_sync_state`)."""
 
 
 def _number(value: object) -> float:
@@ -45,6 +48,7 @@ class Attributes:
             EventKind.ATTRIBUTES_REMOVED: self.attributes_removed,
             EventKind.NETWORK_UNREACHABLE: self.network_unreachable,
             EventKind.DISK_ERROR: self.disk_error,
+            EventKind.DISK_RECOVERED: self.disk_recovered,
         }
 
     def attribute_changed(self, event: Event) -> None:
@@ -67,11 +71,11 @@ class Attributes:
             return
         if _PING.search(name) and topology.is_number(value):
             best = self.state.best[name] = max(float(value), self.state.best.get(name, 0.0), _number(event.detail.get("old")))
-            self._degraded(event, name, IncidentKind.CONNECTIVITY_DEGRADED, bad=float(value) < best or float(value) == 0)
+            self.degraded(event, name, IncidentKind.CONNECTIVITY_DEGRADED, bad=float(value) < best or float(value) == 0)
         elif name.startswith("diskcheck_status"):
-            self._degraded(event, name, IncidentKind.DISK_DEGRADED, bad=value == "ERROR")
-        elif name.endswith(("-status", "-data-status")) and (value in _REPLICA_BAD or value in _REPLICA_GOOD):
-            self._degraded(event, name, IncidentKind.REPLICATION_DEGRADED, bad=value in _REPLICA_BAD)
+            self.degraded(event, name, IncidentKind.DISK_DEGRADED, bad=value == "ERROR")
+        elif name.endswith(_REPLICA) and (value in _REPLICA_BAD or value in _REPLICA_GOOD):
+            self.degraded(event, name, IncidentKind.REPLICATION_DEGRADED, bad=value in _REPLICA_BAD)
         elif name.startswith("ringnumber_"):
             self._ring(event, name, value)
 
@@ -83,7 +87,8 @@ class Attributes:
         elif value.endswith("UP"):
             self._membership.link_up(change)
 
-    def _degraded(self, event: Event, attribute: str, kind: IncidentKind, *, bad: bool) -> None:
+    def degraded(self, event: Event, attribute: str, kind: IncidentKind, *, bad: bool) -> None:
+        """Something of a node that stands by its name is bad, or good again."""
         name = event.node or ""
         node = topology.node(self.state, name)
         subject = f"{name}/{attribute}"
@@ -122,13 +127,18 @@ class Attributes:
 
     def network_unreachable(self, event: Event) -> None:
         target = str(event.detail.get("target") or "target")
-        self._degraded(event, f"ping {target}", IncidentKind.CONNECTIVITY_DEGRADED, bad=True)
+        self.degraded(event, f"ping {target}", IncidentKind.CONNECTIVITY_DEGRADED, bad=True)
         self._without_recovery_signal(IncidentKind.CONNECTIVITY_DEGRADED, f"{event.node}/ping {target}", event.at)
 
     def disk_error(self, event: Event) -> None:
         attribute = str(event.detail.get("attribute") or event.detail.get("device") or "disk")
-        self._degraded(event, attribute, IncidentKind.DISK_DEGRADED, bad=True)
+        self.degraded(event, attribute, IncidentKind.DISK_DEGRADED, bad=True)
         self._without_recovery_signal(IncidentKind.DISK_DEGRADED, f"{event.node}/{attribute}", event.at)
+
+    def disk_recovered(self, event: Event) -> None:
+        attribute = str(event.detail.get("attribute") or event.detail.get("device") or "disk")
+        if event.node is not None:
+            self.degraded(event, attribute, IncidentKind.DISK_DEGRADED, bad=False)
 
     def _without_recovery_signal(self, kind: IncidentKind, subject: str, at: datetime) -> None:
         if (story := self._book.find(kind, subject)) is not None:

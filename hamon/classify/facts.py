@@ -48,6 +48,12 @@ _CONTENT: dict[EventKind, tuple[str, ...]] = {
     EventKind.ATTRIBUTE_CHANGED: ("attribute", "new"),
     EventKind.NETWORK_UNREACHABLE: ("target",),
     EventKind.DISK_ERROR: ("device",),
+    EventKind.DISK_RECOVERED: ("device",),
+    EventKind.REPLICA_LOST: ("device", "state"),
+    EventKind.REPLICA_BACK: ("device",),
+    EventKind.REPLICA_RESYNC: ("device", "state"),
+    EventKind.HOST_ERROR: ("what", "text"),
+    EventKind.TICKET_CHANGED: ("ticket", "granted"),
     EventKind.MOVE_CONSTRAINT_SET: ("constraint",),
     EventKind.MOVE_CONSTRAINT_CLEARED: ("constraint",),
     EventKind.CONFIG_CHANGED: ("object",),
@@ -73,6 +79,8 @@ _PER_REPORTER = frozenset(
         EventKind.MEMBERSHIP_CHANGED,
         EventKind.UNCLASSIFIED,
         EventKind.NETWORK_UNREACHABLE,
+        EventKind.HOST_ERROR,
+        EventKind.QUORUM_DEVICE_LOST,
     }
 )
 

@@ -32,6 +32,7 @@ from hamon.classify.plans import Plans
 from hamon.classify.polls import Polls
 from hamon.classify.protection import Protection
 from hamon.classify.replays import Replays, is_line, log_of
+from hamon.classify.replicas import Replicas, placed
 from hamon.classify.restraints import Restraints
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.sources import Sources
@@ -63,13 +64,15 @@ _PREPARING = frozenset(
         EventKind.OLD_FAILURE,
         EventKind.AGENT_ERROR,
         EventKind.FENCE_DEVICE_KNOWN,
+        EventKind.HOST_ERROR,
+        EventKind.REPLICA_RESYNC,
         EventKind.REPORTED,
         EventKind.SERVICE_NAMED,
     }
 )
 """Events that by themselves change nothing about who could take over."""
 
-_AMBIGUOUS = frozenset({EventKind.NODE_LOST, EventKind.OPERATION_FAILED})
+_AMBIGUOUS = frozenset({EventKind.NODE_LOST, EventKind.OPERATION_FAILED, EventKind.REPLICA_LOST, EventKind.REPLICA_BACK})
 """Events of which the state tells what they are, or why (see `Engine._exact`)."""
 
 _SHOWING = frozenset(
@@ -157,6 +160,7 @@ class Engine:
         self._sources = Sources(self.state, settings, self._book)
         self._controller = Controller(self.state, settings, self._book)
         self._agents = Agents(self.state, self._book)
+        self._replicas = Replicas(self.state, settings, self._book, self._attributes)
         self._polls = Polls(self.state, settings, self._book, self._departures, self._effects, self._marks, self._operations, self._fencing)
         self._watch = Watch(settings, last)
         self._whole_seconds = 0
@@ -175,6 +179,7 @@ class Engine:
             self._sources,
             self._controller,
             self._agents,
+            self._replicas,
             self._own,
         )
         self._handlers = {kind: handler for group in groups for kind, handler in group.handlers().items()}
@@ -319,6 +324,8 @@ class Engine:
             handler(event)
         if kind in _SHOWING and event.resource is not None:
             self._shown(event)
+        if kind in (EventKind.NODE_LOST, EventKind.RESOURCE_PROMOTED):
+            self._replicas.outlives(event)
         if kind is EventKind.NODE_LOST:
             self._membership.judge_claims(event)
             self._operations.lost_late(event)
@@ -508,6 +515,8 @@ class Engine:
             self._book.close(story, now, "the DC stays where it is")
         elif story.kind is IncidentKind.RECORDS_REFUSED:
             self._book.close(story, now, "nothing was refused for a while")
+        elif story.kind is IncidentKind.INTERCONNECT_DEGRADED:
+            self._book.close(story, now, "nothing more is logged of it")
         else:
             self._book.close(story, now, "no sign of recovery within the time in which one is expected", expired=True)
 
@@ -563,7 +572,7 @@ class Engine:
         """
         if event.source is Source.TRAP:
             event = completed(self.state, event)
-        event = explained(self.state, one_name(self.state, event))
+        event = explained(self.state, placed(self.state, one_name(self.state, event)))
         detail = event.detail
         numbers: list[str] = []
         if "node_ids" in detail or "node_id" in detail:

@@ -186,6 +186,6 @@ class Marks:
 
     def ticket_changed(self, event: Event) -> None:
         """A site that loses a ticket hands over to the one that gets it: what stops for it stops as it should."""
-        if event.detail.get("granted") is False and event.resource is not None:
+        if event.detail.get("granted") is False and not event.detail.get("lost"):
             # The resource stands in the mark's name too: one ticket may hold many.
             self.mark("ticket", event, constraint=f"{event.detail.get('ticket')} {event.resource}")

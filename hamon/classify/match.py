@@ -74,6 +74,9 @@ _LOCAL = frozenset(
         EventKind.RESOURCE_MIGRATED,
         EventKind.NETWORK_UNREACHABLE,
         EventKind.DISK_ERROR,
+        EventKind.DISK_RECOVERED,
+        EventKind.HOST_ERROR,
+        EventKind.QUORUM_DEVICE_LOST,
         EventKind.ATTRIBUTE_CHANGED,
         EventKind.FENCING_DONE,
         EventKind.REPORTED,
@@ -85,6 +88,9 @@ _SEVERE_WORDS = frozenset(
     form.encode() + b":" for level in (*SEVERE, "err", "critical", "warn") for form in (level, level.upper(), level.capitalize())
 ) | frozenset(level.encode() for level in SEVERE)
 
+
+_OF_THE_HOST = frozenset({"kernel", "systemd", "systemd-logind", "chronyd", "ntpd", "multipathd"})
+"""Programs of which rules want some lines, and whose other warnings are no matter of the cluster."""
 
 MAX_MEANINGS = 8192
 """Heads whose meaning is remembered."""
@@ -361,9 +367,9 @@ class Matcher:
             if not rule.levels or level is None or level in rule.levels
         ]
         needles = tuple({rule.needle for rule in rules if rule.needle is not None})
-        severe = place.daemon in self._daemons and 0 <= place.level_word < len(words) and words[place.level_word] in _SEVERE_WORDS
+        keeps = place.daemon in self._daemons and place.daemon not in _OF_THE_HOST
+        severe = keeps and 0 <= place.level_word < len(words) and words[place.level_word] in _SEVERE_WORDS
         must_have = not severe and all(rule.needle is not None for rule in rules)
-        keeps = place.daemon in self._daemons
         return _Meaning(place, tuple([self._tries[id(rule)] for rule in rules]), needles if must_have else None, severe, keeps)
 
     def _of_agent(self, name: str) -> _Daemon | None:
@@ -503,7 +509,7 @@ def _text_words(words: Sequence[bytes], place: Head) -> tuple[bytes, bytes]:
 def _is_here(reading: Reading) -> bool:
     """Whether it is about the node that writes it, where it names none; a rule may say so. Changes its detail."""
     here = reading.detail.pop("here", reading.kind in _LOCAL)
-    return bool(here) and "node_ids" not in reading.detail and "node_id" not in reading.detail
+    return bool(here) and "of_peer" not in reading.detail and "node_ids" not in reading.detail and "node_id" not in reading.detail
 
 
 def _index(rules: Sequence[Rule]) -> _Daemon:

@@ -8,10 +8,10 @@ from hamon.classify.departures import Departures
 from hamon.classify.effects import Effects
 from hamon.classify.hearsay import isolated
 from hamon.classify.settings import ClusterSettings
-from hamon.classify.state import Node, PendingLink, State, Story
+from hamon.classify.state import REPLICA, Node, PendingLink, State, Story
 from hamon.classify.stories import FAILURES, Book, entry_of, is_split
 from hamon.model.event import Event, EventKind
-from hamon.model.incident import Cause, IncidentKind, IncidentState, Notice, Severity
+from hamon.model.incident import QUORUM_DEVICE, Cause, IncidentKind, IncidentState, Notice, Severity
 from hamon.model.observation import Source
 
 _SPLIT = "split"
@@ -43,6 +43,9 @@ def _better(one: tuple[str, str], other: tuple[str, str]) -> tuple[str, str]:
     return other if unknown[1] < unknown[0] else one
 
 
+_QDEVICE = "qdevice"
+QUIET = timedelta(minutes=10)
+"""A quorum device of whose absence nothing is logged for so long is back: it is tried every few seconds."""
 TOGETHER = timedelta(seconds=5)
 """Within so much time the loss of nodes and of quorum is one happening."""
 
@@ -64,6 +67,7 @@ class Membership:
             EventKind.SERVICE_STACK_STARTED: self.stack_started,
             EventKind.QUORUM_LOST: self.quorum_lost,
             EventKind.QUORUM_ACQUIRED: self.quorum_acquired,
+            EventKind.QUORUM_DEVICE_LOST: self.quorum_device_lost,
             EventKind.LINK_DOWN: self.link_down,
             EventKind.MEMBERSHIP_CHANGED: self.membership_changed,
             EventKind.LINK_UP: self.link_up,
@@ -228,7 +232,7 @@ class Membership:
         node.failed.clear()
         node.barred.clear()
         node.fail_counts.clear()
-        node.degraded.clear()
+        node.degraded = {name: at for name, at in node.degraded.items() if name.startswith(REPLICA)}  # in step only when it says so
         for mark in self.state.marks:
             if mark.kind == "shutdown" and mark.node == node.name and mark.ended_at is None:
                 mark.ended_at = event.at
@@ -291,6 +295,28 @@ class Membership:
             topology.node(self.state, event.node).stack_started_at = None  # its start is over: what it loses from now on, it had
         if (story := self._book.find(IncidentKind.QUORUM_LOST, "")) is not None:
             self._book.close(story, event.at, "quorum acquired")
+
+    def quorum_device_lost(self, event: Event) -> None:
+        """The vote of the quorum device is missing. That it is back nobody logs; while it is away the attempts to reach it are logged."""
+        if event.node is None or topology.node(self.state, event.node).stop_requested_at is not None:
+            return
+        story = self._book.find(IncidentKind.INTERCONNECT_DEGRADED, _QDEVICE)
+        if story is None:
+            story = self._book.open(
+                IncidentKind.INTERCONNECT_DEGRADED,
+                _QDEVICE,
+                Severity.MAJOR if len(self.state.nodes) <= 2 else Severity.MINOR,
+                event.at,
+                started_at=event.at,
+                nodes=[event.node],
+                resources=[QUORUM_DEVICE],
+                settle=self.settings.membership,
+                cause=Cause(kind="quorum_device_lost", node=event.node, at=event.at, text=event.raw),
+            )
+        elif event.node not in story.nodes:
+            story.nodes.append(event.node)
+            self._book.changed(story, "another node misses it")
+        story.limit_at = event.at + QUIET
 
     def _drop_links(self, name: str) -> list[PendingLink]:
         """A node is gone: its links are down for that reason. A peer known by number only may be this one when there is no third."""

@@ -26,6 +26,8 @@ _ORDER: tuple[tuple[EventKind, ...], ...] = (
         EventKind.TICKET_CHANGED,
         EventKind.MAINTENANCE_ON,
         EventKind.DAEMON_DIED,
+        EventKind.HOST_ERROR,
+        EventKind.AGENT_ERROR,
     ),
     (EventKind.OPERATION_FAILED, EventKind.LINK_DOWN, EventKind.TOKEN_LOST, EventKind.ATTRIBUTE_CHANGED, EventKind.FAIL_COUNT_CHANGED),
     (EventKind.QUORUM_LOST,),

@@ -63,6 +63,37 @@ def agent_output(reading: Reading) -> Reading | None:
     return None if is_probe or _text(reading.detail.get("operation")) in _SILENT else reading
 
 
+def _merged(detail: dict[str, Value], *names: str) -> None:
+    """What stands in one of several groups, since a pattern of alternatives cannot name them alike: the first keeps it."""
+    found = [detail.pop(other, None) for other in names]
+    detail[names[0]] = next((value for value in found if value is not None), None)
+
+
+def disk(reading: Reading) -> Reading | None:
+    _merged(reading.detail, "device", "device_2")
+    return reading
+
+
+def unit_failed(reading: Reading) -> Reading | None:
+    """A unit of systemd: of Pacemaker's it is pacemakerd that ended."""
+    detail = reading.detail
+    _merged(detail, "signal", "signal_2")
+    for name in ("signal", "rc"):
+        if detail.get(name) is None:
+            detail.pop(name, None)
+        else:
+            detail[name] = int(_text(detail[name]))
+    if detail.get("daemon") == "pacemaker":
+        detail["daemon"] = "pacemakerd"
+    detail["effect"] = "fatal"
+    return reading
+
+
+def ticket(reading: Reading) -> Reading | None:
+    reading.detail["granted"] = is_true(reading.detail.pop("value", None))
+    return reading
+
+
 def nothing(_reading: Reading) -> Reading | None:
     """A line that is known and tells nothing: noise that would otherwise be kept as unclassified."""
     return None
@@ -419,6 +450,9 @@ READINGS: Mapping[str, Callable[[Reading], Reading | None]] = {
     for function in (
         nothing,
         agent_output,
+        disk,
+        ticket,
+        unit_failed,
         operation_begin,
         operation_result,
         operation_unexpected,

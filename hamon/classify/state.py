@@ -69,6 +69,9 @@ class Resource:
     """The scheduler said, or an operation showed, that it serves nowhere."""
 
 
+REPLICA = "drbd "
+"""What the name begins with under which a replica of DRBD stands among what is `degraded` of its node."""
+
 LEFT = "left"
 """A mark of a move constraint that was there already when the evidence begins: it explains nothing that comes later."""
 

@@ -7,11 +7,13 @@ only when something that matters changed, and the timeline grows without one.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from hamon.classify import flapping
 from hamon.classify.amiss import amiss, concerning
 from hamon.classify.debts import debt_since
 from hamon.classify.evidence import evidence, sided
+from hamon.classify.host import first_trouble, lost_ticket
 from hamon.classify.own_changes import is_suppressed, severity_of
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import State, Story
@@ -34,6 +36,8 @@ from hamon.rules.own import Change
 
 MAX_TIMELINE = 200
 MAX_RECENT = 60
+MOST_ALIKE = 5
+"""So often what a host says of one trouble is remembered; a timeline takes twice as many."""
 MAX_ENTRY_RAW = 400
 """Characters of the original line that a timeline keeps; the event keeps more."""
 
@@ -208,6 +212,7 @@ class Book:
         )
         if self.silent_before is not None and at < self.silent_before:
             story.reminded_at = self.silent_before  # history: only what it grows old enough for from now on is worth a word
+        self._first_of_host(story)
         sided(self.state, self.settings, story)
         self.state.stories.append(story)
         self._open.append(story)
@@ -216,6 +221,17 @@ class Book:
         if settle is None:
             self.tell(story, Notice.OPENING)
         return story
+
+    def _first_of_host(self, story: Story) -> None:
+        """The host itself told what came first."""
+        first = first_trouble(self.state.recent, story.kind, story.nodes, story.started_at or story.detected_at)
+        if first is not None and story.planned is not True and story.cause is not None:
+            story.cause = Cause(kind=EventKind.HOST_ERROR, node=first.node, at=first.at, text=first.raw)
+            self._put(story, first)
+        ticket = lost_ticket(self.state.recent, story.started_at or story.detected_at) if story.kind in DEPARTURES else None
+        if ticket is not None and story.cause is None:
+            story.cause = Cause(kind=EventKind.TICKET_CHANGED, node=ticket.node, at=ticket.at, text=ticket.raw)
+            self._put(story, ticket)
 
     def take_the_beginning(self, story: Story) -> None:
         """Put what happened just before into the timeline, as far as it concerns the story."""
@@ -259,6 +275,8 @@ class Book:
             return
         entry = entry_of(event)
         recent = self.state.recent
+        if event.kind is EventKind.HOST_ERROR and sum(map(partial(_is_alike, entry), recent)) >= MOST_ALIKE:
+            return  # a disk that fails says so a thousand times, and the first is what counts
         recent.append(entry)
         if len(recent) > MAX_RECENT:
             del recent[:-MAX_RECENT]
@@ -615,7 +633,16 @@ def concerns(story: Story, entry: TimelineEntry) -> bool:
 
 
 # What ended before a story began is no part of it.
-_RECOVERIES = frozenset({EventKind.LINK_UP, EventKind.QUORUM_ACQUIRED, EventKind.SOURCE_BACK, EventKind.OPERATION_SUCCEEDED})
+_RECOVERIES = frozenset(
+    {
+        EventKind.DISK_RECOVERED,
+        EventKind.REPLICA_BACK,
+        EventKind.LINK_UP,
+        EventKind.QUORUM_ACQUIRED,
+        EventKind.SOURCE_BACK,
+        EventKind.OPERATION_SUCCEEDED,
+    }
+)
 _FORGOTTEN = timedelta(seconds=30)
 """So long after nothing can join them any more, stories are forgotten."""
 _BACKGROUND = frozenset(
@@ -638,6 +665,8 @@ def _append(story: Story, entry: TimelineEntry) -> bool:
     if len(story.timeline) >= MAX_TIMELINE:
         return False
     kind, node, resource, at = entry.event, entry.node, entry.resource, entry.at
+    if kind in _WORDY and sum(map(partial(_is_alike, entry), story.timeline)) >= 2 * MOST_ALIKE:
+        return False
     for known in story.timeline[-12:]:
         same = known.event is kind and known.node == node and known.resource == resource
         # The fields of a rule of the user's own are its own: only all of them tell it.
@@ -651,12 +680,24 @@ def _append(story: Story, entry: TimelineEntry) -> bool:
     return True
 
 
+def _is_alike(one: TimelineEntry, other: TimelineEntry) -> bool:
+    """Whether an agent, or a host, says something of the same again."""
+    return (
+        one.event is other.event
+        and one.node == other.node
+        and one.resource == other.resource
+        and one.detail.get("what") == other.detail.get("what")
+    )
+
+
 def _place(entry: TimelineEntry) -> tuple[datetime, EventKind, str]:
     """What nearly always tells one entry from another."""
     return entry.at, entry.event, entry.raw
 
 
 _AGAIN = timedelta(seconds=2)
+_WORDY = frozenset({EventKind.AGENT_ERROR, EventKind.HOST_ERROR})
+"""What may be said without end."""
 
 
 _SAID = ("text", "operation", "attribute", "new", "value", "device", "action", "to")

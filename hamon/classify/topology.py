@@ -63,6 +63,8 @@ def named(state: State, number: str, beside: str | None = None) -> str | None:
     `beside` is a node that this is not: the one that speaks of it as its peer.
     """
     known = state.node_ids.get(number)
+    if known is None and number in state.nodes:
+        return number  # Heartbeat and the plugin of Corosync 1 know a node by its name
     if known is not None or len(state.nodes) != 2 or len(state.ids_seen) != 2:
         return known
     taken = {beside, *state.node_ids.values()} - {None}

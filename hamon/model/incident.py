@@ -49,6 +49,10 @@ class IncidentKind(StrEnum):
     UNCLASSIFIED = "unclassified"
 
 
+QUORUM_DEVICE = "quorum device"
+"""The resource of an incident about the connection to the quorum device."""
+
+
 @quickly_told
 class Severity(StrEnum):
     CRITICAL = "critical"

@@ -51,7 +51,7 @@ _FORMS = tuple(
         # detail, 2.0 and later
         r"(?P<host>\S+)\s+(?P<daemon>[\w-]+)\s*\[\d+\]\s+\([^)]*\)\s*(?P<level>[a-z]+):\s(?P<text>.*)",
         # detail, 1.1
-        r"\[\d+\]\s+(?P<host>\S+)\s+(?P<daemon>[\w-]+):\s+(?P<level>[a-z]+):\s+\w+:\s+(?P<text>.*)",
+        r"\[\d+\]\s+(?P<host>\S+)\s+(?P<daemon>[\w-]+):\s+(?P<level>[a-z]+):\s+(?:cib:diff|\w+):\s+(?P<text>.*)",
         # corosync's own file
         r"\[\d+\]\s+(?P<host>\S+)\s+(?P<daemon>corosync)\s+(?P<level>[a-z]+)\s+\[\w+\s*\]\s?(?P<text>.*)",
         # syslog: corosync
@@ -100,6 +100,8 @@ def parse_line(line: str, stamps: Stamps, likely: int | None = None) -> LogLine:
             text = text[function.end() :]
         elif daemon == "corosync" and (place := _PLACE.match(text)) is not None:
             text = text[place.end() :]
+        elif daemon == "kernel" and (uptime := _UPTIME.match(text)) is not None:
+            text = text[uptime.end() :]
         return LogLine(
             at=stamps.read(fields["date"]),
             host=fields["host"],
@@ -149,6 +151,10 @@ def head_words(found: bytes) -> list[bytes]:
     return [*((b"0T", b"host") if found.startswith(b" ") else (b"Jan", b"1", b"0:0", b"host")), *found.split()]
 
 
+_UPTIME = re.compile(r"\[\s*\d+\.\d+\]\s+")
+"""What the kernel puts before its lines: the seconds since it started. The journal leaves it out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """What the words of a line tell: the daemon, at which word the level stands (-1: none), at which the text begins, and the form."""
@@ -163,7 +169,7 @@ class Head:
     """The tag names a resource: `AGENT(RESOURCE)[PID]:`."""
 
 
-FUNCTION_NAME = r"(?:[a-z]\w*_\w*|main|stage\d|Log(?:Node)?Actions):"
+FUNCTION_NAME = r"(?:[a-z]\w*_\w*|cib:diff|main|stage\d|Log(?:Node)?Actions):"
 _FUNCTION = re.compile(f"{FUNCTION_NAME} ")
 """Older releases put the name of a function before the text, the oldest also that of the function that asked for it."""
 _FUNCTIONS = re.compile(rf"(?:{FUNCTION_NAME}[ \t]+){{1,2}}")
@@ -180,6 +186,8 @@ def without_level(place: Head, words: list[bytes]) -> Head:
         text = words[place.text_word] if place.text_word < len(words) else b""
         if _PLACE.match(text.decode("ascii", "replace") + " "):
             return replace(place, text_word=place.text_word + 1)
+    elif place.daemon == "kernel" and len(words) > place.text_word and words[place.text_word].startswith(b"["):
+        return replace(place, text_word=place.text_word + (1 if words[place.text_word].endswith(b"]") else 2))
     elif place.daemon.startswith("pacemaker"):
         functions = 0
         for text in words[place.text_word : place.text_word + 2]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from hamon.rules.schema import Rule, RuleSet, Scalar, TrapCounterExample, TrapExample, TrapRule
 
@@ -29,11 +30,17 @@ class Finding:
 
 
 def check(rules: RuleSet, ask: Callable[[Rule, str], Answer], alone: Callable[[Rule, str], bool]) -> Sequence[Finding]:
-    """Run all examples. `ask` sends a line of the rule's daemon through the whole set, `alone` tries one rule only."""
+    """Run all examples. `ask` sends a line of the rule's daemon through the whole set, `alone` tries one rule only.
+
+    That the rules of another folder take an example is right: those of the user come first, and may say what they like of any line.
+    """
     findings: list[Finding] = []
+    folders = {rule.id: PurePath(rule.file).parent for rule in rules.rules}
     for rule in rules.rules:
         for example in rule.examples:
             answer = ask(rule, example.line)
+            if answer.rule is not None and folders[answer.rule] != folders[rule.id]:
+                continue  # the rules of a folder that comes first may make something else of the line
             if (message := _wrong(rule, example.event or rule.event, example.none, dict(example.gives), answer)) is not None:
                 findings.append(Finding(file=rule.file, rule=rule.id, line=example.line, message=message))
         findings += [

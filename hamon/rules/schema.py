@@ -205,11 +205,30 @@ def second_words(pattern: str) -> frozenset[str] | None:
 
     >>> second_words(r"^(?P<node>\S+) is in standby"), second_words(r"^(?P<daemon>[\w-]+)\[(?P<pid>\d+)\] exited with status")
     (frozenset({'is'}), frozenset({'exited'}))
-    >>> second_words(r"^(?:Node )?(?P<node>\S+) is unclean") is None
-    True
+    >>> second_words(r"^(?:Node )?(?P<node>\S+) is unclean") is None, second_words(r"^(?P<text>clock was set|time jumped)") is None
+    (True, True)
     """
     match = None if has_choice(pattern) else _ONE_WORD.match(pattern)
-    return frozenset({match["word"]}) if match is not None else None
+    if match is None or _goes_otherwise(pattern, match.end()):
+        return None
+    return frozenset({match["word"]})
+
+
+def _goes_otherwise(pattern: str, index: int) -> bool:
+    """Whether a group that is open at this place has another alternative after it."""
+    before, after = pattern[:index], pattern[index:]
+    depth = _unescaped(before).count("(") - _unescaped(before).count(")")
+    for char in _unescaped(after):
+        if depth <= 0:
+            return False
+        if char == "|":
+            return True
+        depth += {"(": 1, ")": -1}.get(char, 0)
+    return False
+
+
+def _unescaped(pattern: str) -> str:
+    return re.sub(r"\\.|\[[^\]]*\]", "", pattern)
 
 
 def _literal(pattern: str) -> tuple[str, bool]:

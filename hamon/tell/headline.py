@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from hamon.model.event import EventKind
-from hamon.model.incident import Cause, Incident, IncidentKind, IncidentState, Outcome, TimelineEntry
+from hamon.model.incident import QUORUM_DEVICE, Cause, Incident, IncidentKind, IncidentState, Outcome, TimelineEntry
 from hamon.tell.because import because_text
 from hamon.tell.sources import source_reason
 from hamon.tell.timeline import STAMP, entry_text
@@ -244,6 +244,8 @@ def _variant(incident: Incident) -> str:
     done = incident.state is not IncidentState.OPEN or incident.outcome is Outcome.SUCCEEDED
     if incident.kind is IncidentKind.DC_CHANGED and not incident.nodes:
         return f"headline.dc_changed.{'found' if done else 'none'}"
+    if incident.kind is IncidentKind.INTERCONNECT_DEGRADED and QUORUM_DEVICE in incident.resources:
+        return f"headline.quorum_device.{'closed' if done else 'open'}"
     if done and incident.kind is IncidentKind.FENCING and not incident.fenced and incident.outcome is not Outcome.SUCCEEDED:
         return "headline.fencing.vain"
     return f"headline.{incident.kind}.{'closed' if done else 'open'}"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from hamon.model.event import EventKind
-from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome
+from hamon.model.incident import QUORUM_DEVICE, Incident, IncidentKind, IncidentState, Outcome
 from hamon.model.observation import Source
 from hamon.tell.commands import commands
 from hamon.tell.headline import is_down
@@ -55,6 +55,14 @@ _PROCEDURES = {
     IncidentKind.OTHER: "other",
     IncidentKind.UNCLASSIFIED: "unclassified",
 }
+
+_SAYING = frozenset({EventKind.AGENT_ERROR, EventKind.OPERATION_FAILED})
+_SAID = {
+    "said_lock": re.compile(r"PGSQL\.lock|My data (?:may be inconsistent|is out-of-date)"),
+    "said_busy": re.compile(r"(?:[Cc]ouldn't|[Uu]nable to) unmount|target is busy|device is busy"),
+    "said_address": re.compile(r"address collision|[Dd]uplicate (?:IP )?address|address .*already (?:in use|used|assigned)"),
+}
+"""What an agent says of a failure that is mended in a way of its own (resource-agents: pgsql, Filesystem, IPaddr2, VIPcheck)."""
 
 _NODE_CAUSES = frozenset(
     str(kind)
@@ -140,13 +148,17 @@ def procedure(incident: Incident) -> str:
                 return "standby_planned"
             case _:
                 pass
+    if incident.kind is IncidentKind.INTERCONNECT_DEGRADED and QUORUM_DEVICE in incident.resources:
+        return "quorum_device"
     if incident.kind is IncidentKind.DC_CHANGED:
         return "dc_restless" if incident.nodes else "dc_missing"
     moves = incident.kind in (IncidentKind.FAILOVER, IncidentKind.SWITCHOVER)
     under_way = incident.kind is IncidentKind.FAILOVER and incident.outcome is not Outcome.SUCCEEDED
     if (moves and incident.outcome is Outcome.FAILED) or (under_way and incident.state is IncidentState.OPEN):
         return "service_down"
-    return _of_standby_fault(incident) if incident.kind is IncidentKind.STANDBY_FAULT else name_of
+    if incident.kind is IncidentKind.STANDBY_FAULT:
+        name_of = _of_standby_fault(incident)
+    return _of_replica(incident) if name_of == "replication_degraded" else name_of
 
 
 def preface(incident: Incident) -> str | None:
@@ -164,7 +176,20 @@ def _of_standby_fault(incident: Incident) -> str:
         return "standby_resource" if incident.resources and not incident.fenced else "node_lost"
     if cause.kind in _NODE_CAUSES:
         return "node_lost"
+    if cause.kind == EventKind.HOST_ERROR:  # what came first; what it led to tells what to do
+        happened = {entry.event for entry in incident.timeline}
+        if happened & {EventKind.NODE_LOST, EventKind.FENCING_DONE, EventKind.DAEMON_DIED}:
+            return "node_lost"
+        return "replication_degraded" if EventKind.REPLICA_LOST in happened else "standby_resource"
     return _SPECIAL_CAUSES.get(cause.kind, "standby_resource")
+
+
+def _of_replica(incident: Incident) -> str:
+    """Replicas of DRBD are mended otherwise than those of a database."""
+    lost = [entry for entry in incident.timeline if entry.event is EventKind.REPLICA_LOST]
+    if not lost:
+        return "replication_degraded"
+    return "drbd_split_brain" if any(entry.detail.get("state") == "split brain" for entry in lost) else "drbd_broken_off"
 
 
 def steps(incident: Incident, language: str, now: Iterable[str] | None = None) -> tuple[NextStep, ...]:
@@ -209,6 +234,7 @@ def _facts(incident: Incident) -> frozenset[str]:
     marks = _marks(incident)
     is_open = incident.state is IncidentState.OPEN
     up = _is_up(incident)
+    said = [str(entry.detail.get("text") or entry.detail.get("reason") or "") for entry in incident.timeline if entry.event in _SAYING]
     found = {
         "open": is_open,
         "node_down": _is_node_down(incident),
@@ -226,6 +252,7 @@ def _facts(incident: Incident) -> frozenset[str]:
         "no_node": not incident.nodes,
         **dict.fromkeys(marks, True),
         "no_mark": not marks,
+        **{fact: any(pattern.search(text) for text in said) for fact, pattern in _SAID.items()},
     }
     return frozenset(fact for fact, holds in found.items() if holds)
 

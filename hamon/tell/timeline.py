@@ -57,6 +57,10 @@ MUCH = frozenset(
         EventKind.THRESHOLD_REACHED,
         EventKind.NETWORK_UNREACHABLE,
         EventKind.DISK_ERROR,
+        EventKind.REPLICA_LOST,
+        EventKind.HOST_ERROR,
+        EventKind.AGENT_ERROR,
+        EventKind.QUORUM_DEVICE_LOST,
         EventKind.QUORUM_LOST,
         EventKind.LINK_DOWN,
         EventKind.FAILOVER_STARTED,
@@ -135,6 +139,8 @@ def _words_for(entry: TimelineEntry) -> str:
         return "records_refused_one"
     if entry.event is EventKind.TICKET_CHANGED and entry.detail.get("granted"):
         return "ticket_granted"
+    if entry.event is EventKind.TICKET_CHANGED and entry.detail.get("lost"):
+        return "ticket_lost"
     return entry.event
 
 

@@ -18,7 +18,12 @@ _TAGS = {
 } | {daemon: f"pacemaker-{daemon}[106]:  notice:" for daemon in ("controld", "schedulerd", "attrd", "based", "fenced")}
 _TAGS["logconv"] = "pm_logconv:"
 _TAGS |= {"execd": "pacemaker-execd[104]:  notice:", "pgsql": "pgsql(prmPg)[99]: ERROR:", "kernel": "kernel:", "sbd": "sbd[70]:  warning:"}
-_TAGS |= {"booth": "boothd-site[60]:  info:", "qdevice": "corosync-qdevice[90]:", "systemd": "systemd[1]:"}
+_TAGS |= {
+    "booth": "boothd-site[60]:  info:",
+    "qdevice": "corosync-qdevice[90]:",
+    "systemd": "systemd[1]:",
+    "multipathd": "multipathd[700]:",
+}
 _TAGS["pacemakerd"] = "pacemakerd[100]:  notice:"
 _LINE = re.compile(r"^(?P<time>\d\d:\d\d:\d\d) (?P<host>\S+) (?P<daemon>\w+): (?P<text>.*)$")
 

@@ -3,6 +3,7 @@
 from hamon.classify.agents import MOST
 from hamon.model.event import EventKind
 from hamon.model.incident import IncidentKind
+from hamon.tell import next_steps
 from tests.classify.cluster_log import Cluster, running
 
 FAILS = "10:00:05 pm01 controld: Result of monitor operation for prmPg on pm01: not running"
@@ -79,3 +80,25 @@ def test_why_a_resource_cannot_be_stopped_is_told_with_it() -> None:
     cluster = running().log("10:00:04 pm01 pgsql: Couldn't stop\n10:00:05 pm01 controld: Result of stop operation for prmPg on pm01: error")
     assert [incident.kind for incident in cluster.main] == [IncidentKind.STOP_FAILED]
     assert cause_of(cluster) == "Couldn't stop"
+
+
+def test_a_secondary_that_is_out_of_sync_in_the_words_of_saphana_is_a_standby_fault_until_it_caught_up() -> None:
+    """SAPHanaSR writes hana_SID_sync_state: PRIM, SOK, SFAIL."""
+    cluster = running().log("10:00:00 pm02 attrd: Setting hana_ha1_sync_state[pm02]: SOK -> SFAIL").until("10:01:00")
+    assert [(incident.kind, incident.nodes) for incident in cluster.main] == [(IncidentKind.STANDBY_FAULT, ("pm02",))]
+    assert cluster.parts_of(cluster.main[0]) == ["replication_degraded"]
+    cluster.log("10:20:00 pm02 attrd: Setting hana_ha1_sync_state[pm02]: SFAIL -> SOK").until("10:21:00")
+    assert [incident.resolved_at is not None for incident in cluster.main] == [True]
+
+
+def test_what_the_agent_says_gives_the_step_that_mends_it() -> None:
+    said = {
+        "My data may be inconsistent. You have to remove /var/lib/pgsql/tmp/PGSQL.lock file to force start.": "pg_basebackup",
+        "Couldn't unmount /data; trying cleanup with KILL": "fuser -vm",
+        "IPv6 address collision 2001:db8::7 [DAD]": "arping -D",
+    }
+    for text, command in said.items():
+        cluster = running().log(f"10:00:04 pm01 pgsql: {text}\n" + FAILS).until("10:01:00")
+        for language in ("en", "ja"):
+            steps = "\n".join(next_steps(cluster.main[0], language))
+            assert [word in steps for word in said.values()] == [word == command for word in said.values()], text

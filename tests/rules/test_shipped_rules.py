@@ -213,4 +213,4 @@ def test_rules_about_native_lines_say_which_versions_write_them_and_at_what_leve
     for rule in told:
         assert rule.versions is not None, rule.id
         assert re.search(r"all|\d\.", rule.versions), rule.id
-        assert re.search(r"emerg|crit|error|warning|notice|info", rule.level or ""), rule.id
+        assert re.search(r"emerg|alert|crit|error|warning|notice|info", rule.level or ""), rule.id
