@@ -14,6 +14,8 @@ BEFORE = timedelta(seconds=60)
 _AFTER = timedelta(seconds=1)
 """Syslog has whole seconds, and not every log writes at once."""
 
+_TELLING = 3
+"""Characters of a name from which on it says something."""
 _SERVING = {IncidentKind.RESOURCE_FAILURE, IncidentKind.STOP_FAILED}
 _NODE = {IncidentKind.NODE_LOST, IncidentKind.DAEMON_FAILED}
 _LEADS_TO: dict[str, frozenset[IncidentKind]] = {
@@ -29,6 +31,7 @@ _LEADS_TO: dict[str, frozenset[IncidentKind]] = {
         }
     ),
     "stall": frozenset(_SERVING | _NODE | {IncidentKind.FENCE_DEVICE_FAILED}),
+    "unit": frozenset(_SERVING),
     "clock": frozenset(_SERVING | _NODE),
     "watchdog": frozenset({IncidentKind.NODE_LOST}),
     "crash": frozenset({IncidentKind.NODE_LOST}),
@@ -48,9 +51,11 @@ def lost_ticket(recent: Iterable[TimelineEntry], began: datetime) -> TimelineEnt
     )
 
 
-def first_trouble(recent: Iterable[TimelineEntry], kind: IncidentKind, nodes: Iterable[str], began: datetime) -> TimelineEntry | None:
+def first_trouble(
+    recent: Iterable[TimelineEntry], kind: IncidentKind, nodes: Iterable[str], resources: Iterable[str], began: datetime
+) -> TimelineEntry | None:
     """The first trouble of the hosts concerned that can have led to an incident of this kind which began at that moment."""
-    names = set(nodes)
+    names, concerned = set(nodes), list(resources)
     found = [
         entry
         for entry in recent
@@ -58,5 +63,12 @@ def first_trouble(recent: Iterable[TimelineEntry], kind: IncidentKind, nodes: It
         and entry.node in names
         and -_AFTER <= began - entry.at <= BEFORE
         and kind in _LEADS_TO.get(str(entry.detail.get("what")), frozenset())
+        and ("unit" not in entry.detail or any(_is_kin(str(entry.detail["unit"]), resource) for resource in concerned))
     ]
     return min(found, key=lambda entry: entry.at, default=None)
+
+
+def _is_kin(unit: str, resource: str) -> bool:
+    """Whether a unit of systemd may be what a resource manages: the name of one stands in that of the other."""
+    one, other = unit.partition("@")[0].lower(), resource.lower()
+    return min(len(one), len(other)) >= _TELLING and (one in other or other in one)

@@ -37,9 +37,9 @@ def one_name(state: State, event: Event) -> Event:
     """The event with each node by its one name."""
     node, reporter = event.node, event.reporter
     if node is not None and node not in state.nodes:
-        node = _canonical(state, node)
+        node = canonical(state, node)
     if reporter is not None and reporter not in state.nodes and event.source is not Source.TRAP:
-        reporter = _canonical(state, reporter)
+        reporter = canonical(state, reporter)
     detail = event.detail
     if state.names and any(detail.get(field) in state.names for field in _FIELDS):
         detail = {
@@ -51,7 +51,8 @@ def one_name(state: State, event: Event) -> Event:
     return replace(event, node=node, reporter=reporter, detail=detail)
 
 
-def _canonical(state: State, name: str) -> str:
+def canonical(state: State, name: str) -> str:
+    """The one name of the node that is called so; the name itself where nothing says whose it is."""
     if (known := state.names.get(name)) is not None:
         return known
     if name in state.spoken:

@@ -74,6 +74,13 @@ def disk(reading: Reading) -> Reading | None:
     return reading
 
 
+def unit(reading: Reading) -> Reading | None:
+    """A unit of systemd and what it tells of it: together they are the text."""
+    detail = reading.detail
+    detail["text"] = f"{detail.get('unit')}.service: {detail.pop('text_2', None)}"
+    return reading
+
+
 def unit_failed(reading: Reading) -> Reading | None:
     """A unit of systemd: of Pacemaker's it is pacemakerd that ended."""
     detail = reading.detail
@@ -452,6 +459,7 @@ READINGS: Mapping[str, Callable[[Reading], Reading | None]] = {
         agent_output,
         disk,
         ticket,
+        unit,
         unit_failed,
         operation_begin,
         operation_result,

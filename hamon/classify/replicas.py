@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from hamon.classify import topology
 from hamon.classify.attributes import Attributes
+from hamon.classify.names import canonical
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import REPLICA, State, Story
 from hamon.classify.stories import Book
@@ -16,15 +17,19 @@ from hamon.model.event import Event, EventKind
 from hamon.model.incident import IncidentKind, Severity
 
 SPLIT_BRAIN = "split brain"
+_KINDS = frozenset({EventKind.REPLICA_LOST, EventKind.REPLICA_BACK})
 
 
 def placed(state: State, event: Event) -> Event:
     """A replica is that of the node which writes, or of its peer (`of_peer`), which DRBD 8 does not name: of two nodes it is the other."""
-    if not event.detail.get("of_peer") or event.reporter is None:
+    if event.kind not in _KINDS:
         return event
     detail = {key: value for key, value in event.detail.items() if key != "of_peer"}
-    node = event.detail.get("peer") or _other(state, event.reporter)
-    return replace(event, node=None if node is None else str(node), detail=detail)
+    if (peer := event.detail.get("peer")) is not None:
+        detail["peer"] = peer = canonical(state, str(peer))
+    if not event.detail.get("of_peer"):
+        return replace(event, detail=detail)
+    return replace(event, node=peer or _other(state, event.reporter), detail=detail)
 
 
 def _other(state: State, name: str | None) -> str | None:

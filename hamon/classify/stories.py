@@ -224,7 +224,7 @@ class Book:
 
     def _first_of_host(self, story: Story) -> None:
         """The host itself told what came first."""
-        first = first_trouble(self.state.recent, story.kind, story.nodes, story.started_at or story.detected_at)
+        first = first_trouble(self.state.recent, story.kind, story.nodes, story.resources, story.started_at or story.detected_at)
         if first is not None and story.planned is not True and story.cause is not None:
             story.cause = Cause(kind=EventKind.HOST_ERROR, node=first.node, at=first.at, text=first.raw)
             self._put(story, first)

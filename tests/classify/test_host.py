@@ -68,3 +68,9 @@ def test_a_disk_that_fails_without_end_fills_neither_memory_nor_timeline() -> No
     assert len([entry for entry in incident.timeline if entry.event is EventKind.HOST_ERROR]) <= 2 * MOST_ALIKE
     assert incident.cause is not None
     assert incident.cause.kind == "host_error"
+
+
+@pytest.mark.parametrize(("unit", "kind"), [("prmpg", "host_error"), ("pg@main", "resource_failure"), ("logrotate", "resource_failure")])
+def test_a_unit_of_systemd_that_ended_is_the_cause_where_its_name_is_that_of_the_resource(unit: str, kind: str) -> None:
+    line = f"10:00:05 pm01 systemd: {unit}.service: Main process exited, code=killed, status=9/KILL"
+    assert causes(running().log(f"{line}\n{FAILS}").until("10:01:00")) == [(IncidentKind.RESOURCE_FAILURE, kind)]

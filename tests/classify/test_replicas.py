@@ -6,6 +6,7 @@ from tests.classify.cluster_log import Cluster, running
 
 CUT_8 = "10:00:00 pm01 kernel: drbd r0: peer( Secondary -> Unknown ) conn( Connected -> NetworkFailure ) pdsk( UpToDate -> DUnknown )"
 CUT_9 = "10:00:00 pm01 kernel: [57154.616958] drbd r0 pm02: conn( Connected -> BrokenPipe ) peer( Secondary -> Unknown )"
+CUT_IN_FULL = "10:00:00 pm01 kernel: drbd r0 pm02.example.com: conn( Connected -> Timeout ) peer( Secondary -> Unknown )"
 CUT_THERE = "10:00:01 pm02 kernel: [ 9154.616958] drbd r0 pm01: conn( Connected -> NetworkFailure ) peer( Primary -> Unknown )"
 BACK = "10:05:00 pm01 kernel: drbd r0/0 drbd0 pm02: pdsk( Inconsistent -> UpToDate ) repl( SyncSource -> Established )"
 
@@ -15,7 +16,7 @@ def behind(cluster: Cluster) -> list[tuple[IncidentKind, tuple[str, ...], Incide
 
 
 def test_the_replica_of_the_standby_that_broke_off_is_a_standby_fault_until_it_caught_up() -> None:
-    for cut in (CUT_8, CUT_9, CUT_THERE):
+    for cut in (CUT_8, CUT_9, CUT_IN_FULL, CUT_THERE):
         cluster = running().log(cut).until("10:01:00")
         assert behind(cluster) == [(IncidentKind.STANDBY_FAULT, ("pm02",), IncidentState.OPEN)], cut
         assert cluster.parts_of(cluster.main[0]) == ["replication_degraded"]
