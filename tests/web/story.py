@@ -24,9 +24,10 @@ from hamon.model.incident import (
 )
 from hamon.model.observation import Polled, Snapshot, Source
 from hamon.ports import Recording
+from tests.tell import samples
 
 NOW = datetime(2026, 11, 22, 11, 12, 0, tzinfo=UTC)
-START = NOW - timedelta(seconds=98.6)
+START = samples.START
 EVIL = '<script>alert("owned")</script><img src=x onerror=alert(1)>'
 
 _STEPS: tuple[tuple[float, EventKind, str | None, str | None, dict[str, str | int | None], str], ...] = (
@@ -110,24 +111,12 @@ TIMELINE = tuple(
     for event in EVENTS
 )
 
-FAILOVER = Incident(
+FAILOVER = replace(
+    samples.FAILOVER,
     key="departure/pm01 grpPg@2026-11-22T11:10:21Z",
-    cluster="web01",
-    kind=IncidentKind.FAILOVER,
-    severity=Severity.MAJOR,
-    state=IncidentState.OPEN,
-    planned=False,
-    outcome=Outcome.SUCCEEDED,
-    services=("grpPg",),
-    nodes=("pm01",),
-    resources=("grpPg", "prmEx", "prmFs", "prmIp", "prmPg"),
-    from_node="pm01",
-    to_node="pm02",
-    started_at=START,
     detected_at=START + timedelta(seconds=0.2),
     service_restored_at=START + timedelta(seconds=8.9),
     service_down_seconds=8.4,
-    redundancy=False,
     reasons=("fail_count pm01 prmPg",),
     debt_since=START + timedelta(seconds=8.9),
     cause=Cause(
@@ -141,7 +130,6 @@ FAILOVER = Incident(
         Evidence(verdict=Judgement.UNPLANNED, by=TIMELINE[:1]),
         Evidence(verdict=Judgement.ON_ACTIVE, polled_at=START),
     ),
-    sources=(Source.LOG,),
     timeline=TIMELINE,
     told=True,
 )
@@ -184,19 +172,14 @@ SWITCHOVER = Incident(
     cause=Cause(kind="standby_on", node="pm02", text="pm02 is in standby mode"),
 )
 
-STANDBY_FAULT = Incident(
+STANDBY_FAULT = replace(
+    samples.STANDBY_FAULT,
     key="standby_fault-pm02",
-    cluster="web01",
-    kind=IncidentKind.STANDBY_FAULT,
-    severity=Severity.MAJOR,
     state=IncidentState.RESOLVED,
-    planned=False,
-    services=("grpPg",),
-    nodes=("pm02",),
-    fenced=("pm02",),
     started_at=START - timedelta(days=1, hours=3),
     detected_at=START - timedelta(days=1, hours=3),
     redundancy=True,
+    reasons=(),
     redundancy_restored_at=START - timedelta(days=1, hours=2),
     resolved_at=START - timedelta(days=1, hours=2),
     cause=Cause(kind="node_lost", node="pm02", text="Node pm02 state is now lost"),
