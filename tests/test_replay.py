@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -84,15 +84,14 @@ async def read(it: Processing, items: Sequence[LogChunk | Tick]) -> None:
         await it.give(item)
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize(
-    "again", ["at once", "after an hour", "after a restart", "after a restart and an hour", "another file", "another file, after an hour"]
-)
-async def test_a_log_that_is_read_again_tells_nothing_again(tmp_path: Path, name: str, again: str) -> None:
-    read_at = end_of(name)
-    clock = FakeClock(read_at)
-    async with processing(tmp_path, clock) as it:
-        await read(it, [*chunks(name, read_at), Tick(now=read_at + timedelta(minutes=1))])
+Logs = Callable[[datetime], Sequence[LogChunk]]
+
+
+async def nothing_is_told_again(folder: Path, name: str, again: str, logs: Logs, more: Logs) -> None:
+    """Read the logs of a recording, and then what comes of them `again`, each as they are read at a time."""
+    clock = FakeClock(end_of(name))
+    async with processing(folder, clock) as it:
+        await read(it, [*logs(clock.now()), Tick(now=clock.now() + timedelta(minutes=1))])
         if "hour" in again:
             clock.advance(3600)
             await read(it, [Tick(now=clock.now() + timedelta(minutes=1))])
@@ -100,33 +99,28 @@ async def test_a_log_that_is_read_again_tells_nothing_again(tmp_path: Path, name
         assert before[1] or name == "switchover_standby"
         if "restart" in again:
             await it.restart()
-        path = "/var/log/ha-log.1" if "another file" in again else "/var/log/ha-log"
-        await read(it, [*chunks(name, clock.now(), path), Tick(now=clock.now() + timedelta(minutes=2))])
+        await read(it, [*more(clock.now()), Tick(now=clock.now() + timedelta(minutes=2))])
         after = await history(it.store)
     assert after[1] == before[1], "somebody was told again"
     assert after[0] <= before[0], "an incident opened again"
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "again", ["at once", "after an hour", "after a restart", "after a restart and an hour", "another file", "another file, after an hour"]
+)
+async def test_a_log_that_is_read_again_tells_nothing_again(tmp_path: Path, name: str, again: str) -> None:
+    path = "/var/log/ha-log.1" if "another file" in again else "/var/log/ha-log"
+    await nothing_is_told_again(tmp_path, name, again, lambda at: chunks(name, at), lambda at: chunks(name, at, path))
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("again", ["at once", "after an hour", "after a restart", "after a restart and an hour"])
 async def test_what_rsyslog_sends_once_more_tells_nothing_again(tmp_path: Path, name: str, again: str) -> None:
     """A node that lost its power may have forgotten how far it came, and sends its logs from their first line on."""
-    clock = FakeClock(end_of(name))
     places: dict[str, int] = {}
-    async with processing(tmp_path, clock) as it:
-        await read(it, [*sent(name, clock.now(), places), Tick(now=clock.now() + timedelta(minutes=1))])
-        if "hour" in again:
-            clock.advance(3600)
-            await read(it, [Tick(now=clock.now() + timedelta(minutes=1))])
-        before = await history(it.store)
-        assert before[1] or name == "switchover_standby"
-        if "restart" in again:
-            await it.restart()
-            places = {}
-        await read(it, [*sent(name, clock.now(), places), Tick(now=clock.now() + timedelta(minutes=2))])
-        after = await history(it.store)
-    assert after[1] == before[1], "somebody was told again"
-    assert after[0] <= before[0], "an incident opened again"
+    places_then = {} if "restart" in again else places
+    await nothing_is_told_again(tmp_path, name, again, lambda at: sent(name, at, places), lambda at: sent(name, at, places_then))
 
 
 async def test_what_a_node_whose_clock_was_set_back_sends_is_news(tmp_path: Path) -> None:

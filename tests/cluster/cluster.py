@@ -36,6 +36,7 @@ from tests.cluster.configuration import (
 )
 from tests.cluster.namespaces import CommandError, Keeper, kill, moving_beside, run, send
 from tests.cluster.power import Mood, PowerSwitch
+from tests.peers import found
 
 HERE = Path(__file__).parent
 MIBS = HERE.parent / "mibs"
@@ -45,6 +46,15 @@ LINKS = {1: "eth1", 2: "eth2"}
 LIMIT_OF_COMMAND, LIMIT_OF_POWER = 60.0, 20.0
 """Seconds."""
 CRM_MON = ("crm_mon", "-1", "-r", "-A", "-f", "--output-as=xml")
+
+
+def not_here() -> str | None:
+    """Why a cluster cannot be made here; None: it can."""
+    if os.geteuid() != 0:
+        return "Only root can make the namespaces of a cluster."
+    if lacking := [program for program in PROGRAMS if found(program) is None]:
+        return f"Not installed: {', '.join(lacking)}. `sh tests/install-peers` installs them on Debian."
+    return None
 
 
 class NotReached(AssertionError):

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import contextlib
-import os
 import socket
 import sys
 import tempfile
@@ -11,10 +10,9 @@ from pathlib import Path
 
 from tests.cluster import happenings
 from tests.cluster.beside import configured
-from tests.cluster.cluster import PROGRAMS, Cluster, NotReached
+from tests.cluster.cluster import Cluster, NotReached, not_here
 from tests.cluster.namespaces import CommandError, entered
 from tests.gateway.harness import Gateway
-from tests.peers import found
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -82,11 +80,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--listen", default="127.0.0.1:8470", help="address of the pages")
     host, _, port = parser.parse_args().listen.rpartition(":")
-    if os.geteuid() != 0:
-        print("Only root can make the namespaces of a cluster.", file=sys.stderr)
-        return 1
-    if lacking := [program for program in PROGRAMS if found(program) is None]:
-        print(f"Not installed: {', '.join(lacking)}. `sh tests/install-peers` installs them on Debian.", file=sys.stderr)
+    if (why := not_here()) is not None:
+        print(why, file=sys.stderr)
         return 1
     with socket.create_server((host, int(port))) as front, tempfile.TemporaryDirectory(prefix="hamon-cluster-") as folder:
         print("A cluster of two nodes starts; this takes about 20 s ...", flush=True)

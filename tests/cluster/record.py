@@ -12,7 +12,6 @@ import argparse
 import gzip
 import io
 import json
-import os
 import re
 import socket
 import struct
@@ -29,12 +28,11 @@ from typing import Any
 from xml.etree import ElementTree
 
 from tests.cluster.beside import COROSYNC_LOG, HA_LOG, PACEMAKER_LOG
-from tests.cluster.cluster import PROGRAMS, Cluster
+from tests.cluster.cluster import Cluster, not_here
 from tests.cluster.configuration import MONITOR, PING, PROMOTABLE, TRAP_PORT
 from tests.cluster.happenings import ACTIVE, HAPPENINGS, STANDBY, Happening, Roles, roles
 from tests.cluster.namespaces import entered, run
 from tests.gateway.harness import now
-from tests.peers import found
 
 CRM_MON = ("crm_mon", "-1", "--output-as=xml", "-A", "-f", "-r", "-m3")
 LOGS = {"ha-log": HA_LOG, "pacemaker.log": PACEMAKER_LOG, "corosync.log": COROSYNC_LOG}
@@ -355,11 +353,8 @@ def main() -> int:
     if not given.scenario:
         print("\n".join(f"{one.name:32} {one.title}" for one in HAPPENINGS.values()))
         return 0
-    if os.geteuid() != 0:
-        print("Only root can make the namespaces of a cluster.", file=sys.stderr)
-        return 1
-    if lacking := [program for program in PROGRAMS if found(program) is None]:
-        print(f"Not installed: {', '.join(lacking)}. `sh tests/install-peers` installs them on Debian.", file=sys.stderr)
+    if (why := not_here()) is not None:
+        print(why, file=sys.stderr)
         return 1
     wanted = [HAPPENINGS[name] for name in given.scenario]
     if there := [str(given.out / one.name) for one in wanted if (given.out / one.name).exists()]:

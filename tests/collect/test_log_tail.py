@@ -9,7 +9,7 @@ import random
 import shutil
 import threading
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +32,14 @@ def test_the_registry_builds_a_collector(tmp_path: Path) -> None:
     section = settings.model_validate({"cluster": "tokyo", "paths": [str(tmp_path / "ha-log")]})
     collector: Collector = kind("pm01", section, FakeClock(), [])
     assert [(view.path, view.up) for view in collector.views()] == []
+
+
+async def one_line_read(log: Path) -> Sequence[ReadPosition]:
+    """`one` is written and handed over; then the collector stops."""
+    append(log, b"one\n")
+    async with tailing(log) as tail:
+        await tail.gives(b"one\n")
+    return tail.inbox.positions()
 
 
 # What is appended
@@ -298,31 +306,25 @@ async def test_what_was_rotated_and_compressed_while_down_is_caught_up_with(tmp_
 
 async def test_predecessors_of_a_log_never_read_before_are_history(tmp_path: Path) -> None:
     append(tmp_path / "ha-log.1", b"long ago\n")
-    append(tmp_path / "ha-log", b"one\n")
-    async with tailing(tmp_path / "ha-log") as tail:
-        await tail.gives(b"one\n")
+    await one_line_read(tmp_path / "ha-log")
 
 
 async def test_rotated_files_are_left_alone_when_the_configuration_says_so(tmp_path: Path) -> None:
     log = tmp_path / "ha-log"
-    append(log, b"one\n")
-    async with tailing(log) as tail:
-        await tail.gives(b"one\n")
+    positions = await one_line_read(log)
     append(log, b"two\n")
     log.rename(tmp_path / "ha-log.1")
     append(log, b"three\n")
-    async with tailing(log, rotated=False, positions=tail.inbox.positions()) as again:
+    async with tailing(log, rotated=False, positions=positions) as again:
         await again.gives(b"three\n")
 
 
 async def test_a_rotation_while_down_is_read_before_the_new_file_exists(tmp_path: Path) -> None:
     log = tmp_path / "ha-log"
-    append(log, b"one\n")
-    async with tailing(log) as tail:
-        await tail.gives(b"one\n")
+    positions = await one_line_read(log)
     append(log, b"two\n")
     log.rename(tmp_path / "ha-log.1")
-    async with tailing(log, positions=tail.inbox.positions()) as again:
+    async with tailing(log, positions=positions) as again:
         await again.gives(b"two\n")
         append(log, b"three\n")
         await again.gives(b"two\nthree\n")
@@ -330,19 +332,14 @@ async def test_a_rotation_while_down_is_read_before_the_new_file_exists(tmp_path
 
 async def test_an_inode_used_again_is_another_file(tmp_path: Path) -> None:
     log = tmp_path / "ha-log"
-    append(log, b"one\n")
-    async with tailing(log) as tail:
-        await tail.gives(b"one\n")
+    positions = await one_line_read(log)
     log.write_bytes(b"another file\n")  # same inode, and longer
-    async with tailing(log, positions=tail.inbox.positions()) as again:
+    async with tailing(log, positions=positions) as again:
         await again.gives(b"another file\n")
 
 
 async def test_a_stranger_that_got_the_inode_of_a_deleted_part_is_not_read(tmp_path: Path) -> None:
-    append(tmp_path / "ha-log", b"one\n")
-    async with tailing(tmp_path / "ha-log") as tail:
-        await tail.gives(b"one\n")
-    (known,) = tail.inbox.positions()
+    (known,) = await one_line_read(tmp_path / "ha-log")
     append(tmp_path / "state of logrotate", b"not a log\n")
     old = replace(known, inode=(tmp_path / "state of logrotate").stat().st_ino, fingerprint=fingerprint(b"old\n"), fingerprint_size=4)
     append(tmp_path / "ha-log", b"two\n")
