@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -116,6 +116,9 @@ class _Views:
 
     def sources(self) -> Sequence[SourceView]:
         return [view for collector in self._collectors for view in collector.views()]
+
+    def own_incidents(self) -> Collection[str]:
+        return self._processor.own_incidents()
 
     def receivers(self) -> Sequence[ReceiverView]:
         return [collector.counted() for collector in self._collectors if isinstance(collector, Receiver)]

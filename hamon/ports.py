@@ -126,6 +126,7 @@ class Remembered:
 class IncidentFilter:
     cluster: str | None = None
     kind: str | None = None
+    """A kind, or the name of an incident of the user's own."""
     open_only: bool = False
     include_parts: bool = False
     """Also incidents that are part of another one."""
@@ -247,6 +248,10 @@ class Views(Protocol):
     def sources(self) -> Sequence[SourceView]: ...
 
     def receivers(self) -> Sequence[ReceiverView]: ...
+
+    def own_incidents(self) -> Collection[str]:
+        """The names of incidents that rules of the user's own open."""
+        ...
 
     def polled(self, cluster: str) -> Polled | None:
         """What polling knows of a cluster, its last answer also while it is unknown; None: the cluster is not polled."""

@@ -1,6 +1,6 @@
 """A small cluster with a history, for tests of metrics and dashboards."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -130,6 +130,9 @@ class SampleViews:
 
     def sources(self) -> Sequence[SourceView]:
         return self._sources
+
+    def own_incidents(self) -> Collection[str]:
+        return ()
 
     def receivers(self) -> Sequence[ReceiverView]:
         return RECEIVERS

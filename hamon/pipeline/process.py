@@ -209,6 +209,10 @@ class Processor:
         for engine in self._engines.values():
             engine.use(rules.own)
 
+    def own_incidents(self) -> Sequence[str]:
+        """The names of incidents that rules of the user's own open."""
+        return [incident.id for incident in self._own.incidents]
+
     def clusters(self) -> Sequence[ClusterView]:
         return [self._views[name] for name in sorted(self._views) if name != GATEWAY]
 

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Engine,
     Select,
     Table,
+    and_,
     exists,
     func,
     insert,
@@ -36,7 +37,7 @@ from sqlalchemy import (
 from hamon.clock import Clock, SystemClock
 from hamon.errors import StoreError, StoreRefusal
 from hamon.model.delivery import Delivery, DeliveryState, Relay
-from hamon.model.incident import Incident, IncidentState, Transition
+from hamon.model.incident import Incident, IncidentKind, IncidentState, Transition
 from hamon.model.observation import Polled, ReadPosition
 from hamon.ports import EventFilter, IncidentFilter, Recording, Refused, Remembered, StoredEvent
 from hamon.section import Section
@@ -427,7 +428,7 @@ class SqlStore:
         if wanted.cluster is not None:
             conditions.append(incidents.c.cluster == records.text(wanted.cluster))
         if wanted.kind is not None:
-            conditions.append(incidents.c.kind == wanted.kind)
+            conditions.append(_of_kind(wanted.kind))
         if wanted.open_only:
             conditions.append(incidents.c.state == IncidentState.OPEN.value)
         if not wanted.include_parts:
@@ -604,6 +605,14 @@ def _positional(engine: Engine, statement: Any, columns: Sequence[str]) -> _Rows
     assert tuple(compiled.positiontup or ()) == tuple(columns)
     sql = str(compiled)
     return lambda connection, rows: connection.exec_driver_sql(sql, list(rows))
+
+
+def _of_kind(kind: str) -> ColumnElement[bool]:
+    """Incidents of a kind; of the user's own, which all are of the kind `other`, by their name, which stands in the record only."""
+    if kind in frozenset(IncidentKind):
+        return incidents.c.kind == kind
+    named = f'"name":{records.to_json(kind)},"words":'
+    return and_(incidents.c.kind == IncidentKind.OTHER.value, incidents.c.record.contains(named, autoescape=True))
 
 
 def _window(connection: Connection, since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:

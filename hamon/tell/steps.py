@@ -123,6 +123,13 @@ _ATTRIBUTE_CAUSES = frozenset(
         EventKind.DISK_ERROR,
     )
 )
+_UNABLE = frozenset(
+    {
+        *("node_lost", "node_fenced", "node_stopped", "node_unclean", "standby", "maintenance"),
+        *("fail_count", "attribute", "ban", "health", "clone_missing"),
+    }
+)
+"""What keeps a node from taking over (`amiss`)."""
 _NO_PREFACE = frozenset(
     {"information", "dc_restless", "cluster_stopped", "other", "unclassified", "switchover", "resource_failure", "fencing"}
 )
@@ -280,6 +287,8 @@ def _progress(incident: Incident, amiss: Sequence[str], values: dict[str, str | 
     if cleared and incident.kind is IncidentKind.LOCAL_RECOVERY and not _tells_of_fail_counts(incident):
         cleared = None  # the failure was counted; that nothing tells the count does not mean that it was reset
     protected = incident.redundancy if incident.redundancy is not None else over
+    # Another node may protect the service: that this one can take over again is another matter.
+    found_there = {what for what, place, _ in map(_parted, amiss) if place == node}
     fenced = True if _is_fenced(incident) else over
     return {
         "over": over,
@@ -293,6 +302,7 @@ def _progress(incident: Incident, amiss: Sequence[str], values: dict[str, str | 
         "service_up": _is_up(incident) or over,
         "recovered": incident.outcome is Outcome.SUCCEEDED or over,
         "protected": protected,
+        "able": protected and not (_UNABLE & found_there),
         "fenced": fenced,
         "unclean_settled": fenced if _was_unclean(incident) else None,
     }

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query
+from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from hamon import tell
@@ -522,7 +523,7 @@ def routes(store: Store, views: Views, clock: Clock, settings: Mapping[str, Clus
     @router.get("/incidents", tags=["history"], summary="Incidents, newest first", responses=unanswered)
     async def incidents(
         cluster: Name = None,
-        kind: IncidentKind | None = None,
+        kind: Annotated[Name, Query(description="A kind, or the name of an incident of your own rules.")] = None,
         open_only: Annotated[bool, Query(alias="open")] = False,
         include_parts: Annotated[bool, Query(alias="parts", description="Also incidents that are part of another one.")] = False,
         since: AwareDatetime | None = None,
@@ -543,6 +544,9 @@ def routes(store: Store, views: Views, clock: Clock, settings: Mapping[str, Clus
                 )
             )
         )
+        if kind is not None and not found and kind not in (known_kinds := {*IncidentKind, *views.own_incidents()}):
+            error = {"type": "enum", "loc": ("query", "kind"), "msg": f"there are {', '.join(sorted(known_kinds))}"}
+            raise RequestValidationError([error])
         shown, more = found[:limit], found[limit:]
         return IncidentsAnswer(incidents=[_incident(incident, language) for incident in shown], next_before=older_than(shown, more))
 

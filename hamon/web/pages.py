@@ -383,7 +383,8 @@ class Pages:
 
     async def incidents(self, request: Request) -> Response:
         query = request.query_params
-        cluster, kind = _given(query, "cluster"), _member(query, "kind", IncidentKind)
+        own = sorted(self._views.own_incidents())
+        cluster, kind = _given(query, "cluster"), _member(query, "kind", (*IncidentKind, *own))
         open_only = query.get("open") == "1"
         found = list(
             await self._store.incidents(
@@ -407,7 +408,7 @@ class Pages:
                 "first": _link("/incidents", kept),
                 "older": _link("/incidents", kept | {"before": before.astimezone(UTC).isoformat()}) if before else None,
                 "clusters": self._cluster_names(cluster),
-                "kinds": self._kinds(request, IncidentKind),
+                "kinds": [*self._kinds(request, IncidentKind), *((name, name) for name in own)],
             },
         )
 
@@ -568,7 +569,7 @@ def _given(query: Mapping[str, str], name: str) -> str | None:
     return text if text and "\x00" not in text else None
 
 
-def _member(query: Mapping[str, str], name: str, kinds: type[IncidentKind] | type[EventKind]) -> str | None:
+def _member(query: Mapping[str, str], name: str, kinds: Iterable[str]) -> str | None:
     text = query.get(name, "")
     return text if text in {str(kind) for kind in kinds} else None
 

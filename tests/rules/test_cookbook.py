@@ -9,6 +9,7 @@ import pytest
 from hamon import config, data
 from hamon.classify.match import answer
 from hamon.classify.texts import LogMatcher
+from hamon.model.incident import Severity
 from hamon.rule_cases import Runner
 from hamon.rules.check import check
 from hamon.rules.load import load
@@ -61,3 +62,8 @@ def test_a_recipe_does_what_it_says(recipe: str, tmp_path: Path) -> None:
         assert tomllib.loads(text).get("incident") is not None
     without = Runner([], data.folder("rules"), {}).run(tmp_path / "0.toml")
     assert without.failures, "the case is the same without the recipe"
+
+
+def test_every_severity_that_a_rule_may_give_is_documented() -> None:
+    row = next(line for line in README.splitlines() if line.startswith("| `severity` | no | of the incident that the event opens"))
+    assert set(re.findall(r"`(\w+)`", row)) - {"severity"} == set(Severity)

@@ -33,7 +33,8 @@ def ticks(incident: Incident, now: tuple[str, ...] | None = None) -> str:
 
 
 def over(incident: Incident, **changes: object) -> Incident:
-    ended: Incident = replace(incident, state=IncidentState.RESOLVED, resolved_at=START + timedelta(minutes=5), amiss=(), **changes)  # type: ignore[arg-type]
+    changes = {"amiss": (), **changes}
+    ended: Incident = replace(incident, state=IncidentState.RESOLVED, resolved_at=START + timedelta(minutes=5), **changes)  # type: ignore[arg-type]
     return ended
 
 
@@ -64,6 +65,15 @@ CASES: dict[str, tuple[Incident, str]] = {
     "failover under way": (replace(ONGOING, amiss=("fail_count_left pm01 prmPg",)), ".???.?.?"),
     "failover done, fail count left": (replace(FAILOVER, amiss=("fail_count_left pm01 prmPg",)), "???..?"),
     "failover done, cleaned up, not yet protected": (FAILOVER, "???x.?"),
+    "failover among three nodes: a third protects, the one that failed cannot yet": (
+        replace(FAILOVER, redundancy=True, amiss=("fail_count pm01 prmPg",)),
+        "???..?",
+    ),
+    "failover among three nodes: all can take over": (replace(FAILOVER, redundancy=True), "???xx?"),
+    "standby by work among three nodes": (
+        over(replace(STANDBY_FAULT, planned=True, cause=None, fenced=(), timeline=STANDBY_ON), redundancy=True, amiss=("standby pm02",)),
+        "?..",
+    ),
     "failover over": (over(FAILOVER, redundancy=True), "????xx?"),
     "failover, node fenced": (replace(FENCED, amiss=("node_fenced pm01",)), "???...?"),
     "failover, node back with a replica that is not in sync": (replace(FENCED, amiss=("attribute pm01 prmPg-status",)), "???xx.?"),

@@ -337,7 +337,7 @@ def test_a_link_fault_says_nothing_of_redundancy_unless_it_is_known() -> None:
 def test_a_long_story_is_cut_to_its_telling_entries_and_says_so() -> None:
     long = replace(FAILOVER, timeline=tuple(entry(number / 10, EventKind.OPERATION_SUCCEEDED, "pm01", "a") for number in range(500)))
     body = tell.report(transition(long, TransitionKind.OPENED, Notice.OPENING), "en", UTC)[1]
-    assert "(460 less telling entries are left out)" in body
+    assert "(less telling entries left out: 460)" in body
     assert body.count("of a succeeded") == 40
 
 

@@ -1,6 +1,6 @@
 """What the pages are tested with: a failover that left its service unprotected, what came before it, and the cluster as it is now."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -265,12 +265,16 @@ class StillViews:
     def __init__(self, clusters: Sequence[ClusterView] = CLUSTERS, sources: Sequence[SourceView] = SOURCES) -> None:
         self.now, self.seen = clusters, sources
         self.polls: dict[str, Polled] = {}
+        self.own: tuple[str, ...] = ()
 
     def clusters(self) -> Sequence[ClusterView]:
         return self.now
 
     def sources(self) -> Sequence[SourceView]:
         return self.seen
+
+    def own_incidents(self) -> Collection[str]:
+        return self.own
 
     def receivers(self) -> Sequence[ReceiverView]:
         return ()

@@ -1,12 +1,17 @@
 """The API gives what the pages show, and errors as problems."""
 
+from dataclasses import replace
+
 import httpx
 import pytest
 
 from hamon.model.event import EventKind
-from hamon.model.incident import IncidentKind
+from hamon.model.incident import IncidentKind, OwnWords
+from hamon.ports import Recording
+from hamon.store.store import SqlStore
 from hamon.web.pages import incident_path
-from tests.web.story import EVIL, FAILOVER, NOW, PART
+from tests.web.conftest import application, browse
+from tests.web.story import EVIL, FAILOVER, NOW, PART, StillViews, steps
 
 WHOLE = "/api/v1" + incident_path(FAILOVER)
 
@@ -71,6 +76,32 @@ async def test_clusters_and_sources_are_those_of_now(client: httpx.AsyncClient) 
     assert [service["able_to_take_over"] for service in clusters["clusters"][0]["services"]] == [[], ["pm02"]]
     sources = (await client.get("/api/v1/sources")).json()["sources"]
     assert [(source["path"], source["up"], source["reason"]) for source in sources][1] == ("/srv/mx2/ha-log", False, "no such file")
+
+
+async def test_incidents_of_rules_of_ones_own_are_found_by_their_name(empty_history: SqlStore) -> None:
+    views = StillViews()
+    views.own = ("db_errors", "never_seen")
+    step = steps(FAILOVER)[0]
+    own = replace(step.incident, kind=IncidentKind.OTHER, name="db_errors", key="other-1", words={"en": OwnWords(title="errors")})
+    longer = replace(own, name="db_errors_2", key="other-2")
+    gone = replace(own, name="removed_rule", key="other-3")
+    await empty_history.record(Recording(transitions=[step, *(replace(step, incident=one) for one in (own, longer, gone))]))
+    async with browse(application(empty_history, views)) as client:
+
+        async def keys(kind: str) -> list[str]:
+            return [one["key"] for one in (await client.get("/api/v1/incidents", params={"kind": kind})).json()["incidents"]]
+
+        assert await keys("db_errors") == ["other-1"]
+        assert await keys("removed_rule") == ["other-3"]
+        assert await keys("never_seen") == []
+        assert sorted(await keys("other")) == ["other-1", "other-2", "other-3"]
+        wrong = await client.get("/api/v1/incidents", params={"kind": "db_error"})
+        assert wrong.status_code == 422
+        assert "db_errors, " in wrong.json()["errors"][0]["message"]
+        page = (await client.get("/incidents", params={"kind": "db_errors"})).text
+        assert "other-1" in page
+        assert "other-2" not in page
+        assert '<option value="never_seen"' in page
 
 
 @pytest.mark.parametrize(
