@@ -5,11 +5,15 @@ from typing import Protocol
 
 
 class Clock(Protocol):
+    """Who is asked for the time."""
+
     def now(self) -> datetime:
         """The current time, aware, in UTC."""
         ...
 
 
 class SystemClock:
+    """The clock of this machine."""
+
     def now(self) -> datetime:
         return datetime.now(UTC)  # noqa: TID251 - this is the place

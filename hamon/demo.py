@@ -54,6 +54,8 @@ def recording() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Line:
+    """One line of a recorded log: its time, its file as `node/name`, and what follows the stamp."""
+
     at: datetime
     file: str
     rest: str

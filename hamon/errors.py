@@ -34,12 +34,16 @@ class Problem:
 
 
 class ConfigError(HamonError):
+    """`problems` are all that were found, at least one."""
+
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = tuple(problems)
 
 
 class RuleError(HamonError):
+    """`file` and `rule` say where (None: the file as a whole), `reason` what is wrong."""
+
     def __init__(self, file: str, rule: str | None, reason: str) -> None:
         where = f"{file}, rule {rule}" if rule else file
         super().__init__(f"{where}: {reason}")
@@ -47,6 +51,8 @@ class RuleError(HamonError):
 
 
 class ParseError(HamonError):
+    """`raw` is the input as it came."""
+
     def __init__(self, reason: str, raw: str | bytes) -> None:
         super().__init__(reason)
         self.raw = raw

@@ -46,6 +46,8 @@ class Wanted:
 
 
 class Explainer:
+    """Says of lines and traps which rule takes them, with the matchers of the gateway."""
+
     def __init__(self, rules: RuleSet, wanted: Wanted) -> None:
         """Raises RuleError for a rule that names a reading that does not exist."""
         self._logs, self._traps, self._wanted = LogMatcher(rules, wanted.year), TrapMatcher(rules), wanted

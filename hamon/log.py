@@ -14,6 +14,8 @@ def facts(record: logging.LogRecord) -> dict[str, Any]:
 
 
 class TextFormatter(logging.Formatter):
+    """`level: message (fact=value ...)`."""
+
     def format(self, record: logging.LogRecord) -> str:
         extra = " ".join(f"{key}={value}" for key, value in facts(record).items())
         text = f"{record.levelname.lower()}: {record.getMessage()}"
@@ -25,6 +27,8 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
+    """One object a record: `time`, `level`, `logger`, `message`, the facts, and `exception` where there is one."""
+
     def format(self, record: logging.LogRecord) -> str:
         fields: dict[str, Any] = {
             "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03d}Z",

@@ -109,6 +109,8 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredEvent:
+    """An event with its number in the history; later ones have higher numbers."""
+
     id: int
     event: Event
 
@@ -124,6 +126,8 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentFilter:
+    """Which incidents are asked for, newest first; None: all."""
+
     cluster: str | None = None
     kind: str | None = None
     """A kind, or the name of an incident of the user's own."""
@@ -138,6 +142,8 @@ class IncidentFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventFilter:
+    """Which events are asked for, newest first; None: all."""
+
     cluster: str | None = None
     kind: str | None = None
     node: str | None = None

@@ -59,6 +59,8 @@ class ReadAs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
+    """How evidence is read, and in whose words the answer is. `sources`: kinds of evidence that are used."""
+
     sources: frozenset[Source] = frozenset(Source)
     cluster: str | None = None
     timezone: str = "UTC"
@@ -73,6 +75,8 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
+    """What was found. `incidents` are ordered by their begin, `events` are facts in the form of the contract."""
+
     cluster: str | None
     inputs: Sequence[Input]
     incidents: Sequence[Incident]

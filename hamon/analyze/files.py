@@ -112,6 +112,7 @@ def opened(path: Path) -> IO[bytes]:
 
 
 def size(path: Path) -> int:
+    """Its bytes as they are stored; 0 where there is no file."""
     try:
         return path.stat().st_size
     except OSError:

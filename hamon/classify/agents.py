@@ -55,6 +55,8 @@ def _said(state: State, node: str, resource: str, at: datetime) -> list[Timeline
 
 
 class Agents:
+    """What agents say of their own failures: the reason behind the result of an operation."""
+
     def __init__(self, state: State, book: Book) -> None:
         self.state, self._book = state, book
 

@@ -86,6 +86,7 @@ class Operations:
 
 
 def node_change(kind: EventKind, rule: str, node: NodeStatus, words: str, rank: int) -> Change:
+    """A node is something else than before; `words` say what, `rank` orders it among the changes of one poll."""
     return Change(kind=kind, rule=rule, text=f"Node {node.name}: {words}", rank=rank, node=node.name)
 
 
@@ -117,6 +118,7 @@ def option_changes(before: ClusterStatus, after: ClusterStatus) -> Iterator[Chan
 
 
 def changed_by(status: ClusterStatus) -> dict[str, str | int | float | bool | None]:
+    """Who changed the CIB last, as `user client@node`; nothing where the CIB does not say it."""
     change = status.last_change
     return {} if change is None or not change.client else {"by": f"{change.user} {change.client}@{change.origin}"}
 
@@ -136,6 +138,7 @@ def configuration_changes(before: ClusterStatus, after: ClusterStatus) -> Iterat
 
 
 def move_constraints(status: ClusterStatus) -> dict[str, tuple[tuple[str, str], ...]]:
+    """What `crm_resource --move` and `--ban` left (ids that begin with `cli-`), with their attributes."""
     return {} if status.cib is None else {item.id: item.attributes for item in status.cib.constraints if item.id.startswith("cli-")}
 
 
@@ -193,6 +196,7 @@ def ticket_changes(before: ClusterStatus, after: ClusterStatus) -> Iterator[Chan
 
 
 def fencing_key(entry: FencingStatus) -> tuple[str, ...]:
+    """What tells one action of the fencing history from the others."""
     return (
         entry.target,
         entry.action,
@@ -206,6 +210,7 @@ def fencing_key(entry: FencingStatus) -> tuple[str, ...]:
 
 
 def counted(entries: Iterable[FencingStatus]) -> dict[tuple[str, ...], int]:
+    """How often each action stands in the history: the same one may be there twice."""
     counts: dict[tuple[str, ...], int] = {}
     for entry in entries:
         counts[fencing_key(entry)] = counts.get(fencing_key(entry), 0) + 1

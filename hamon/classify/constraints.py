@@ -15,6 +15,8 @@ INFINITY = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class ResourceSet:
+    """One `resource_set` of a constraint. `score` None: that of the constraint counts."""
+
     members: tuple[str, ...]
     sequential: bool = True
     score: int | None = None
@@ -137,6 +139,7 @@ class Constraints:
 
 
 def score(text: str) -> int:
+    """A score as Pacemaker writes it: a number, or INFINITY with a sign; what is neither counts as 0."""
     word = text.strip()
     if word.lstrip("+-").upper() == "INFINITY":
         return -INFINITY if word.startswith("-") else INFINITY

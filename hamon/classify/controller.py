@@ -28,6 +28,8 @@ _NONE, _RESTLESS = "none", "often"
 
 
 class Controller:
+    """Which node is DC, and a DC that changes again and again."""
+
     def __init__(self, state: State, settings: ClusterSettings, book: Book) -> None:
         self.state, self.settings, self._book = state, settings, book
 

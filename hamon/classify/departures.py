@@ -20,6 +20,8 @@ WHOLE_SECOND = timedelta(seconds=1)
 
 
 class Departures:
+    """Follows services that leave a node: what leaves, where it goes, when it arrives."""
+
     def __init__(self, state: State, settings: ClusterSettings, book: Book, weighing: Weighing) -> None:
         self.state = state
         self.settings = settings

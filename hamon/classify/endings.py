@@ -16,6 +16,8 @@ _DEGRADED = frozenset({IncidentKind.CONNECTIVITY_DEGRADED, IncidentKind.DISK_DEG
 
 
 class Endings:
+    """Closes stories of which the polled state shows that they are over."""
+
     def __init__(self, state: State, book: Book, operations: Operations, rows: Rows) -> None:
         self.state, self._book, self._operations, self._rows = state, book, operations, rows
 

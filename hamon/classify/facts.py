@@ -219,6 +219,7 @@ def _is_near(one: Event, other: Event) -> bool:
 
 
 def fact_key(event: Event) -> Key:
+    """What makes two events the same fact: cluster, kind, node, resource and the fields that count for the kind."""
     kind, detail = event.kind, event.detail
     if kind is EventKind.REPORTED:  # what a rule of the user's own tells: all its fields make it
         return (event.cluster, kind, event.rule, event.node, event.resource, *sorted(map(str, detail.items())))

@@ -81,6 +81,7 @@ def lasted(state: State, settings: ClusterSettings, story: Story, at: datetime) 
 
 
 def next_quiet(state: State) -> list[datetime]:
+    """When each of those that flap will have been quiet for long enough."""
     return [found.limit_at for found in state.flapping.values() if found.state is IncidentState.OPEN and found.limit_at is not None]
 
 

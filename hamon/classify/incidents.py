@@ -117,6 +117,8 @@ class Advance:
 
 
 class Engine:
+    """Events, polls and time to incidents, for one cluster; it changes the state that it was given."""
+
     def __init__(
         self,
         settings: ClusterSettings,

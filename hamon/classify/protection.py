@@ -11,6 +11,8 @@ from hamon.model.observation import Source
 
 
 class Protection:
+    """Says whether a node could take over what moved; with that the story of a departure ends."""
+
     def __init__(self, state: State, settings: ClusterSettings, book: Book) -> None:
         self.state = state
         self.settings = settings

@@ -103,6 +103,7 @@ def log_of(event: Event) -> str:
 
 
 def is_line(event: Event) -> bool:
+    """Whether it was read in a log, at a place that is a number."""
     return event.source is Source.LOG and event.ref.rpartition("@")[2].isdigit()
 
 

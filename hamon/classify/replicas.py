@@ -38,6 +38,8 @@ def _other(state: State, name: str | None) -> str | None:
 
 
 class Replicas:
+    """Copies of data that lost their peer, and got it back."""
+
     def __init__(self, state: State, settings: ClusterSettings, book: Book, attributes: Attributes) -> None:
         self.state, self.settings, self._book = state, settings, book
         self._attributes = attributes

@@ -11,6 +11,8 @@ QUIET = timedelta(seconds=30)
 
 
 class Rows:
+    """What several polls in a row show; one may catch the cluster in between."""
+
     def __init__(self, state: State) -> None:
         self._state = state
 

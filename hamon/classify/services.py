@@ -40,6 +40,8 @@ class Pattern(StrEnum):
 
 
 class ServiceKind(StrEnum):
+    """What a service is made of; `CONFIGURED`: of the resources that the configuration names."""
+
     GROUP = "group"
     PRIMITIVE = "primitive"
     PROMOTABLE = "promotable"

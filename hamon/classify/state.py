@@ -283,6 +283,11 @@ class OwnMemory:
 
 @dataclass(slots=True)
 class State:
+    """All that is remembered of one cluster, stored with every batch.
+
+    A field that is added needs a default, or else a new `VERSION`, which forgets everything.
+    """
+
     version: int = VERSION
     now: datetime | None = None
     nothing_before: datetime | None = None

@@ -89,6 +89,7 @@ _UNTOLD = frozenset(
 
 
 def entry_of(event: Event) -> TimelineEntry:
+    """The entry of a timeline that an event makes; of its line the first `MAX_ENTRY_RAW` characters."""
     # A node of which only a number is known is not that which tells of it; the loss of one has words of its own.
     nameless = event.node is None and event.detail.get("node_id") is not None
     return TimelineEntry(
@@ -121,6 +122,8 @@ class Step:
 
 
 class Book:
+    """The stories of a cluster: opened, joined, closed, and what of them changed since it was last asked for."""
+
     def __init__(self, state: State, settings: ClusterSettings) -> None:
         self.state = state
         self.settings = settings

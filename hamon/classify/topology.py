@@ -46,6 +46,7 @@ def is_uncertain(item: Resource) -> bool:
 
 
 def node(state: State, name: str) -> Node:
+    """The node of this name; one that was not known is there from now on."""
     known = state.nodes.get(name)
     if known is None:
         known = state.nodes[name] = Node(name=name)
@@ -129,6 +130,7 @@ def side(state: State, settings: ClusterSettings, name: str) -> str:
 
 
 def is_number(text: str) -> bool:
+    """Whether it reads as a number, also with a sign or a fraction."""
     return text.replace(".", "", 1).lstrip("-").isdigit()
 
 

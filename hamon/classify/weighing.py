@@ -33,6 +33,8 @@ FAULTS = frozenset(
 
 
 class Weighing:
+    """Says of a departure whether it was planned, which kind of incident it is, and how it went."""
+
     def __init__(self, state: State, settings: ClusterSettings, book: Book) -> None:
         self.state = state
         self.settings = settings

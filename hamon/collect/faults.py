@@ -15,6 +15,8 @@ from hamon.tell import phrase
 
 
 class Fault(StrEnum):
+    """Why a command gave no answer; the value stands at the beginning of the reason that people are told."""
+
     NOT_FOUND = "not found"
     NOT_STARTED = "not started"
     NOT_CONNECTED = "not connected"
@@ -78,11 +80,13 @@ def shown(command: Sequence[str]) -> str:
 
 
 def refused(fault: Fault, command: Sequence[str], said: str) -> Refused:
+    """The fault in words: the command, what it said, and the remedy."""
     said = " ".join(said.split())[:200]
     return Refused(fault, f"{fault}: `{shown(command)}`{f' – {said}' if said else ''}; {_REMEDY[fault]}")
 
 
 def of_child(err: ChildError, command: Sequence[str], timeout_seconds: float, max_bytes: int) -> Refused:
+    """The fault of a child that was ended or could not be started."""
     said = {
         End.TIMEOUT: phrase("seen.no_answer_within", "en", seconds=f"{timeout_seconds:g}"),
         End.TOO_LARGE: phrase("seen.too_much", "en", bytes=str(max_bytes)),

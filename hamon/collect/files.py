@@ -28,6 +28,7 @@ class DamagedFile(SourceError):
 
 
 def fingerprint(head: bytes) -> str:
+    """SHA-256 of the beginning of a file, in hex; empty for an empty one. With it an inode that was used again is recognised."""
     return hashlib.sha256(head).hexdigest() if head else ""
 
 
@@ -95,6 +96,8 @@ class LogFile(Protocol):
 
 
 class PlainFile:
+    """A file that may still grow."""
+
     is_complete = False
     is_compressed = False
 

@@ -14,6 +14,8 @@ BURST = 10
 
 
 class Listen(NamedTuple):
+    """An address to listen on; as text IPv6 stands in brackets."""
+
     host: str
     port: int
 
@@ -69,10 +71,12 @@ def each_once(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def overlap(some: Sequence[Network], others: Sequence[Network]) -> bool:
+    """Whether some address is in networks of both."""
     return any(one.version == other.version and one.overlaps(other) for one in some for other in others)
 
 
 def within(network: Network, others: Sequence[Network]) -> bool:
+    """Whether one of the others holds all of the network."""
     return any(network.version == other.version and network.subnet_of(other) for other in others)  # type: ignore[arg-type]  # of one version
 
 

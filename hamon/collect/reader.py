@@ -70,6 +70,8 @@ class _Log:
 
 
 class LogReader:
+    """Finds the files of a collector and reads on in them, through rotation. It blocks: for a thread."""
+
     def __init__(self, name: str, config: LogTailConfig, clock: Clock, positions: Iterable[ReadPosition]) -> None:
         self._name = name
         self._config = config

@@ -54,6 +54,8 @@ class Passed:
 
 
 class Gate:
+    """Lets SNMPv3 messages in that are authentic, new and of a known user (RFC 3414, 3.2)."""
+
     def __init__(self, identity: Identity, users: Mapping[bytes, KnownUser], memory: Memory) -> None:
         """`users` are all of the configuration, by their name in SNMP; which of them an address may use stands in its Origin."""
         self._identity, self._users, self._memory = identity, users, memory

@@ -20,6 +20,8 @@ Engine = tuple[bytes, str]
 
 @dataclass(slots=True)
 class Learned:
+    """An engine that was learned from its first authentic message, and from whom."""
+
     source: str
     first_seen: datetime
 
@@ -44,6 +46,8 @@ class Seen:
 
 @dataclass(slots=True)
 class Memory:
+    """What a receiver of traps must know after a restart; a file in the state directory."""
+
     learned: dict[Engine, Learned] = field(default_factory=dict)
     clocks: dict[Engine, EngineClock] = field(default_factory=dict)
     seen: dict[tuple[str, str], Seen] = field(default_factory=dict)

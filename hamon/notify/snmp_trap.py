@@ -197,6 +197,8 @@ OpenIncidents = Callable[[], Awaitable[Mapping[Severity, int]]]
 
 
 class SnmpTrapNotifier:
+    """Tells a network management system by SNMP: raises, clears, heartbeats, and traps that are passed on."""
+
     def __init__(self, name: str, config: SnmpTrapConfig, clock: Clock) -> None:
         self._name, self.config, self._clock = name, config, clock
         self._local: Local | None = None

@@ -36,6 +36,7 @@ def micros(at: datetime) -> int:
 
 
 def moment(stored: int) -> datetime:
+    """Microseconds since 1970 to an aware time."""
     return _EPOCH + timedelta(microseconds=stored)
 
 
@@ -71,6 +72,7 @@ _word = lru_cache(maxsize=4096)(text)
 
 
 def untext(stored: str) -> str:
+    """The text as it was before `text` wrote what databases refuse."""
     if "\x1a" not in stored:
         return stored
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), stored)
@@ -235,6 +237,7 @@ def _long(value: str) -> str | None:
 
 
 def event(row: Row[Any]) -> Event:
+    """A row of `events`; StoreError where it cannot be read."""
     try:
         detail: Detail = json.loads(untext(row.detail))
         return Event(
@@ -362,6 +365,7 @@ def timelines(rows: Sequence[Row[Any]]) -> dict[int, Timeline]:
 
 
 def transition(row: Row[Any], timeline: Timeline) -> Transition:
+    """A row of `transitions` with its whole timeline; StoreError where it cannot be read."""
     step = from_json(Transition, row.record, f"step {row.sequence} of incident {row.key} of cluster {row.cluster}")
     return replace(step, incident=replace(step.incident, timeline=timeline))
 
@@ -395,6 +399,7 @@ def delivery_progress(delivery: Delivery) -> dict[str, object]:
 
 
 def delivery(row: Row[Any], step: Transition) -> Delivery:
+    """A row of `deliveries` with its step; StoreError where it cannot be read."""
     try:
         state = DeliveryState(row.state)
     except ValueError as err:

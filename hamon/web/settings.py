@@ -10,6 +10,8 @@ from hamon.section import Section
 
 
 class Address(NamedTuple):
+    """Where the pages are served."""
+
     host: str
     port: int
 
