@@ -131,6 +131,9 @@ class Fencing:
             self._marks.mark("fencing", event, node=node.name)
         if not manual:
             self._record_fenced(story, node.name)
+        died = self._book.find(IncidentKind.DAEMON_FAILED, node.name) if event.reporter == node.name else None
+        if died is not None and event.at - died.detected_at <= self.settings.settle and died.part_of is None:
+            self._book.make_part(died, story)  # it was told that it is fenced, and ends; a log in whole seconds has it the other way
         self._book.add(story, event)
         if story.settle_at is None or story.part_of is not None:
             self._book.close(story, event.at, "fenced")

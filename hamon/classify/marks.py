@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hamon.classify import topology
 from hamon.classify.effects import Effects
@@ -14,6 +14,9 @@ from hamon.classify.weighing import Weighing
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, IncidentKind, Severity
 from hamon.model.observation import Source
+
+BACK_AT_ONCE = timedelta(seconds=10)
+"""So soon the cluster uses a node whose standby ended; a log that begins later than that standby does not hold what it ended."""
 
 
 class Marks:
@@ -95,11 +98,14 @@ class Marks:
             self._effects.planned_standby(node.name, event)
 
     def standby_off(self, event: Event) -> None:
-        if event.node is None:
+        resting = [name for name, node in self.state.nodes.items() if node.standby_at is not None]
+        name = event.node or (resting[0] if len(resting) == 1 else None)  # the configuration calls nodes by number
+        if name is None:
             return
-        node = topology.node(self.state, event.node)
+        node = topology.node(self.state, name)
         if node.standby_at is not None:
             node.since = event.at
+        self.mark("unstandby", event, node=node.name).ended_at = event.at + BACK_AT_ONCE
         node.standby_at = None
         self._end_mark("standby", event.at, node=node.name)
 

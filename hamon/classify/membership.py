@@ -9,7 +9,7 @@ from hamon.classify.effects import Effects
 from hamon.classify.hearsay import isolated
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import REPLICA, Node, PendingLink, State, Story
-from hamon.classify.stories import FAILURES, Book, entry_of, is_split
+from hamon.classify.stories import FAILURES, UNKNOWN_END, Book, entry_of, is_split
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import QUORUM_DEVICE, Cause, IncidentKind, IncidentState, Notice, Severity
 from hamon.model.observation import Source
@@ -29,7 +29,7 @@ def _link_subject(link: str, pair: tuple[str, str]) -> str:
 
 def _same_pair(one: tuple[str, str], other: tuple[str, str]) -> bool:
     return one == other or (
-        bool(set(one) & set(other)) and ("?" in (*one, *other) or any(end.startswith(_NUMBERED) for end in (*one, *other)))
+        bool(set(one) & set(other)) and (UNKNOWN_END in (*one, *other) or any(end.startswith(_NUMBERED) for end in (*one, *other)))
     )
 
 
@@ -39,7 +39,7 @@ def _ends(story: Story) -> tuple[str, str]:
 
 def _better(one: tuple[str, str], other: tuple[str, str]) -> tuple[str, str]:
     """The pair with the more names known."""
-    unknown = [sum(end.startswith(_NUMBERED) or end == "?" for end in pair) for pair in (one, other)]
+    unknown = [sum(end.startswith(_NUMBERED) or end == UNKNOWN_END for end in pair) for pair in (one, other)]
     return other if unknown[1] < unknown[0] else one
 
 
@@ -343,7 +343,7 @@ class Membership:
         peer = event.detail.get("peer")
         if mine is None and peer is not None:  # Heartbeat tells of a link by the node at its other end
             others = [name for name in self.state.nodes if name != peer]
-            mine = others[0] if len(others) == 1 else "?"
+            mine = others[0] if len(others) == 1 else UNKNOWN_END
         if mine is None:
             return None
         if peer is None and event.detail.get("peer_id") is not None:
@@ -352,7 +352,7 @@ class Membership:
             peer = topology.named(self.state, number, mine) or f"{_NUMBERED}{number}"
         if peer is None:
             others = [name for name in self.state.nodes if name != mine]
-            peer = others[0] if len(others) == 1 else "?"
+            peer = others[0] if len(others) == 1 else UNKNOWN_END
         first, second = sorted((mine, str(peer)))
         return first, second
 
@@ -478,6 +478,9 @@ class Membership:
                 cause=Cause(kind="daemon_failed", node=node.name, resource=str(event.detail.get("daemon")), at=event.at, text=event.raw),
             )
             self._effects.join_effect(story, node.name)
+            fenced = self._fenced_alive(node, event.at)
+            if fenced is not None and story.part_of is None:
+                self._book.make_part(story, fenced)
         elif grave and story.severity is Severity.WARNING:
             story.severity = Severity.MAJOR
             self._book.changed(story, "grave")
@@ -485,6 +488,14 @@ class Membership:
                 self._book.tell(story, Notice.UPDATE)
         story.recovered_at = None
         story.limit_at = event.at + self.settings.expire
+
+    def _fenced_alive(self, node: Node, at: datetime) -> Story | None:
+        """The fencing of a node that lives on, cut off from its storage or told too late: its daemons end for it."""
+        if node.fenced_at is None or not timedelta(0) <= at - node.fenced_at <= self.settings.membership:
+            return None
+        return next(
+            (story for story in reversed(self.state.stories) if story.kind is IncidentKind.FENCING and node.name in story.nodes), None
+        )
 
     def daemon_respawned(self, event: Event) -> None:
         if event.node is not None and (story := self._book.find(IncidentKind.DAEMON_FAILED, event.node)) is not None:

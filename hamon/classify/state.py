@@ -78,7 +78,7 @@ LEFT = "left"
 
 @dataclass(slots=True)
 class Mark:
-    """Planned work: standby, shutdown, ban, prefer, target_role, ticket, maintenance. `node` None: about a resource or the cluster."""
+    """Planned work: (un)standby, shutdown, ban, prefer, target_role, ticket, maintenance. `node` None: about a resource or the cluster."""
 
     kind: str
     at: datetime

@@ -75,6 +75,9 @@ _FAULTS = frozenset(_RANK) - DEPARTURES | {
 }
 """A fault is not planned; what looks like one and is planned work is opened as such."""
 
+UNKNOWN_END = "?"
+"""Stands for the other end of a link whose node no line names."""
+
 # Events that say nothing a person needs in a story.
 _UNTOLD = frozenset(
     {
@@ -537,7 +540,7 @@ class Book:
             outcome=story.outcome,
             part_of=story.part_of,
             services=tuple(dict.fromkeys([*services, *self._as_named(story, services)])),
-            nodes=tuple(story.nodes),
+            nodes=tuple(name for name in story.nodes if name != UNKNOWN_END),
             resources=tuple(story.resources),
             from_node=story.from_node,
             to_node=story.to_node,

@@ -79,7 +79,9 @@ class Weighing:
                 continue
             if (mark.not_before or mark.at) > until or not self._is_about(mark, story):
                 continue
-            if mark.kind == "prefer":
+            if mark.kind == "unstandby":  # what goes there at once, goes there for it
+                fits = mark.node == story.to_node and begin + self.settings.story_window <= (mark.ended_at or mark.at)
+            elif mark.kind == "prefer":
                 fits = mark.node is None or mark.node == story.to_node
             elif mark.kind in ("target_role", "ticket"):
                 fits = True
