@@ -41,6 +41,7 @@ _CONTENT: dict[EventKind, tuple[str, ...]] = {
     EventKind.OPERATION_FAILED: ("operation",),
     EventKind.FAIL_COUNT_CHANGED: ("value", "update"),
     EventKind.OLD_FAILURE: ("operation",),
+    EventKind.OPERATION_RECORDED: ("operation", "key", "status"),
     EventKind.AGENT_ERROR: ("text",),
     EventKind.CLEANUP: ("expired",),
     EventKind.FENCING_ATTEMPTED: ("device", "rc", "result"),

@@ -31,6 +31,7 @@ from hamon.classify.own import OwnRules
 from hamon.classify.plans import Plans
 from hamon.classify.polls import Polls
 from hamon.classify.protection import Protection
+from hamon.classify.recorded import BY_NUMBER, CONTROLLERS, Records
 from hamon.classify.replays import Replays, is_line, log_of
 from hamon.classify.replicas import Replicas, placed
 from hamon.classify.restraints import Restraints
@@ -157,6 +158,7 @@ class Engine:
         self._restraints = Restraints(self.state, settings, self._book, self._effects)
         self._plans = Plans(self.state, settings, self._book, self._departures, self._operations, self._restraints)
         self._membership = Membership(self.state, settings, self._book, self._departures, self._effects)
+        self._records = Records(self.state)
         self._fencing = Fencing(self.state, settings, self._book, self._weighing, self._effects, self._marks, self._plans, self._membership)
         self._attributes = Attributes(self.state, settings, self._book, self._effects, self._membership)
         self._sources = Sources(self.state, settings, self._book)
@@ -288,6 +290,20 @@ class Engine:
             and not (state.names or state.unnamed or "node_ids" in detail or "node_id" in detail or kind in _AMBIGUOUS)
         )
         event = item if is_exact else self._exact(item)
+        if kind is EventKind.OPERATION_RECORDED:
+            for record in self._records.told(event):
+                self._take(record, events)
+            return
+        if (
+            is_log
+            and kind in CONTROLLERS
+            and event.reporter == event.node
+            and event.node is not None
+            and event.node not in state.controllers
+        ):
+            state.controllers.append(event.node)
+        elif kind in BY_NUMBER and event.node is None:
+            self._records.wait(event)
         forced: Severity | None = None
         if own.is_active:
             event, forced, suppressed = own.changed(event)

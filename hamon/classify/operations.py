@@ -66,8 +66,8 @@ class Operations:
             self._book.tell(story, Notice.CLOSING if told else Notice.OPENING)
 
     def _item(self, event: Event, resource: str) -> Resource:
-        """The resource that an event is about."""
-        if event.source is not Source.TRAP:
+        """The resource that an event is about; neither traps nor records in the CIB tell a clone."""
+        if event.source is not Source.TRAP and not event.detail.get("recorded"):
             return topology.resource(self.state, resource, self.settings)
         item = topology.hear_of(self.state, resource, self.settings)
         item.clone = item.clone or "instance" in event.detail

@@ -26,7 +26,7 @@ class Reading:
 
 ABSENT = frozenset({"(unset)", "(null)", ""})
 _TRUE = frozenset({"true", "on", "yes", "y", "1"})
-_SUCCESS = {
+SUCCESS = {
     "start": EventKind.RESOURCE_STARTED,
     "stop": EventKind.RESOURCE_STOPPED,
     "promote": EventKind.RESOURCE_PROMOTED,
@@ -129,13 +129,46 @@ def operation_result(reading: Reading) -> Reading | None:
         return None
     good = RUNNING if operation == "monitor" else frozenset({0, 190, 191})
     if result.status is None and result.rc in good:
-        reading.kind = _SUCCESS.get(operation, EventKind.OPERATION_SUCCEEDED)
+        reading.kind = SUCCESS.get(operation, EventKind.OPERATION_SUCCEEDED)
         detail.update(operation=operation, rc=result.rc)
     else:
         reading.kind = EventKind.OPERATION_FAILED
         detail.update(_failed(operation, result))
     if interval is not None:
         detail["interval"] = int(_text(interval))
+    return reading
+
+
+_RECORD = re.compile(r"[ @](?P<name>operation|transition-magic|on_node|interval|last-rc-change)=\"?(?P<value>[^\",]*)")
+_MAGIC = re.compile(r"(?P<status>-?\d+):(?P<rc>-?\d+);(?P<key>\S+)")
+_RECORDED = frozenset({"start", "stop", "promote", "demote", "migrate_from", "migrate_to"})
+
+
+def operation_recorded(reading: Reading) -> Reading | None:
+    """A record of an operation in the CIB. Monitors count where they failed: `last_failure`; the pending ones name the operation."""
+    detail = reading.detail
+    identity, text = _text(detail.pop("id", None)), _text(detail.pop("text", None))
+    fields = {found["name"]: found["value"] for found in _RECORD.finditer(text)}
+    magic = _MAGIC.match(fields.get("transition-magic", ""))
+    if not identity and (found := re.match(r'<lrm_rsc_op id="([^"]+)"', text)) is not None:
+        identity = found[1]
+    is_failure = "_last_failure_" in identity
+    operation = fields.get("operation")
+    is_probe = is_failure and fields.get("interval") == "0" and operation == "monitor"
+    if magic is None or is_probe or not (is_failure or identity.endswith("_last_0")):
+        detail["on_node"] = fields.get("on_node")
+        return reading if detail["on_node"] is not None else None  # it names a node that others call by number
+    if operation is not None and operation not in _RECORDED and not (is_failure and operation == "monitor"):
+        detail["operation"] = "other"
+    elif operation is not None:
+        detail["operation"] = operation
+    detail.update(status=int(magic["status"]), rc=int(magic["rc"]), key=magic["key"])
+    if is_failure:
+        detail["last_failure"] = True
+    if "on_node" in fields:
+        detail["on_node"] = fields["on_node"]
+    if fields.get("last-rc-change", "").isdigit():
+        detail["changed"] = int(fields["last-rc-change"])
     return reading
 
 
@@ -371,7 +404,7 @@ def alert_operation(reading: Reading) -> Reading | None:
     elif operation in _SILENT and not (operation == "notify" and good):
         return None
     if good:
-        reading.kind = _SUCCESS.get(operation, EventKind.OPERATION_SUCCEEDED)
+        reading.kind = SUCCESS.get(operation, EventKind.OPERATION_SUCCEEDED)
         detail.update(operation=operation, rc=rc)
     else:
         reading.kind = EventKind.OPERATION_FAILED
@@ -463,6 +496,7 @@ READINGS: Mapping[str, Callable[[Reading], Reading | None]] = {
         unit_failed,
         operation_begin,
         operation_result,
+        operation_recorded,
         operation_unexpected,
         node_state,
         attribute,

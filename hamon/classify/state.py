@@ -345,6 +345,10 @@ class State:
     recent: list[TimelineEntry] = field(default_factory=list)
     """The last notable events, from which a story that opens takes its beginning."""
     polls: PollMemory = field(default_factory=PollMemory)
+    controllers: list[str] = field(default_factory=list)
+    """Nodes whose own controller's log is read."""
+    recorded: dict[str, str] = field(default_factory=dict)
+    """`node resource` -> transition key and name of the operation that the CIB recorded last."""
     repeats: list[str] = field(default_factory=list)
     """Failures (`operation resource node`) that the scheduler repeated so far in the calculation that goes on."""
     repeated: list[str] | None = None

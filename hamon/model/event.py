@@ -42,6 +42,7 @@ class EventKind(StrEnum):
     OPERATION_STARTED = "operation_started"
     OPERATION_SUCCEEDED = "operation_succeeded"
     OPERATION_FAILED = "operation_failed"
+    OPERATION_RECORDED = "operation_recorded"
     RESOURCE_STARTED = "resource_started"
     RESOURCE_STOPPED = "resource_stopped"
     RESOURCE_PROMOTED = "resource_promoted"
