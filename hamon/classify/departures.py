@@ -52,7 +52,13 @@ class Departures:
                 other.resource == action.resource and other.promoted and other.to_node is not None for other in actions
             ):
                 return None  # the promotion elsewhere in the same plan says it all
-            source = serving[0] if serving else action.from_node if action.to_node is None else self._unseen(item, at)
+            source = (
+                serving[0]
+                if serving
+                else action.from_node
+                if action.to_node is None
+                else self._just_left(item.id) or self._unseen(item, at)
+            )
             if source is None or source == action.to_node:
                 return None
             return Move(action.resource, source, action.to_node, promoted=True)
@@ -67,6 +73,11 @@ class Departures:
         if action.from_node is None or action.from_node == action.to_node:
             return None
         return Move(action.resource, action.from_node, action.to_node)
+
+    def _just_left(self, resource: str) -> str | None:
+        """Where it was demoted or stopped just now, though it was to come back there."""
+        left = self.state.restarting.get(resource) or self.state.suspects.get(resource)
+        return left.from_node if left is not None else None
 
     def _unseen(self, item: Resource, at: datetime) -> str | None:
         """Where something served of which nothing told until it is started on a survivor: on the one node that was just lost."""

@@ -126,7 +126,7 @@ class Fencing:
         if (lost := self._book.find(IncidentKind.NODE_LOST, node.name)) is not None and not manual:
             lost.planned = False
         client = str(event.detail.get("client") or "")
-        if client.startswith("stonith_admin") and not manual:
+        if client.startswith("stonith_admin") and not client.startswith("stonith_admin.cman") and not manual:
             story.severity, story.by_operator = Severity.WARNING, True
             self._marks.mark("fencing", event, node=node.name)
         if not manual:

@@ -290,6 +290,10 @@ class Engine:
             and not (state.names or state.unnamed or "node_ids" in detail or "node_id" in detail or kind in _AMBIGUOUS)
         )
         event = item if is_exact else self._exact(item)
+        if kind is EventKind.QUORUM_IGNORED:  # said at every calculation
+            if not state.quorum_ignored:
+                self._membership.quorum_ignored(event)
+            return
         if kind is EventKind.OPERATION_RECORDED:
             for record in self._records.told(event):
                 self._take(record, events)

@@ -260,7 +260,7 @@ class Membership:
 
     def quorum_lost(self, event: Event) -> None:
         self.state.has_quorum = False
-        if event.node is not None:
+        if event.node is not None and not self.state.quorum_ignored:
             self._effects.vain_claims(event.node, event.at, "who called it lost has no quorum")
         started = topology.node(self.state, event.node).stack_started_at if event.node is not None else None
         if started is not None and event.at - started <= self.settings.story_window:
@@ -280,7 +280,7 @@ class Membership:
         story = self._book.open(
             IncidentKind.QUORUM_LOST,
             "",
-            Severity.CRITICAL,
+            Severity.WARNING if self.state.quorum_ignored else Severity.CRITICAL,
             event.at,
             started_at=event.at,
             nodes=[event.node] if event.node else str(event.detail.get("members") or "").split(),
@@ -288,6 +288,32 @@ class Membership:
             cause=Cause(kind="quorum_lost", node=event.node, at=event.at, text=event.raw),
         )
         self._book.add(story, event)
+        self._explained_quorum(event.at)
+
+    def quorum_ignored(self, event: Event) -> None:
+        """Two nodes have no quorum alone; where that is ignored, the one that is left is right about the other."""
+        self.state.quorum_ignored = True
+        if (story := self._book.find(IncidentKind.QUORUM_LOST, "")) is not None:
+            story.severity = Severity.WARNING
+            self._book.changed(story, "quorum is ignored")
+        for story in self.state.stories:
+            fresh = event.at - story.detected_at <= self.settings.story_window
+            if story.kind is IncidentKind.NODE_LOST and story.vain and fresh and event.reporter not in story.nodes:
+                for name in story.nodes:
+                    topology.node(self.state, name).member = False
+                story.vain, story.severity, story.part_of = False, Severity.MAJOR, None
+                self._book.reopen(story)
+        self._explained_quorum(event.at)
+
+    def _explained_quorum(self, at: datetime) -> None:
+        """Where quorum is ignored, its loss with a node is no more than a part of that node's."""
+        story = self._book.find(IncidentKind.QUORUM_LOST, "")
+        if story is None or story.part_of is not None or not self.state.quorum_ignored:
+            return
+        for lost in reversed(self.state.stories):
+            if lost.kind is IncidentKind.NODE_LOST and not lost.vain and abs(at - lost.detected_at) <= self.settings.membership:
+                self._book.make_part(story, lost)
+                return
 
     def quorum_acquired(self, event: Event) -> None:
         self.state.has_quorum, self.state.doubtful_quorum = True, None

@@ -230,6 +230,7 @@ class Plans:
         if event.detail.get("from") == "S_IDLE":
             self.state.is_idle = False
         if event.detail.get("to") == "S_TRANSITION_ENGINE":
+            self.state.draft_closed = self.state.draft_closed or (bool(self.state.draft) and self.state.draft_by == event.reporter)
             self.carry_out(event.at)
         elif event.detail.get("to") == "S_IDLE" and event.detail.get("from") == "S_TRANSITION_ENGINE":
             self._idle(event)
@@ -277,11 +278,20 @@ class Plans:
     def operation_started(self, event: Event) -> None:
         if event.node is not None:
             topology.node(self.state, event.node)
+        if not self.state.draft_closed and self._is_planned(event):
+            self.state.draft_closed = True  # an excerpt may not hold the end of the calculation
         self.carry_out(event.at)
         if event.resource is not None and event.detail.get("operation") in ("start", "promote", "migrate_from"):
             move = self._departures.running(event.resource)
             if move is not None and move.promoted == (event.detail.get("operation") == "promote"):
                 move.begun_on = event.node
+
+    def _is_planned(self, event: Event) -> bool:
+        """Whether an operation is one of those in the plan that is being written, by the same DC."""
+        return self.state.draft_by == event.reporter and any(
+            action.resource == event.resource and event.node is not None and event.node in (action.from_node, action.to_node)
+            for action in self.state.draft
+        )
 
     def failover_started(self, event: Event) -> None:
         self._departures.hint(event.at, event.reporter)

@@ -318,6 +318,8 @@ class State:
     """The last one that was told, also while there is none."""
     dc_changes: list[datetime] = field(default_factory=list)
     has_quorum: bool | None = None
+    quorum_ignored: bool = False
+    """`no-quorum-policy` is `ignore`: who has no quorum acts all the same."""
     doubtful_quorum: Event | None = None
     """That quorum was lost, by a log of which nothing says yet that the cluster was formed before."""
     maintenance_at: datetime | None = None

@@ -275,6 +275,12 @@ class Book:
         self._open = [other for other in self._open if other is not story]
         self.changed(story, reason)
 
+    def reopen(self, story: Story) -> None:
+        """What was held to be over is not."""
+        story.state, story.resolved_at = IncidentState.OPEN, None
+        self._open.append(story)
+        self.changed(story, "it is not over")
+
     def note(self, event: Event) -> None:
         """Put an event into the timelines it belongs to, and into the memory of recent ones."""
         if not is_telling(event):
@@ -348,7 +354,7 @@ class Book:
                 continue
             if story.resolved_at is not None and story.resolved_at < parent.detected_at - self.settings.settle:
                 continue  # over before the effect began: no cause of it
-            if any_node or names & set(story.nodes):
+            if any_node or names & {*story.nodes, *story.resources}:  # the connection to a remote node has its name
                 self.make_part(story, parent)
 
     def _may_join(self, story: Story) -> bool:

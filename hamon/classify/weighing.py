@@ -149,6 +149,7 @@ class Weighing:
         # Nobody may start it: where a plan would have it is no fail-over.
         without_quorum = (
             bool(story.moves)
+            and not self.state.quorum_ignored
             and all(move.done_at is None for move in story.moves.values())
             and (
                 self.state.has_quorum is False

@@ -34,6 +34,7 @@ class EventKind(StrEnum):
     TOKEN_LOST = "token_lost"
     SCHEDULING_PAUSE = "scheduling_pause"
     QUORUM_LOST = "quorum_lost"
+    QUORUM_IGNORED = "quorum_ignored"
     QUORUM_ACQUIRED = "quorum_acquired"
     LINK_DOWN = "link_down"
     LINK_UP = "link_up"
