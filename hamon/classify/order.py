@@ -28,6 +28,8 @@ _ORDER: tuple[tuple[EventKind, ...], ...] = (
         EventKind.DAEMON_DIED,
         EventKind.HOST_ERROR,
         EventKind.AGENT_ERROR,
+        EventKind.FENCE_DEVICE_KNOWN,
+        EventKind.QUORUM_IGNORED,
     ),
     (EventKind.OPERATION_FAILED, EventKind.LINK_DOWN, EventKind.TOKEN_LOST, EventKind.ATTRIBUTE_CHANGED, EventKind.FAIL_COUNT_CHANGED),
     (EventKind.QUORUM_LOST,),
@@ -60,6 +62,8 @@ def _rank(event: Event) -> int:
     """Causes first; that the cluster has nothing more to do comes last."""
     if event.kind is EventKind.TRANSITION_ENDED or event.detail.get("to") == "S_IDLE":
         return len(_ORDER)
+    if event.kind is EventKind.OPERATION_RECORDED and event.detail.get("status") in (None, -1):
+        return 0  # it tells nothing yet, and must not keep back what follows it
     if event.kind is EventKind.OPERATION_FAILED and event.detail.get("operation") in _CARRIED_OUT:
         return _OTHER
     if event.detail.get("action") == "End" or event.detail.get("to") == "S_TRANSITION_ENGINE":
