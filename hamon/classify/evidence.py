@@ -84,11 +84,10 @@ def sided(state: State, settings: ClusterSettings, story: Story) -> None:
         places = topology.active_nodes(item)
         if not places or (story.side == "active") is not (name in places):
             continue
-        if item.shown is not None and item.shown.node in places and item.shown not in story.side_by:
-            story.side_by.append(item.shown)
-        elif item.shown is None:
+        if item.shown is None:
             story.side_polled_at = state.polls.last_at
-    del story.side_by[MOST - 1 :]
+        elif len(story.side_by) < MOST - 1 and item.shown.node in places and item.shown not in story.side_by:
+            story.side_by.append(item.shown)
 
 
 def evidence(story: Story, timeline: Sequence[TimelineEntry]) -> tuple[Evidence, ...]:

@@ -35,6 +35,10 @@ def _is_by_its_time(event: Event) -> bool:
     return written is not None and failed is not None and (written - failed) % _DAY <= _NEWS
 
 
+def _text(value: object) -> str | None:
+    return value if value is None or isinstance(value, str) else str(value)
+
+
 class Plans:
     """From the plan to what of it is done: services that leave, and what is known to have arrived."""
 
@@ -79,35 +83,34 @@ class Plans:
             return
         item = topology.resource(state, event.resource, self.settings)
         item.uncertain = False
-        text = {key: None if detail.get(key) is None else str(detail[key]) for key in ("from", "to", "from_role", "to_role")}
+        to, from_role, to_role = _text(detail.get("to")), _text(detail.get("from_role")), _text(detail.get("to_role"))
         if detail.get("instance") is not None:
             item.clone = True
-        promoted = topology.PROMOTED in (text["from_role"], text["to_role"])
-        if promoted or "Unpromoted" in (text["from_role"], text["to_role"]):
+        promoted = topology.PROMOTED in (from_role, to_role)
+        if promoted or "Unpromoted" in (from_role, to_role):
             item.clone = item.promotable = True
         # What may not start yet waits for something else: the quorum while nodes boot, or what it needs.
         if detail.get("blocked") and action not in ("Start", "Promote"):
             self._restraints.block(event)
         if action == "Leave":
             if item.clone or item.started_at is None or item.started_at <= event.at:  # else this log comes late, and it has moved since
-                self._leave(item, text["to"], text["to_role"])
+                self._leave(item, to, to_role)
             return
+        source = _text(detail.get("from"))
         # Where it is before the plan: learned only where nothing better is known.
-        if text["from"] is not None and action != "Start" and text["from_role"] != "Stopped":
-            topology.node(self.state, text["from"])
-            item.roles.setdefault(text["from"], text["from_role"] or "Started")
-        if text["to"] is not None:
-            topology.node(self.state, text["to"])
-        if action == "Recover" or (text["from"] is not None and self._is_new(item, text["from"])):
-            self._recovers(event, item, text["from"] or text["to"])
+        if source is not None and action != "Start" and from_role != "Stopped":
+            topology.node(state, source)
+            item.roles.setdefault(source, from_role or "Started")
+        if to is not None:
+            topology.node(state, to)
+        if action == "Recover" or (source is not None and self._is_new(item, source)):
+            self._recovers(event, item, source or to)
         state.draft.append(
             Action(
                 action=action,
                 resource=item.id,
-                from_node=text["from"],
-                to_node=text["to"]
-                if text["to_role"] != "Stopped" and (not item.promotable or text["to_role"] == topology.PROMOTED)
-                else None,
+                from_node=source,
+                to_node=to if to_role != "Stopped" and (not item.promotable or to_role == topology.PROMOTED) else None,
                 promoted=promoted and item.promotable,
                 clone=item.clone,
                 blocked=bool(detail.get("blocked")),

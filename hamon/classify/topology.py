@@ -101,32 +101,38 @@ def active_nodes(item: Resource) -> list[str]:
 
 
 def service_resources(state: State, settings: ClusterSettings) -> list[Resource]:
-    return [item for item in state.resources.values() if is_service(item, settings, state)]
+    """All for which `is_service` holds."""
+    known = configured(state, settings)
+    named = {name for members in known.values() for name in members}
+    if settings.services and all(any(member in state.resources for member in members) for members in known.values()):
+        return [item for item in state.resources.values() if item.id in named]
+    return [item for item in state.resources.values() if item.id in named or (not item.device and (item.promotable or not item.clone))]
 
 
-def active_somewhere(state: State, settings: ClusterSettings) -> set[str]:
-    """Nodes that serve something."""
-    return {name for item in service_resources(state, settings) for name in active_nodes(item)}
-
-
-def main_node(state: State, settings: ClusterSettings) -> str | None:
-    """The node that serves most; None when nothing is known to be served."""
+def _weights(state: State, settings: ClusterSettings) -> dict[str, int]:
+    """How much each node serves, of those that serve something."""
     counts: dict[str, int] = {}
     for item in service_resources(state, settings):
         weight = 1 if item.promotable else 10  # the group before the promoted instance (contract)
         for name in active_nodes(item):
             counts[name] = counts.get(name, 0) + weight
-    return max(counts, key=lambda name: counts[name]) if counts else None
+    return counts
+
+
+def active_somewhere(state: State, settings: ClusterSettings) -> set[str]:
+    """Nodes that serve something."""
+    return set(_weights(state, settings))
 
 
 def side(state: State, settings: ClusterSettings, name: str) -> str:
-    """active, standby or unknown."""
-    serving = active_somewhere(state, settings)
-    if name in serving and (name == main_node(state, settings) or not any(other != name for other in serving)):
+    """active, standby or unknown. Where several nodes serve, the one that serves most is active, and each that runs more than clones."""
+    serving = _weights(state, settings)
+    if name not in serving:
+        return "standby" if serving else "unknown"
+    if len(serving) == 1 or name == max(serving, key=lambda node: serving[node]):
         return "active"
-    if name in serving and any(name in active_nodes(item) for item in service_resources(state, settings) if not item.promotable):
-        return "active"
-    return "standby" if serving - {name} else "unknown"
+    beside = any(name in item.roles for item in service_resources(state, settings) if not item.promotable)
+    return "active" if beside else "standby"
 
 
 def is_number(text: str) -> bool:
