@@ -9,7 +9,6 @@ import heapq
 from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from itertools import groupby
 
 from hamon.model.event import Event, EventKind
 from hamon.model.observation import Snapshot, Source
@@ -82,6 +81,9 @@ def causal_order(logs: Sequence[Sequence[Event]]) -> Iterator[Event]:
         return (at if exact else at.replace(microsecond=0)), _rank(event), number, index
 
     logs = put_in_order(logs)
+    if len(logs) == 1:
+        yield from logs[0]
+        return
     heads = [place(number, 0) for number, events in enumerate(logs) if events]
     heapq.heapify(heads)
     while heads:
@@ -108,15 +110,29 @@ def put_in_order(logs: Sequence[Sequence[Event]]) -> Sequence[Sequence[Event]]:
 
     Only where it shows that something did, since what was written in this order knows better than any rule; then of all logs.
     """
-    seconds = [
-        [list(group) for _, group in groupby(events, key=lambda event: event.at.replace(microsecond=0))]
-        for events in logs
-        if events and events[0].source is Source.LOG
-    ]
+    seconds = [_by_second(events) for events in logs if events and events[0].source is Source.LOG]
     if not any(_is_sorted(log) or any(_is_mixed(second) for second in log if len(second) > 1) for log in seconds):
         return logs
     others = [events for events in logs if events and events[0].source is not Source.LOG]
     return [*([event for second in log for event in _put_right(second)] for log in seconds), *others]
+
+
+def _by_second(events: Sequence[Event]) -> list[list[Event]]:
+    """Events that follow each other within one second belong together."""
+    seconds: list[list[Event]] = []
+    group: list[Event] = []
+    latest: datetime | None = None
+    second: datetime | None = None
+    for event in events:
+        at = event.at
+        if at is not latest:  # lines of one second nearly always share their stamp
+            latest = at
+            begun = at.replace(microsecond=0) if at.microsecond else at
+            if begun != second:
+                second, group = begun, []
+                seconds.append(group)
+        group.append(event)
+    return seconds
 
 
 def _put_right(second: list[Event]) -> list[Event]:
@@ -135,8 +151,14 @@ def _put_right(second: list[Event]) -> list[Event]:
 
 def _is_sorted(seconds: Sequence[list[Event]]) -> bool:
     """Whether the lines of each whole second stand in the order of their letters: nothing but a tool puts them so."""
-    long = [[event.raw for event in second] for second in seconds if len(second) > 2 and not any(event.at.microsecond for event in second)]
-    return (len(long) > 2 or any(len(lines) > 5 for lines in long)) and all(lines == sorted(lines) for lines in long)
+    count = longest = 0
+    for second in seconds:
+        if len(second) > 2 and not any(event.at.microsecond for event in second):
+            lines = [event.raw for event in second]
+            if lines != sorted(lines):
+                return False
+            count, longest = count + 1, max(longest, len(lines))
+    return count > 2 or longest > 5
 
 
 _ENDS_OF = {
@@ -150,9 +172,13 @@ _ENDS_OF = {
 def _is_mixed(second: Sequence[Event]) -> bool:
     """Whether the events of one second cannot have been written in this order: one log tells an end before its beginning."""
     by_reporter: dict[str | None, _Second] = {}
-    return any(by_reporter.setdefault(event.reporter, _Second()).is_impossible(event) for event in second) or any(
-        log.is_broken for log in by_reporter.values()
-    )
+    for event in second:
+        log = by_reporter.get(event.reporter)
+        if log is None:
+            log = by_reporter[event.reporter] = _Second()
+        if log.is_impossible(event):
+            return True
+    return any(log.is_broken for log in by_reporter.values())
 
 
 class _Second:
@@ -173,31 +199,29 @@ class _Second:
 
     def is_impossible(self, event: Event) -> bool:
         """Whether an event cannot come now."""
-        detail, subject = event.detail, (event.resource, event.node)
-        if self._at is not None and self._at - event.at > _TENTH:  # daemons write into one file: a little late is no sign
-            return True
-        self._at = event.at if self._at is None else max(self._at, event.at)
-        match event.kind:
-            case EventKind.OPERATION_STARTED:
-                self._begun.add((*subject, detail.get("operation")))
-                return (*subject, detail.get("operation")) in self._ended
-            case EventKind.RESOURCE_STARTED | EventKind.RESOURCE_STOPPED | EventKind.RESOURCE_PROMOTED | EventKind.RESOURCE_DEMOTED:
-                self._ended = {other for other in self._ended if other[:2] != subject}  # after another operation the same may begin again
-                operation = (*subject, _ENDS_OF[event.kind])
-                if operation not in self._begun:
-                    self._ended.add(operation)
-            case EventKind.FENCING_REQUESTED:
-                return (None, event.node, "fence") in self._ended
-            case EventKind.FENCING_DONE:
-                self._ended.add((None, event.node, "fence"))
-            case EventKind.PLAN if detail.get("action") == "End":
-                self._planned, self._plan_goes_on = True, False
-            case EventKind.PLAN:
-                self._plan_goes_on = self._planned
-            case EventKind.STATE_CHANGED:
-                self._has_gap = self._has_gap or self._state not in (None, detail.get("from"))
-                self._state = detail.get("to")
-                self._has_all_states = self._has_all_states or self._state == "S_TRANSITION_ENGINE"
-            case _:
-                pass
+        at, kind, detail = event.at, event.kind, event.detail
+        if at is not self._at:
+            if self._at is not None and self._at - at > _TENTH:  # daemons write into one file: a little late is no sign
+                return True
+            self._at = at if self._at is None else max(self._at, at)
+        if kind is EventKind.PLAN:
+            is_end = detail.get("action") == "End"
+            self._planned, self._plan_goes_on = self._planned or is_end, self._planned and not is_end
+        elif kind is EventKind.OPERATION_STARTED:
+            operation = (event.resource, event.node, detail.get("operation"))
+            self._begun.add(operation)
+            return operation in self._ended
+        elif kind is EventKind.STATE_CHANGED:
+            self._has_gap = self._has_gap or self._state not in (None, detail.get("from"))
+            self._state = detail.get("to")
+            self._has_all_states = self._has_all_states or self._state == "S_TRANSITION_ENGINE"
+        elif (end_of := _ENDS_OF.get(kind)) is not None:
+            subject = (event.resource, event.node)
+            self._ended = {other for other in self._ended if other[:2] != subject}  # after another operation the same may begin again
+            if (*subject, end_of) not in self._begun:
+                self._ended.add((*subject, end_of))
+        elif kind is EventKind.FENCING_REQUESTED:
+            return (None, event.node, "fence") in self._ended
+        elif kind is EventKind.FENCING_DONE:
+            self._ended.add((None, event.node, "fence"))
         return False
