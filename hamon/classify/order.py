@@ -72,19 +72,19 @@ def _rank(event: Event) -> int:
 
 def causal_order(logs: Sequence[Sequence[Event]]) -> Iterator[Event]:
     """Merge the events of several logs, or senders of traps. A stamp that goes back within a log counts as the one before it."""
-    exact = all(any(event.at.microsecond for event in events[:50]) for events in logs if events)
-    latest = {number: events[0].at for number, events in enumerate(logs) if events}
+    logs = put_in_order([events for events in logs if events])
+    if len(logs) == 1:
+        yield from logs[0]
+        return
+    exact = all(any(event.at.microsecond for event in events[:50]) for events in logs)
+    latest = [events[0].at for events in logs]
 
     def place(number: int, index: int) -> tuple[datetime, int, int, int]:
         event = logs[number][index]
         at = latest[number] = max(latest[number], event.at + _TENTH if event.source is Source.TRAP else event.at)
         return (at if exact else at.replace(microsecond=0)), _rank(event), number, index
 
-    logs = put_in_order(logs)
-    if len(logs) == 1:
-        yield from logs[0]
-        return
-    heads = [place(number, 0) for number, events in enumerate(logs) if events]
+    heads = [place(number, 0) for number in range(len(logs))]
     heapq.heapify(heads)
     while heads:
         _, _, number, index = heads[0]

@@ -1,0 +1,36 @@
+"""The order of the events of several logs."""
+
+from datetime import UTC, datetime
+
+from hamon.classify.order import causal_order
+from hamon.model.event import Event, EventKind
+from hamon.model.observation import Source
+
+AT = datetime(2026, 11, 22, 10, 52, 22, tzinfo=UTC)
+
+
+def line(kind: EventKind, place: int, **detail: str) -> Event:
+    return Event(
+        at=AT,
+        received_at=AT,
+        cluster="c",
+        kind=kind,
+        rule="r",
+        source=Source.LOG,
+        collector="c",
+        node="pm01",
+        resource="prmPg" if kind is not EventKind.STATE_CHANGED else None,
+        reporter="pm01",
+        detail=detail,
+        raw=f"line {place}",
+        ref=f"/log@{place}",
+    )
+
+
+def test_a_log_that_says_nothing_does_not_keep_another_from_being_put_in_order() -> None:
+    began = line(EventKind.OPERATION_STARTED, 1, operation="stop")
+    ended = line(EventKind.RESOURCE_STOPPED, 0)
+    for logs in ([[], [ended, began]], [[ended, began], []], [[ended, began]]):
+        assert list(causal_order(logs)) == [began, ended]
+    assert list(causal_order([[], []])) == []
+    assert list(causal_order([])) == []
