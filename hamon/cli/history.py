@@ -18,7 +18,7 @@ from hamon.pipeline.process import amiss_in
 from hamon.ports import IncidentFilter
 from hamon.store.store import SqlStore
 from hamon.tell.document import Subject
-from hamon.web.api import state_answer
+from hamon.web.answers import state_answer
 from hamon.web.report import subject_of, written
 
 

@@ -20,6 +20,7 @@ from hamon.expose.ha_cluster import RoleNames
 from hamon.expose.text import CONTENT_TYPE
 from hamon.ports import Store, Views
 from hamon.web import api
+from hamon.web.answers import Problem
 from hamon.web.exposition import Metrics, exposition
 from hamon.web.front import Ready, alive, readiness
 from hamon.web.headers import SecurityHeaders
@@ -83,7 +84,7 @@ def _add_error_handlers(app: FastAPI, pages: Pages) -> None:
     def answer(request: Request, status: int, detail: str, errors: list[dict[str, str]] | None = None) -> Response:
         title = HTTPStatus(status).phrase
         if request.url.path.startswith("/api/"):
-            problem = api.Problem(title=title, status=status, detail=detail, errors=errors)
+            problem = Problem(title=title, status=status, detail=detail, errors=errors)
             return JSONResponse(problem.model_dump(exclude_none=True), status, media_type="application/problem+json")
         return pages.error(request, status, detail)
 

@@ -27,7 +27,8 @@ from hamon.model.observation import Source
 from hamon.ports import EventFilter, IncidentFilter, Store, Views
 from hamon.tell.chain import Downtime, Phase
 from hamon.tell.witnesses import Witness
-from hamon.web.api import amiss_now, debts_of, entry_of, known, older_than, polled_at
+from hamon.web.answers import entry_of
+from hamon.web.api import amiss_now, debts_of, known, older_than, polled_at
 from hamon.web.report import FORMS, file_name, subject_of, written
 from hamon.web.settings import WebConfig
 from hamon.web.timeline import KEPT_OPEN, Stretch, stretches, whole
