@@ -260,7 +260,7 @@ class Plans:
             name = action.to_node
             if name is not None and name == action.from_node and action.action in ("Recover", "Restart"):
                 self._operations.works(replace(event, node=name, resource=action.resource, detail={}))
-            if name is None or name == action.from_node or action.resource in topology.node(self.state, name).failed:
+            if name is None or name == action.from_node or action.blocked or action.resource in topology.node(self.state, name).failed:
                 continue
             move = self._departures.running(action.resource)
             if move is not None and move.to_node == name and move.promoted == action.promoted and not move.failed:

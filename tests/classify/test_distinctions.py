@@ -373,6 +373,7 @@ NO_QUORUM = """
 10:00:03 pm01 schedulerd: Actions: Start      prmPg             (                pm02 )  due to no quorum (blocked)
 10:00:03 pm01 schedulerd: Calculated transition 10, saving inputs in /var/lib/pacemaker/pengine/pe-input-10.bz2
 10:00:03 pm01 controld: State transition S_POLICY_ENGINE -> S_TRANSITION_ENGINE
+10:00:04 pm01 controld: Transition 10 (Complete=2, Pending=0, Fired=0, Skipped=0, Incomplete=0, Source=pe-input-10.bz2): Complete
 10:00:04 pm01 controld: State transition S_TRANSITION_ENGINE -> S_IDLE
 """
 
