@@ -147,18 +147,19 @@ class Weighing:
             move.done_node is not None and move.done_node == move.from_node for move in story.moves.values()
         )
         # Nobody may start it: where a plan would have it is no fail-over.
+        quorum = [other for other in self.state.stories if other.kind is IncidentKind.QUORUM_LOST and other.part_of == story.key]
         without_quorum = (
             bool(story.moves)
             and not self.state.quorum_ignored
             and all(move.done_at is None for move in story.moves.values())
-            and (
-                self.state.has_quorum is False
-                or any(other.kind is IncidentKind.QUORUM_LOST and other.part_of == story.key for other in self.state.stories)
-            )
+            and (self.state.has_quorum is False or bool(quorum))
         )
+        if story.told and story.kind is IncidentKind.SERVICE_DOWN and any(_was_back_before(other, story) for other in quorum):
+            story.waited_for_quorum = True
         if (
             (nowhere and story.outcome is Outcome.FAILED)
             or without_quorum
+            or story.waited_for_quorum
             or came_back
             or (story.kind is IncidentKind.SERVICE_DOWN and nowhere)
         ):
@@ -218,3 +219,9 @@ class Weighing:
         self.book.changed(story, "the service is down")
         if story.told:
             self.book.tell(story, Notice.UPDATE)
+
+
+def _was_back_before(quorum: Story, departure: Story) -> bool:
+    """Whether the lost quorum was back before the first member of the service was up again."""
+    done = [move.done_at for move in departure.moves.values() if move.done_at is not None]
+    return bool(done) and quorum.resolved_at is not None and quorum.resolved_at <= min(done)

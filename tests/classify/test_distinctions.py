@@ -390,6 +390,24 @@ def test_a_service_that_is_stopped_for_want_of_quorum_is_one_outage_that_nobody_
     assert IncidentKind.FAILOVER not in {step.incident.kind for step in cluster.steps}
 
 
+def test_a_service_that_waited_for_the_quorum_was_down_wherever_it_is_started_then() -> None:
+    cluster = running().log(NO_QUORUM).until("10:01:00")
+    cluster.log("""
+    10:02:00 pm01 controld: Quorum acquired
+    10:02:00 pm02 controld: Quorum acquired
+    10:02:01 pm01 schedulerd: Actions: Start      prmEx             (                pm02 )
+    10:02:01 pm01 schedulerd: Actions: Start      prmPg             (                pm02 )
+    10:02:01 pm01 schedulerd: Calculated transition 11, saving inputs in /var/lib/pacemaker/pengine/pe-input-11.bz2
+    10:02:01 pm01 controld: State transition S_POLICY_ENGINE -> S_TRANSITION_ENGINE
+    10:02:02 pm02 controld: Result of start operation for prmEx on pm02: ok
+    10:02:02 pm02 controld: Result of start operation for prmPg on pm02: ok
+    10:02:02 pm01 controld: State transition S_TRANSITION_ENGINE -> S_IDLE
+    """)
+    (down,) = cluster.main
+    assert (down.kind, down.outcome, down.from_node, down.to_node) == (IncidentKind.SERVICE_DOWN, Outcome.SUCCEEDED, "pm01", "pm02")
+    assert "failover" not in " ".join(cluster.told())
+
+
 def test_two_nodes_that_were_cut_from_each_other_are_one_cluster_again_when_a_link_is_up() -> None:
     cluster = (
         running()
