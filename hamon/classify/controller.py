@@ -23,6 +23,8 @@ UNBROKEN = timedelta(seconds=180)
 OFTEN = 3
 """More changes than this within `WINDOW` are too many."""
 WINDOW = timedelta(minutes=10)
+MERGED = timedelta(seconds=30)
+"""So long after the quorum is back the nodes agree again on one DC."""
 
 _NONE, _RESTLESS = "none", "often"
 
@@ -45,17 +47,21 @@ class Controller:
         topology.node(self.state, event.node)
         self.state.dc = event.node
         self._back(event.at)
-        if self.state.last_dc not in (None, event.node) and not self._is_explained(str(self.state.last_dc)):
+        if self.state.last_dc not in (None, event.node) and not self._is_explained(str(self.state.last_dc), event.at):
             self._changed(event)
         self.state.last_dc = event.node
 
-    def _is_explained(self, old: str) -> bool:
-        """Whether the one before is gone or stops, or both sides of a cut have one: that is told, and no restlessness of its own."""
+    def _is_explained(self, old: str, at: datetime) -> bool:
+        """Whether the one before is gone or stops, or the sides of a cut each have one: that is told, and no restlessness of its own."""
         known = topology.node(self.state, old)
         return (
             known.member is False
             or known.stop_requested_at is not None
             or any(is_split(story) and old in story.nodes for story in self._book.open_stories())
+            or any(
+                story.kind is IncidentKind.QUORUM_LOST and (story.resolved_at is None or at - story.resolved_at <= MERGED)
+                for story in self.state.stories
+            )
         )
 
     def _changed(self, event: Event) -> None:

@@ -342,6 +342,16 @@ def test_dcs_that_are_lost_one_after_the_other_are_lost_nodes_and_no_restlessnes
     assert IncidentKind.DC_CHANGED not in {item.kind for item in judge(events, after=3600).incidents}
 
 
+def test_dcs_of_nodes_without_quorum_and_the_one_that_they_agree_on_afterwards_are_no_restlessness() -> None:
+    names = ("n1", "n2")
+    events = [logged(0, EventKind.DC_CHANGED, "n1"), logged(5, EventKind.QUORUM_LOST, "n1"), logged(40, EventKind.QUORUM_ACQUIRED, "n1")]
+    events += [logged(10.0 * number, EventKind.DC_CHANGED, names[number % 2], old=names[number % 2 - 1]) for number in range(1, 7)]
+    events.sort(key=lambda event: event.at)
+    assert IncidentKind.DC_CHANGED not in {item.kind for item in judge(events, after=3600).incidents}
+    alone = [event for event in events if event.kind is EventKind.DC_CHANGED]
+    assert IncidentKind.DC_CHANGED in {item.kind for item in judge(alone, after=3600).incidents}
+
+
 # -- beside logs, and from several nodes
 
 
