@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import happenings
-from tests.cluster.beside import NATIVE, Watch, watched
+from tests.cluster.beside import Watch, watched
 from tests.cluster.cluster import Cluster
 from tests.cluster.course import goes_right
 from tests.cluster.happenings import HAPPENINGS
@@ -14,11 +14,16 @@ from tests.gateway.harness import eventually
 from tests.truth import mains
 
 
-async def behind(watch: Watch) -> dict[str, int]:
-    """By node the lines of its logs that hamon has not received yet."""
-    read = {source["path"]: source["lines_read"] for source in (await watch.hamon.json("/api/v1/sources"))["sources"]}
-    written = {node: sum((watch.cluster.disk(node) / name).read_bytes().count(b"\n") for name in NATIVE) for node in watch.cluster.nodes}
-    return {node: count - read.get(node, 0) for node, count in written.items() if count > read.get(node, 0)}
+async def all_came(watch: Watch, transport: str) -> None:
+    """Wait until hamon has what the logs held before: they are sent from their first line on, so what is logged now comes after it."""
+    mark = f"over-{transport}"
+    nodes = watch.cluster.nodes
+    await watch.do(watch.cluster.on, nodes[0], "attrd_updater", "-n", mark, "-U", "begins")
+
+    async def told() -> set[str]:
+        return {event["reporter"] for event in await watch.hamon.events() if event["source"] == "log" and mark in event["raw"]}
+
+    await eventually(told, lambda found: found == set(nodes), seconds=60)
 
 
 @pytest.mark.full
@@ -27,7 +32,7 @@ async def test_logs_that_rsyslog_sends_tell_a_failover_and_a_fault_of_the_standb
     more = collector(cluster.nodes, transport)
     async with watched(tmp_path, cluster, logs=(), traps=False, **more) as watch:
         with sending(cluster, transport):
-            await eventually(lambda: behind(watch), lambda lines: not lines)  # the logs are sent from their first line on
+            await all_came(watch, transport)
             for happening in (happenings.resource_failure, happenings.standby_power_loss):
                 incidents = await goes_right(
                     watch, HAPPENINGS[happening.__name__], evidence=f"logs by syslog over {transport.upper()}, polls"
