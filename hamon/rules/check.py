@@ -32,15 +32,16 @@ class Finding:
 def check(rules: RuleSet, ask: Callable[[Rule, str], Answer], alone: Callable[[Rule, str], bool]) -> Sequence[Finding]:
     """Run all examples. `ask` sends a line of the rule's daemon through the whole set, `alone` tries one rule only.
 
-    That the rules of another folder take an example is right: those of the user come first, and may say what they like of any line.
+    That a rule of a folder before its own takes an example is right: those of the user come first, and may say what they like of any line.
     """
     findings: list[Finding] = []
-    folders = {rule.id: PurePath(rule.file).parent for rule in rules.rules}
+    seen: dict[str, PurePath] = {}
     for rule in rules.rules:
+        folder = seen[rule.id] = PurePath(rule.file).parent
         for example in rule.examples:
             answer = ask(rule, example.line)
-            if answer.rule is not None and folders[answer.rule] != folders[rule.id]:
-                continue  # the rules of a folder that comes first may make something else of the line
+            if answer.rule is not None and seen.get(answer.rule, folder) != folder:
+                continue  # a rule of a folder that comes first may make something else of the line
             if (message := _wrong(rule, example.event or rule.event, example.none, dict(example.gives), answer)) is not None:
                 findings.append(Finding(file=rule.file, rule=rule.id, line=example.line, message=message))
         findings += [
@@ -58,9 +59,13 @@ def check_traps(
 ) -> Sequence[Finding]:
     """Run all examples of rules about traps: `ask` and `alone` as in `check`, with a notification (None: the rule's first) and varbinds."""
     findings: list[Finding] = []
+    seen: dict[str, PurePath] = {}
     for rule in rules.traps:
+        folder = seen[rule.id] = PurePath(rule.file).parent
         for example in rule.examples:
             answer = ask(rule, example.notification, example.varbinds)
+            if answer.rule is not None and seen.get(answer.rule, folder) != folder:
+                continue
             if (message := _wrong(rule, example.event or rule.event, example.none, dict(example.gives), answer)) is not None:
                 findings.append(Finding(file=rule.file, rule=rule.id, line=_trap_line(example), message=message))
         findings += [

@@ -5,12 +5,14 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from random import Random
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from hamon import data
 from hamon.classify.match import Matcher, answer, interpret
 from hamon.classify.read import READINGS, Value
 from hamon.classify.traps import TrapMatcher
@@ -20,6 +22,7 @@ from hamon.model.observation import LogChunk, Source
 from hamon.parse.lines import parse_line
 from hamon.parse.stamp import Stamps
 from hamon.rules.check import check, check_traps
+from hamon.rules.load import load
 from hamon.rules.schema import AGENT, Rule
 from tests.cases import SEEN_AT, matcher, rules, scan
 from tests.recordings import RECORDINGS, evidence
@@ -214,3 +217,65 @@ def test_rules_about_native_lines_say_which_versions_write_them_and_at_what_leve
         assert rule.versions is not None, rule.id
         assert re.search(r"all|\d\.", rule.versions), rule.id
         assert re.search(r"emerg|alert|crit|error|warning|notice|info", rule.level or ""), rule.id
+
+
+def test_a_rule_of_the_user_may_take_what_hamon_has_a_rule_for(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text(
+        """
+[[rule]]
+id = "ours"
+title = "Our own reading of a disk error"
+daemon = "kernel"
+match = 'I/O error, dev (?P<device>\\w+)'
+[[rule.example]]
+line = 'blk_update_request: I/O error, dev sdb, sector 789012'
+gives = { device = "sdb" }
+[[rule.counter_example]]
+line = 'sd 2:0:0:0: [sdb] Attached SCSI disk'
+""",
+        encoding="utf-8",
+    )
+    both = load([tmp_path, data.folder("rules")])
+    seen = Matcher(both)
+    found = check(both, lambda rule, line: answer(seen, rule, line), lambda rule, line: rule.pattern.search(line) is not None)
+    assert [str(finding) for finding in found] == []
+
+
+def test_what_comes_in_the_way_within_one_folder_is_told(tmp_path: Path) -> None:
+    rule = """
+[[rule]]
+id = "{name}"
+title = "The rule {name}"
+daemon = "own"
+match = 'disk (?P<device>\\w+)'
+[[rule.example]]
+line = 'disk sdb'
+[[rule.counter_example]]
+line = 'path sdb'
+"""
+    (tmp_path / "own.toml").write_text(rule.format(name="first") + rule.format(name="second"), encoding="utf-8")
+    both = load([tmp_path])
+    seen = Matcher(both)
+    found = check(both, lambda rule, line: answer(seen, rule, line), lambda rule, line: rule.pattern.search(line) is not None)
+    assert ["second" in str(finding) for finding in found] == [True]
+
+
+def test_a_rule_of_the_user_that_does_not_match_its_own_example_is_told_though_hamon_has_one_that_does(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text(
+        """
+[[rule]]
+id = "ours"
+title = "Our own reading of a disk error"
+daemon = "kernel"
+match = 'I/O error of disk (?P<device>\\w+)'
+[[rule.example]]
+line = 'blk_update_request: I/O error, dev sdb, sector 789012'
+[[rule.counter_example]]
+line = 'sd 2:0:0:0: [sdb] Attached SCSI disk'
+""",
+        encoding="utf-8",
+    )
+    both = load([tmp_path, data.folder("rules")])
+    seen = Matcher(both)
+    found = check(both, lambda rule, line: answer(seen, rule, line), lambda rule, line: rule.pattern.search(line) is not None)
+    assert [finding.rule for finding in found] == ["ours"]
