@@ -4,6 +4,7 @@ The law: an agent that complains opens nothing. Agents complain in probes, of th
 its complaint is worth the result of the operation tells.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -20,6 +21,10 @@ _LATE = timedelta(seconds=2)
 """By how much the stamp of what an agent said may come after that of the result: another log has whole seconds, and rounds."""
 _TRIES = timedelta(seconds=120)
 """How long an operation may take of which the complaint tells."""
+_REPEATED = timedelta(seconds=10)
+"""So soon after a failure the scheduler repeats it."""
+_WITH_REASON = re.compile(r"^(?:unknown |insufficient )?[a-z]+(?: [a-z]+){0,3}: (?P<reason>\S.*)$")
+"""A result in the words of Pacemaker 2.1.2 and later, and the reason behind it."""
 _FAILURES = frozenset({IncidentKind.RESOURCE_FAILURE, IncidentKind.STOP_FAILED, IncidentKind.FENCE_DEVICE_FAILED})
 _ENDS = frozenset(
     {
@@ -74,22 +79,46 @@ class Agents:
         ]
         for entry in same[1 : max(1, len(same) - MOST + 2)]:  # the first and the last tell most
             recent.remove(entry)
-        for story in self._book.open_stories():
-            if story.kind in _FAILURES and event.resource in story.resources and event.node in story.nodes:
-                self._tell_afterwards(story, event)
+        for story in _failures(self._book, event):
+            if -_LATE <= (story.started_at or story.detected_at) - event.at <= _TRIES:
+                _tell_afterwards(self._book, story, str(event.detail.get("text")))
 
-    def _tell_afterwards(self, story: Story, event: Event) -> None:
-        cause, began = story.cause, story.started_at or story.detected_at
-        failed = next((entry for entry in story.timeline if entry.event is EventKind.OPERATION_FAILED), None)
-        if cause is None or failed is None or cause.text != failed.raw or not -_LATE <= began - event.at <= _TRIES:
-            return
-        told = replace(cause, text=str(event.detail.get("text"))[:MAX_TEXT])
-        parent = self._book.by_key(story.part_of)
-        if parent is not None and parent.cause == cause:
-            parent.cause = told
-            self._book.changed(parent, "the agent says why")
-        story.cause = told
-        self._book.changed(story, "the agent says why")
+
+def recorded(book: Book, event: Event) -> None:
+    """The scheduler repeats a failure that is recorded, with the reason that its agent gave: the DC's log has no other of another node."""
+    found = _WITH_REASON.match(str(event.detail.get("text") or ""))
+    for story in _failures(book, event) if found is not None else ():
+        failed = _first_failure(story)
+        same = failed is not None and failed.detail.get("operation") == event.detail.get("operation")
+        if found is not None and same and timedelta(0) <= event.at - (story.started_at or story.detected_at) <= _REPEATED:
+            _tell_afterwards(book, story, found["reason"])
+
+
+def _failures(book: Book, event: Event) -> list[Story]:
+    """The open failures of the resource on the node of an event."""
+    return [
+        story
+        for story in book.open_stories()
+        if story.kind in _FAILURES and event.resource in story.resources and event.node in story.nodes
+    ]
+
+
+def _first_failure(story: Story) -> TimelineEntry | None:
+    return next((entry for entry in story.timeline if entry.event is EventKind.OPERATION_FAILED), None)
+
+
+def _tell_afterwards(book: Book, story: Story, text: str) -> None:
+    """Give a failure its reason, where its cause is no more yet than the line of its result."""
+    cause, failed = story.cause, _first_failure(story)
+    if cause is None or failed is None or cause.text != failed.raw:
+        return
+    told = replace(cause, text=text[:MAX_TEXT])
+    parent = book.by_key(story.part_of)
+    if parent is not None and parent.cause == cause:
+        parent.cause = told
+        book.reworded(parent)
+    story.cause = told
+    book.reworded(story)
 
 
 def reason(said: Sequence[TimelineEntry]) -> str:

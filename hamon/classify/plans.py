@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hamon.classify import topology
-from hamon.classify.agents import explained
+from hamon.classify.agents import explained, recorded
 from hamon.classify.bounds import MAX_REPEATED
 from hamon.classify.departures import Departures
 from hamon.classify.operations import Operations
@@ -155,6 +155,7 @@ class Plans:
         fact = f"{operation} {event.resource} {name}"
         if fact not in state.repeats and len(state.repeats) < MAX_REPEATED:
             state.repeats.append(fact)
+        recorded(self._book, event)
         item = topology.resource(state, event.resource, self.settings)
         if operation != "probe" and _is_by_its_time(event) and not self._is_told(event, item, name):
             self._operations.operation_failed(explained(state, replace(event, kind=EventKind.OPERATION_FAILED)))

@@ -398,6 +398,10 @@ class Book:
         if story.key not in self._changed:
             self._changed[story.key] = Step(story, reason)
 
+    def reworded(self, story: Story) -> None:
+        """Its words changed, and nothing that people must be told of again: it is recorded with what its timeline grew by."""
+        self._grown.add(story.key)
+
     def tell(self, story: Story, notice: Notice) -> None:
         """People are to be told with the next transition. Nothing is told of parts."""
         silent = self.silent_before is not None and story.detected_at < self.silent_before and not story.told

@@ -102,3 +102,24 @@ def test_what_the_agent_says_gives_the_step_that_mends_it() -> None:
         for language in ("en", "ja"):
             steps = "\n".join(next_steps(cluster.main[0], language))
             assert [word in steps for word in said.values()] == [word == command for word in said.values()], text
+
+
+def test_the_reason_that_only_the_scheduler_repeats_is_that_of_the_failure() -> None:
+    """On the DC the failure of another node has no reason until the scheduler repeats it (2.1.2+)."""
+    cluster = running().log(
+        """
+        10:00:05 pm01 controld: Transition 3 action 12 (prmPg_monitor_10000 on pm01): expected 'ok' but got 'error'
+        10:00:05 pm01 schedulerd: Unexpected result (error: Disk full) was recorded for monitor of prmPg on pm01 at Nov 22 10:00:05 2026
+        """
+    )
+    assert cause_of(cluster) == "Disk full"
+
+
+def test_what_the_scheduler_repeats_of_another_operation_is_no_reason() -> None:
+    cluster = running().log(
+        """
+        10:00:05 pm01 controld: Transition 3 action 12 (prmPg_monitor_10000 on pm01): expected 'ok' but got 'error'
+        10:00:05 pm01 schedulerd: Unexpected result (error: Disk full) was recorded for start of prmPg on pm01 at Nov 22 09:00:05 2026
+        """
+    )
+    assert cause_of(cluster) != "Disk full"
