@@ -50,6 +50,7 @@ _CONTENT: dict[EventKind, tuple[str, ...]] = {
     EventKind.NETWORK_UNREACHABLE: ("target",),
     EventKind.DISK_ERROR: ("device",),
     EventKind.DISK_RECOVERED: ("device",),
+    EventKind.RESOURCE_DOUBLED: ("count",),
     EventKind.REPLICA_LOST: ("device", "state"),
     EventKind.REPLICA_BACK: ("device",),
     EventKind.REPLICA_RESYNC: ("device", "state"),

@@ -4,7 +4,7 @@ What the engine knows stands in `State`; `advance` changes it and says what chan
 node's copy, another log) is a witness and changes nothing. Times are those of the evidence; `Tick` moves time on when nothing happens.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +17,7 @@ from hamon.classify.compare import Watch
 from hamon.classify.controller import Controller
 from hamon.classify.debts import ages_passed, next_reminder
 from hamon.classify.departures import Departures
+from hamon.classify.doubles import Doubles
 from hamon.classify.effects import Effects
 from hamon.classify.evidence import sided
 from hamon.classify.facts import WINDOW, Facts
@@ -165,6 +166,7 @@ class Engine:
         self._controller = Controller(self.state, settings, self._book)
         self._agents = Agents(self.state, self._book)
         self._replicas = Replicas(self.state, settings, self._book, self._attributes)
+        self._doubles = Doubles(self.state, settings, self._book)
         self._polls = Polls(self.state, settings, self._book, self._departures, self._effects, self._marks, self._operations, self._fencing)
         self._watch = Watch(settings, last)
         self._whole_seconds = 0
@@ -184,9 +186,16 @@ class Engine:
             self._controller,
             self._agents,
             self._replicas,
+            self._doubles,
             self._own,
         )
         self._handlers = {kind: handler for group in groups for kind, handler in group.handlers().items()}
+        self._after: dict[EventKind, Callable[[Event], None]] = {
+            EventKind.NODE_LOST: self._replicas.outlives,
+            EventKind.RESOURCE_STARTED: self._doubles.started,
+            EventKind.RESOURCE_PROMOTED: self._promoted,
+        }
+        """What else follows from an event, once it was handled."""
 
     def use(self, own: Own) -> None:
         """Go by other incidents and changes of the user's own from the next event on."""
@@ -346,8 +355,8 @@ class Engine:
             handler(event)
         if kind in _SHOWING and event.resource is not None:
             self._shown(event)
-        if kind in (EventKind.NODE_LOST, EventKind.RESOURCE_PROMOTED):
-            self._replicas.outlives(event)
+        if (after := self._after.get(kind)) is not None:
+            after(event)
         if kind is EventKind.NODE_LOST:
             self._membership.judge_claims(event)
             self._operations.lost_late(event)
@@ -363,6 +372,10 @@ class Engine:
             state.nothing_before = soonest
         if state.last_event_at is None or state.last_event_at < event.at:
             state.last_event_at = event.at
+
+    def _promoted(self, event: Event) -> None:
+        self._replicas.outlives(event)
+        self._doubles.started(event)
 
     def _shown(self, event: Event) -> None:
         """Remember what told where a resource serves; the same again tells nothing."""

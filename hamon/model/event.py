@@ -49,6 +49,7 @@ class EventKind(StrEnum):
     RESOURCE_PROMOTED = "resource_promoted"
     RESOURCE_DEMOTED = "resource_demoted"
     RESOURCE_MIGRATED = "resource_migrated"
+    RESOURCE_DOUBLED = "resource_doubled"
     RESOURCE_BLOCKED = "resource_blocked"
     RESOURCE_UNBLOCKED = "resource_unblocked"
     RESOURCE_UNMANAGED = "resource_unmanaged"

@@ -123,3 +123,23 @@ def test_standby_that_only_the_cib_of_an_old_release_tells_makes_the_move_planne
     assert [(incident.kind, incident.planned) for incident in cluster.incidents if incident.part_of is None][:1] == [
         (IncidentKind.SWITCHOVER, True)
     ]
+
+
+# -- a resource on two nodes
+
+TWICE = "10:00:00 pm01 schedulerd: Resource prmPg (ocf::heartbeat:pgsql) is active on 2 nodes attempting recovery"
+
+
+def test_a_resource_that_the_scheduler_finds_on_two_nodes_is_a_suspected_split_brain_until_it_is_started_on_one() -> None:
+    cluster = running().log(TWICE).until("10:00:30")
+    (incident,) = cluster.main
+    assert (incident.kind, incident.severity, incident.resources) == (IncidentKind.SPLIT_BRAIN_SUSPECTED, Severity.CRITICAL, ("prmPg",))
+    assert incident.nodes == ("pm01", "pm02")
+    cluster.log(TWICE.replace("10:00:00", "10:00:31"))
+    assert len(cluster.main) == 1
+    cluster.log("10:00:40 pm01 controld: Result of start operation for prmPg on pm01: ok")
+    assert [item.state for item in cluster.main if item.kind is IncidentKind.SPLIT_BRAIN_SUSPECTED] == [IncidentState.RESOLVED]
+
+
+def test_a_clone_on_two_nodes_is_what_it_should_be() -> None:
+    assert running().log(TWICE.replace("prmPg", "prmPing")).until("10:01:00").main == []

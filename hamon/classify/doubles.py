@@ -1,0 +1,50 @@
+"""Resources that the scheduler finds active on more nodes than one: with shared data that destroys them.
+
+The law: where polls show what runs where they say so, and not the log. The scheduler repeats it at each calculation while it is so, and
+does not say where; it is over when the resource is started, or promoted, on one node.
+"""
+
+from collections.abc import Callable, Mapping
+
+from hamon.classify import topology
+from hamon.classify.settings import ClusterSettings
+from hamon.classify.state import State
+from hamon.classify.stories import Book
+from hamon.model.event import Event, EventKind
+from hamon.model.incident import Cause, IncidentKind, Severity
+
+
+class Doubles:
+    def __init__(self, state: State, settings: ClusterSettings, book: Book) -> None:
+        self.state, self.settings, self._book = state, settings, book
+
+    def handlers(self) -> Mapping[EventKind, Callable[[Event], None]]:
+        """Which event is handled by what."""
+        return {EventKind.RESOURCE_DOUBLED: self.resource_doubled}
+
+    def resource_doubled(self, event: Event) -> None:
+        if event.resource is None or topology.is_polled(self.state):
+            return
+        item = topology.resource(self.state, event.resource, self.settings)
+        if item.device or item.clone or self._book.find(IncidentKind.SPLIT_BRAIN_SUSPECTED, item.id) is not None:
+            return
+        nodes = sorted(item.roles) if len(item.roles) > 1 else sorted(self.state.nodes)
+        story = self._book.open(
+            IncidentKind.SPLIT_BRAIN_SUSPECTED,
+            item.id,
+            Severity.CRITICAL,
+            event.at,
+            started_at=event.at,
+            nodes=nodes if len(nodes) == event.detail.get("count") else (),
+            resources=[item.id],
+            settle=self.settings.settle,
+            cause=Cause(kind="resource_doubled", resource=item.id, at=event.at, text=event.raw),
+        )
+        story.limit_at = event.at + self.settings.expire
+
+    def started(self, event: Event) -> None:
+        """It was stopped on all of them, and is started on one."""
+        story = self._book.find(IncidentKind.SPLIT_BRAIN_SUSPECTED, event.resource or "")
+        if story is not None and event.at >= story.detected_at:
+            self._book.add(story, event)
+            self._book.close(story, event.at, "it is started on one node")
