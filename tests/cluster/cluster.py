@@ -299,6 +299,11 @@ class Cluster:
         piece.write_text(f"{forget}echo 'made to fail' >&2; exit {code}\n")
         piece.rename(path)
 
+    def hold(self, node: str, resource: str, operation: str = "monitor") -> None:
+        """Let such operations of the resource wait until they are forgiven."""
+        path = self.disk(node) / "node/inject" / f"{resource}.{operation}"
+        path.write_text('while [ -e "$piece" ]; do sleep 0.2; done\n')
+
     def forgive(self) -> None:
         """Operations work again, everywhere."""
         for node in self.nodes:

@@ -262,7 +262,8 @@ def cut_won_by_standby(cluster: Cluster, at: Roles) -> None:
 def cut_without_winner(cluster: Cluster, at: Roles) -> None:
     cluster.power.asked.clear()
     for node in cluster.nodes:
-        cluster.power.set_mood(node, Mood.FAILS)
+        # Slowly: a controller that has failed ten times gives up on that node for ever, in what happens next too.
+        cluster.power.set_mood(node, Mood.FAILS_SLOWLY)
     cluster.cut(at.active)
     for node in cluster.nodes:
         _is_tried(cluster, node)
@@ -295,6 +296,8 @@ def corosync_killed(cluster: Cluster, at: Roles) -> None:
 
 @happening("a daemon of the active node is killed and its attributes are lost: failover", failover("daemon_failed", "daemon_failed"))
 def daemon_killed_on_active(cluster: Cluster, at: Roles) -> None:
+    cluster.hold(at.active, PING)  # else the next monitor sets the attribute again, maybe before anybody has seen that it is lost
+    time.sleep(5)
     cluster.kill_daemon(at.active, "pacemaker-attrd")
     cluster.runs_on(at.service, at.standby)
 
@@ -305,7 +308,8 @@ def daemon_killed_on_active(cluster: Cluster, at: Roles) -> None:
         kind="standby_fault",
         cause="daemon_failed",
         parts=frozenset({"daemon_failed"}),
-        told_before=frozenset({"daemon_failed"}),  # what it means only polls show
+        # What it means only polls show. Whether its node is fenced, too, depends on when the DC looks.
+        told_before=frozenset({"daemon_failed", "fencing"}),
     ),
 )
 def daemon_killed_on_standby(cluster: Cluster, at: Roles) -> None:
