@@ -388,7 +388,8 @@ class Book:
     def _first_cause(self, parent: Story, child: Story) -> None:
         cause = child.cause or Cause(kind=child.kind, node=child.nodes[0] if child.nodes else None, at=child.started_at)
         known = parent.cause
-        if known is None or known.at is None or (cause.at is not None and (cause.at < known.at or _counts(known, cause))):
+        is_earlier = known is not None and known.at is not None and cause.at is not None and cause.at < known.at
+        if known is None or known.at is None or _counts(known, cause) or (is_earlier and not _counts(cause, known)):
             parent.cause = cause
 
     # -- saying
@@ -609,11 +610,18 @@ def is_split(story: Story) -> bool:
     return story.kind is IncidentKind.INTERCONNECT_DEGRADED and story.subject.startswith("split ")
 
 
+_COUNTED = timedelta(seconds=3)
+"""By so much the count of a failure may seem to come before it."""
+
+
 def _counts(known: Cause, cause: Cause) -> bool:
-    """Whether what is known is only that failures were counted, and the other one is such a failure: syslog has whole seconds."""
+    """Whether what is known is only that failures were counted, and the other one is such a failure.
+
+    Syslog has whole seconds, and what a poll shows is stamped with the moment in which it was asked.
+    """
     if known.kind != IncidentKind.FAILCOUNT_THRESHOLD or cause.kind != IncidentKind.RESOURCE_FAILURE:
         return False
-    return known.resource == cause.resource and known.at is not None and cause.at is not None and cause.at - known.at < timedelta(seconds=1)
+    return known.resource == cause.resource and known.at is not None and cause.at is not None and cause.at - known.at < _COUNTED
 
 
 def explains(effect: IncidentKind, cause: IncidentKind) -> bool:

@@ -72,6 +72,16 @@ CLONE_FAILS = """
 """
 
 
+def test_that_failures_were_counted_is_no_cause_of_the_failure_though_its_stamp_is_earlier() -> None:
+    """A poll is stamped when it is asked, and shows what happened until it answered; clocks differ, too."""
+    cluster = running().log("""
+    10:00:02 pm02 controld: Result of monitor operation for prmPing on pm02: error
+    10:00:01 pm01 schedulerd: prmPing cannot run on pm02 due to reaching migration threshold (clean up resource to allow again)
+    """)
+    (fault,) = cluster.until("10:01:00").main
+    assert (fault.kind, fault.cause and fault.cause.kind) == (IncidentKind.STANDBY_FAULT, "resource_failure")
+
+
 def test_a_clone_that_fails_on_the_standby_is_a_standby_fault_and_moves_nothing() -> None:
     cluster = running().log(CLONE_FAILS).until("10:01:00")
     (fault,) = cluster.main
