@@ -85,6 +85,7 @@ _NODE_CAUSES = frozenset(
         EventKind.MEMBERSHIP_CHANGED,
     )
 )
+_DAEMON_CAUSES = frozenset(str(kind) for kind in (IncidentKind.DAEMON_FAILED, EventKind.DAEMON_DIED, EventKind.DAEMON_GAVE_UP))
 _SPECIAL_CAUSES = {
     str(IncidentKind.CONNECTIVITY_DEGRADED): "connectivity_degraded",
     str(EventKind.NETWORK_UNREACHABLE): "connectivity_degraded",
@@ -181,6 +182,8 @@ def _of_standby_fault(incident: Incident) -> str:
     cause = incident.cause
     if cause is None:
         return "standby_resource" if incident.resources and not incident.fenced else "node_lost"
+    if cause.kind in _DAEMON_CAUSES and not incident.fenced:
+        return "standby_daemon"
     if cause.kind in _NODE_CAUSES:
         return "node_lost"
     if cause.kind == EventKind.HOST_ERROR:  # what came first; what it led to tells what to do

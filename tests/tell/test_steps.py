@@ -30,7 +30,8 @@ def steps(incident: Incident, language: str = "en") -> str:
         (replace(STANDBY_FAULT, cause=Cause(kind="operation_failed", resource="prmPing")), "standby_resource"),
         (replace(STANDBY_FAULT, cause=Cause(kind="resource_failure", resource="prmPing")), "standby_resource"),
         (replace(STANDBY_FAULT, cause=Cause(kind="connectivity_degraded")), "connectivity_degraded"),
-        (replace(STANDBY_FAULT, cause=Cause(kind="daemon_failed")), "node_lost"),
+        (replace(STANDBY_FAULT, cause=Cause(kind="daemon_failed")), "node_lost"),  # its node was fenced for it
+        (replace(STANDBY_FAULT, cause=Cause(kind="daemon_failed"), fenced=()), "standby_daemon"),
         (replace(STANDBY_FAULT, cause=None, fenced=()), "node_lost"),
         (replace(STANDBY_FAULT, cause=None, fenced=(), resources=("clnPing",)), "standby_resource"),
         (replace(FAILED, kind=IncidentKind.SERVICE_DOWN, planned=True), "service_down_planned"),
@@ -65,6 +66,13 @@ def test_after_a_switchover_only_what_was_done_is_to_be_undone() -> None:
     assert "✓" not in steps(replace(MOVED, timeline=(standby,), amiss=("standby pm01",)))
     assert "✓ When the work is over, end standby mode" in steps(replace(MOVED, timeline=(standby,)))
     assert "`pcs cluster start pm01`" in steps(replace(MOVED, timeline=(entry(0, EventKind.SHUTDOWN_REQUESTED, "pm01"),)))
+
+
+def test_attributes_that_a_daemon_took_with_it_are_to_be_written_again() -> None:
+    died = replace(STANDBY_FAULT, cause=Cause(kind="daemon_failed", node="pm02"), fenced=(), redundancy=False)
+    lost = steps(replace(died, amiss=("attribute pm02 default_ping_set",)))
+    assert re.search(r"^Let pm02 write its attributes again: `attrd_updater --refresh` on pm02", lost, re.MULTILINE)
+    assert re.search(r"^✓ Let pm02 write", steps(replace(died, amiss=())), re.MULTILINE)
 
 
 def test_a_node_that_was_fenced_is_to_be_started() -> None:
