@@ -1,7 +1,7 @@
 """Fencing: asked for, tried, done, failed."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hamon.classify import topology
 from hamon.classify.effects import Effects
@@ -9,7 +9,7 @@ from hamon.classify.marks import Marks
 from hamon.classify.membership import Membership
 from hamon.classify.plans import Plans
 from hamon.classify.settings import ClusterSettings
-from hamon.classify.state import State, Story
+from hamon.classify.state import Node, State, Story
 from hamon.classify.stories import DEPARTURES, Book, is_split
 from hamon.classify.weighing import Weighing
 from hamon.model.event import Event, EventKind
@@ -165,10 +165,13 @@ class Fencing:
         if event.node is None:
             return
         node = topology.node(self.state, event.node)
-        if (fencing := self._book.find(IncidentKind.FENCING, node.name)) is not None:
+        fencing = self._book.find(IncidentKind.FENCING, node.name)
+        story = self._book.find(IncidentKind.FENCING_FAILED, node.name)
+        if fencing is None and story is None and self._came_back_first(node, event):
+            return
+        if fencing is not None:
             fencing.outcome = Outcome.FAILED
             self._book.close(fencing, event.at, "fencing failed")
-        story = self._book.find(IncidentKind.FENCING_FAILED, node.name)
         if story is None:
             story = self._book.open(
                 IncidentKind.FENCING_FAILED,
@@ -184,6 +187,11 @@ class Fencing:
             self._effects.join_effect(story, node.name)
         if event.detail.get("final"):
             self.given_up(story, event.at)
+
+    def _came_back_first(self, node: Node, event: Event) -> bool:
+        """Whether the node was a member again before an attempt at it ended that had begun before; nobody has asked for another one."""
+        just_back = node.since is not None and timedelta(0) <= event.at - node.since <= self.settings.story_window
+        return event.kind is EventKind.FENCING_FAILED and node.member is True and just_back
 
     def given_up(self, story: Story, at: datetime) -> None:
         """The cluster tries no more: what waited for the fencing fails."""

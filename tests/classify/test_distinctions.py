@@ -776,6 +776,28 @@ def test_a_split_that_nobody_wins_is_no_failover() -> None:
     assert Outcome.ONGOING not in {item.outcome for item in cluster.incidents if item.state is IncidentState.RESOLVED}
 
 
+def test_an_attempt_that_fails_when_its_target_is_a_member_again_is_no_new_story() -> None:
+    cluster = (
+        running()
+        .log(SPLIT)
+        .log(f"""
+    10:00:06 {NOT_FENCED["pm01"]}
+    10:00:07 {NOT_FENCED["pm02"]}
+    10:00:20 pm01 controld: Node pm02 state is now member
+    10:00:20 pm02 controld: Node pm01 state is now member
+    """)
+    )
+    known = {item.key for item in cluster.incidents}
+    cluster.log(f"10:00:22 {NOT_FENCED['pm01']}").until("10:01:00")
+    assert {item.key for item in cluster.incidents} == known
+    # Once somebody asks for it again, that it fails is a story again.
+    cluster.log(f"""
+    10:01:01 pm02 controld: Requesting fencing (reboot) targeting node pm01
+    10:01:06 {NOT_FENCED["pm01"]}
+    """)
+    assert "fencing_failed" in {item.kind for item in cluster.until("10:01:30").incidents if item.key not in known}
+
+
 def test_what_one_side_of_a_split_planned_is_no_part_of_the_plan_of_the_other() -> None:
     """Both DCs number their plans: what ends the one is no copy of what ends the other."""
     ended = "Calculated transition 9, saving inputs in /var/lib/pacemaker/pengine/pe-warn-9.bz2"
