@@ -182,6 +182,13 @@ class _Meaning:
     """Whether its lines of level warning or worse are kept when no rule takes them: it is a daemon that rules know."""
     layout: Layout | None = None
 
+    def with_head(self, found: bytes) -> "_Meaning":
+        """The same of another head, which differs only behind where the text begins."""
+        layout = self.layout
+        if layout is not None:
+            layout = Layout(found, layout.text_at, layout.level, layout.instance, layout.has_extended)
+        return _Meaning(self.place, self.tries, self.needles, self.severe, self.keeps, layout)
+
 
 @dataclass(slots=True)
 class Scan:
@@ -282,6 +289,8 @@ class Matcher:
         self._named_agents: dict[str, _Daemon] = {}
         self._tries = {id(rule): _Try(rule) for rule in rules.rules}
         self._meanings: dict[bytes, _Meaning | None] = {}
+        self._closer: dict[tuple[bytes, ...], _Meaning] = {}
+        self._numbers_are_alike = not any(_is_about_numbers(rule) for rule in rules.rules)
         self._places: dict[tuple[str, datetime], _Places] = {}
         self._sayings: dict[tuple[str, ...], dict[bytes, _Saying]] = {}
 
@@ -295,6 +304,8 @@ class Matcher:
         places = self._places_of(chunk)
         if len(self._meanings) > MAX_MEANINGS:
             self._meanings.clear()
+        if len(self._closer) > MAX_MEANINGS:
+            self._closer.clear()
         meanings: dict[bytes, _Meaning | None] = {}
         known = self._meanings
         for found, count in Counter(heads).items():
@@ -314,7 +325,7 @@ class Matcher:
             line = original = lines[number]
             meaning = meanings[heads[number]]
             if meaning is None:
-                meaning = self._look_closer([] if line[:1].isspace() else line.split(None, 11))
+                meaning = self._meaning_of_line(heads[number], line)
                 if meaning.place is None and (plain := _plain(lines, number, chunk.encodings)) is not None:
                     line, meaning = plain, self._look_closer(plain.split(None, 11))
                 if (place := meaning.place) is None:
@@ -348,9 +359,29 @@ class Matcher:
         """Find out what a head means; None where that shows only in each line."""
         words = head_words(found) if found else []
         meaning: _Meaning | None = None
+        if self._numbers_are_alike and words and words[-1].isdigit() and (like := _NUMBER.sub(b" 0", found)) != found:
+            known = self._meanings[like] if like in self._meanings else self._meaning(like)
+            if known is not None and known.place is not None and known.layout is not None and known.place.text_word + 2 == len(words):
+                meaning = known.with_head(found)
+                self._meanings[found] = meaning
+                return meaning
         if words and (place := (seen := self._look_closer(words)).place) is not None and place.text_word + 1 < len(words):
             meaning = replace(seen, layout=layout_of(found, place))
         self._meanings[found] = meaning
+        return meaning
+
+    def _meaning_of_line(self, found: bytes, line: bytes) -> _Meaning:
+        """What a line means whose head does not say it all: beside it the next words count, as where functions stand before the text."""
+        words = [] if line[:1].isspace() else line.split(None, 11)
+        if not found or found.startswith(b" ") or not words:
+            return self._look_closer(words)
+        behind = 4 + len(found.split())
+        key = (found, *words[behind : behind + 3])
+        meaning = self._closer.get(key)
+        if meaning is None:
+            meaning = self._look_closer(words)
+            if sum(map(len, key)) <= MAX_SAYING:
+                self._closer[key] = meaning
         return meaning
 
     def _look_closer(self, words: list[bytes]) -> _Meaning:
@@ -504,6 +535,14 @@ def _level_of(words: Sequence[bytes], place: Head) -> str | None:
 def _text_words(words: Sequence[bytes], place: Head) -> tuple[bytes, bytes]:
     first, second = (*words[place.text_word : place.text_word + 2], b"", b"")[:2]
     return first, second
+
+
+_NUMBER = re.compile(rb" [0-9]+$")
+
+
+def _is_about_numbers(rule: Rule) -> bool:
+    """Whether it matters to a rule which number the second word of a text is."""
+    return any(word.isdigit() for word in (*(rule.second_words or ()), *(rule.beginnings or ())))
 
 
 def _is_here(reading: Reading) -> bool:
