@@ -65,6 +65,6 @@ def test_a_line_and_an_event_take_a_bounded_number_of_calls(tmp_path: Path, writ
     matching = calls(lambda: fresh.scan(given)) / EVENTS
     judging = calls(lambda: judged(events)) / EVENTS
     storing = calls(lambda: [records.event_row(event) for event in events]) / EVENTS
-    assert matching < 55, "ten lines, of which one gives an event"
-    assert judging < 100
+    assert matching < 25, "ten lines, of which one gives an event"
+    assert judging < 95
     assert storing < 16
