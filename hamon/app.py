@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 import uvicorn
 from prometheus_client import CollectorRegistry
 
-from hamon import __version__, data, systemd
+from hamon import __version__, systemd
 from hamon.agent import Agent
 from hamon.agent.tables import Moment, TargetRow
 from hamon.classify.routes import Target
@@ -46,8 +46,7 @@ from hamon.notify.target import TargetSection
 from hamon.pipeline import Deliverer, Outlet, Processor
 from hamon.pipeline.relay import RelayLoop, RelayPlan, RelayTarget
 from hamon.ports import Collector, IncidentFilter, Notifier, Receiver
-from hamon.rules.load import load
-from hamon.rules.schema import RuleSet
+from hamon.rules.load import load_all
 from hamon.snmp.local import Local, begin
 from hamon.snmp.mib import Var
 from hamon.snmp.relayed import own
@@ -62,11 +61,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STOP_SECONDS = 4.0
-
-
-def rules_of(config: Config) -> RuleSet:
-    """The user's own rules and those that come with hamon, the user's first. Raises RuleError."""
-    return load([*config.rules.paths, data.folder("rules")])
 
 
 def outlets_of(config: Config, clock: Clock) -> dict[str, Outlet]:
@@ -191,7 +185,7 @@ class Gateway:
     async def run(self) -> None:
         """Run until `stop` is called or a signal comes. Raises ConfigError, RuleError or StoreError when it cannot start."""
         config, clock = self.config, self.clock
-        rules = rules_of(config)
+        rules = load_all(config.rules.paths)
         outlets = outlets_of(config, clock)
         url = config.store.database_url(self.state_directory)
         await self._speak_snmp(outlets)
@@ -420,7 +414,7 @@ class Gateway:
             await self._reread.wait()
             self._reread.clear()
             try:
-                rules = await asyncio.to_thread(rules_of, self.config)
+                rules = await asyncio.to_thread(load_all, self.config.rules.paths)
                 processor.use(rules)
             except RuleError as err:
                 log.error("the rules are refused; the old ones stay in force", extra={"error": str(err)})

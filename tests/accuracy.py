@@ -14,7 +14,8 @@ from typing import Any
 
 from hamon.analyze import Options, analyze, to_json
 from hamon.model.observation import Source
-from tests.recordings import NAMES, WITNESSES, answer_from, rules, sources_of, truth_of
+from tests.cases import rules
+from tests.recordings import NAMES, WITNESSES, answer_from, sources_of, truth_of
 from tests.truth import faults, misdated
 
 COLUMNS: Mapping[str, str] = {

@@ -8,11 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hamon import data
 from hamon.classify.match import Matcher, Scan
 from hamon.model.event import Event
 from hamon.model.observation import LogChunk
-from hamon.rules.load import load
+from hamon.rules.load import load_all
 from hamon.rules.schema import RuleSet
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -23,7 +22,7 @@ UNKNOWN = "(none)"
 @cache
 def rules() -> RuleSet:
     """The rules that come with hamon."""
-    return load([data.folder("rules")])
+    return load_all()
 
 
 @cache

@@ -6,10 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hamon import data
 from hamon.analyze import Options, analyze, to_json
-from hamon.rules.load import load
-from hamon.rules.schema import RuleSet
+from tests.cases import rules
 
 RECORDINGS = Path(__file__).parent / "corpus" / "recordings"
 NAMES = sorted(path.name for path in RECORDINGS.iterdir())
@@ -40,11 +38,6 @@ SOURCES = {
 }
 Truth = Mapping[str, Any]
 Answer = Mapping[str, Any]
-
-
-@cache
-def rules() -> RuleSet:
-    return load([data.folder("rules")])
 
 
 @cache

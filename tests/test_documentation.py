@@ -16,7 +16,7 @@ from hamon.classify.texts import LogMatcher
 from hamon.model.event import EventKind
 from hamon.model.incident import IncidentKind
 from hamon.rules.check import check
-from hamon.rules.load import load
+from hamon.rules.load import load_all
 from hamon.rules.own import ChangeEntry, IncidentEntry
 from hamon.rules.schema import RuleEntry
 from hamon.store.store import SqlStore
@@ -140,7 +140,7 @@ RULE_FILES = [text for text in fenced(RULES, "toml") if re.search(r"^\[\[(rule|i
 @pytest.mark.parametrize("shown", RULE_FILES, ids=lambda text: re.findall(r'id = "([^"]*)"', text)[0])
 def test_the_rules_that_the_rules_readme_shows_are_good_ones(tmp_path: Path, shown: str) -> None:
     (tmp_path / "own.toml").write_text(shown, encoding="utf-8")
-    rules = load([tmp_path, data.folder("rules")])
+    rules = load_all([tmp_path])
     matcher = LogMatcher(rules)
     found = check(
         rules, lambda rule, line: answer(matcher.of_rule(rule), rule, line), lambda rule, line: rule.pattern.search(line) is not None

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from hamon import data
 from hamon.analyze import Options, analyze, to_json
 from hamon.model.observation import Source
-from hamon.rules.load import load
+from tests.cases import rules
 from tests.truth import faults
 
 FURTHER = Path(__file__).parent / "corpus" / "further"
@@ -26,7 +25,7 @@ def test_what_was_done_is_what_is_said(name: str, witnesses: str) -> None:
     paths = [path for pattern in WITNESSES[witnesses] for path in sorted((FURTHER / name).glob(pattern))]
     year = int(truth["window"]["start_iso"][:4])
     options = Options(sources=frozenset({Source.LOG}), year=year)
-    answer = to_json(analyze(paths, load([data.folder("rules")]), options), "en")
+    answer = to_json(analyze(paths, rules(), options), "en")
     assert faults(truth, answer) == []
     for incident in answer["incidents"]:
         assert incident["planned"] is not True or incident["kind"] != "failover"
@@ -37,7 +36,7 @@ def test_what_was_done_is_what_is_said(name: str, witnesses: str) -> None:
 @pytest.mark.parametrize("name", ["active_crash", "split_standby_wins", "stop_failure"])
 def test_a_service_is_not_protected_while_the_node_that_it_left_is_fenced(name: str, witnesses: str) -> None:
     paths = [path for pattern in WITNESSES[witnesses] for path in sorted((FURTHER / name).glob(pattern))]
-    found = analyze(paths, load([data.folder("rules")]), Options(sources=frozenset({Source.LOG}), year=2026))
+    found = analyze(paths, rules(), Options(sources=frozenset({Source.LOG}), year=2026))
     main = next(incident for incident in found.incidents if incident.part_of is None and incident.from_node is not None)
     assert main.redundancy is False
     assert main.redundancy_restored_at is None

@@ -28,7 +28,8 @@ from hamon.classify.order import put_in_order
 from hamon.classify.texts import LogMatcher
 from hamon.model.observation import LogChunk
 from tests import accuracy
-from tests.recordings import NAMES, WITNESSES, Answer, answer_from, answer_to, evidence, rules, truth_of
+from tests.cases import rules
+from tests.recordings import NAMES, WITNESSES, Answer, answer_from, answer_to, evidence, truth_of
 from tests.truth import faults
 
 STAMP = re.compile(rb"^([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)", re.MULTILINE)

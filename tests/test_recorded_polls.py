@@ -7,19 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from hamon import data
 from hamon.analyze import Analysis, NothingReadable, Options, analyze
 from hamon.analyze.polls import Document, snapshots
 from hamon.model.incident import IncidentKind
 from hamon.model.observation import Source
-from hamon.rules.load import load
+from tests.cases import rules
 from tests.snapshots import RECORDINGS, answers, polls
 
 WRITTEN = datetime(2026, 11, 23, tzinfo=UTC)
 
 
 def analysed(*paths: Path, timezone: str = "UTC") -> Analysis:
-    return analyze(paths, load([data.folder("rules")]), Options(sources=frozenset({Source.POLL}), timezone=timezone))
+    return analyze(paths, rules(), Options(sources=frozenset({Source.POLL}), timezone=timezone))
 
 
 def one_node(folder: Path, node: str = "pm02") -> list[Path]:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from hamon import analyze, data, tell
+from hamon import analyze, tell
 from hamon.classify.settings import ClusterSettings
 from hamon.model.event import EventKind
 from hamon.model.incident import Incident
-from hamon.rules.load import load
+from hamon.rules.load import load_all
+from tests.cases import rules
 
 CHRONICLE = Path(__file__).parent / "corpus" / "recordings" / "chronicle"
 SERVICES = {"web_shop": ("prmEx", "prmFs", "prmIp", "prmPg"), "database": ("prmStateful",)}
@@ -18,7 +19,7 @@ SERVICES = {"web_shop": ("prmEx", "prmFs", "prmIp", "prmPg"), "database": ("prmS
 @pytest.fixture(scope="module")
 def found() -> analyze.Analysis:
     options = analyze.Options(cluster="demo", settings=ClusterSettings(name="demo", services=SERVICES))
-    return analyze.analyze([CHRONICLE], load([data.folder("rules")]), options)
+    return analyze.analyze([CHRONICLE], rules(), options)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,7 @@ def test_the_text_has_each_headline_before_its_story_and_says_what_was_read(
 
 def test_quiet_logs_say_that_they_were_read(tmp_path: Path) -> None:
     (tmp_path / "ha-log").write_text("Nov 22 10:00:00 pm01 pacemaker-controld[106]:  notice: State transition S_IDLE -> S_POLICY_ENGINE\n")
-    quiet = analyze.analyze([tmp_path], load([data.folder("rules")]), analyze.Options(year=2026))
+    quiet = analyze.analyze([tmp_path], rules(), analyze.Options(year=2026))
     assert analyze.to_text(quiet, "en", "UTC") == "0 incident(s) in 1 lines of 1 file(s)."
 
 
@@ -86,7 +87,7 @@ def test_what_an_agent_of_ones_own_reports_is_in_its_story(tmp_path: Path) -> No
     shown = (Path(__file__).parents[1] / "rules" / "README.md").read_text(encoding="utf-8")
     rule = shown[shown.index("[[rule]]") :].split("```")[0].replace('"OurArray"', '"diskd"')
     (tmp_path / "own" / "storage.toml").write_text(rule, encoding="utf-8")
-    rules = load([tmp_path / "own", data.folder("rules")])
+    rules = load_all([tmp_path / "own"])
     (incident,) = analyze.analyze([tmp_path / "ha-log"], rules, analyze.Options(year=2026)).incidents
     assert incident.key == "disk_degraded-pm01_path_B-20261122T100000"
     assert [entry.event for entry in incident.timeline] == [EventKind.DISK_ERROR]
@@ -113,9 +114,7 @@ Nov 22 11:11:08 pm02 pacemaker-controld[106]: notice: Result of start operation 
 def test_what_took_longest_is_said_first_and_a_gap_says_why_it_is_one(tmp_path: Path, language: str, longest: str, gap: str) -> None:
     (tmp_path / "pacemaker.log").write_text(SLOW_FENCING)
     (main,) = (
-        incident
-        for incident in analyze.analyze([tmp_path], load([data.folder("rules")]), analyze.Options(year=2026)).incidents
-        if incident.part_of is None
+        incident for incident in analyze.analyze([tmp_path], rules(), analyze.Options(year=2026)).incidents if incident.part_of is None
     )
     text = tell.story(main, language, UTC)
     assert text.split("\n\n")[0] == longest

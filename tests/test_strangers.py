@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from hamon.analyze import Options, analyze, to_json
-from tests.cases import CORPUS
-from tests.recordings import Answer, rules
+from tests.cases import CORPUS, rules
+from tests.recordings import Answer
 
 STRANGERS = sorted((CORPUS / "strangers").iterdir())
 every_story = pytest.mark.parametrize("folder", STRANGERS, ids=lambda folder: folder.name)

@@ -5,11 +5,11 @@ import json
 import sys
 from pathlib import Path
 
-from hamon import analyze, data
+from hamon import analyze
 from hamon.cli.options import OK, WRONG, Commands, complain, loaded_by, report_file, wrote, zone
 from hamon.clock import SystemClock
 from hamon.model.observation import Source
-from hamon.rules.load import load
+from hamon.rules.load import load_all
 
 
 def add_parsers(commands: Commands) -> None:
@@ -54,7 +54,7 @@ def _analyze(options: argparse.Namespace) -> int:
         from hamon.cli.tails import read_as_of, tails_of  # with the whole configuration, which takes longer to load than all else
 
         loaded = loaded_by(options)
-        rules = load([*loaded.rules.paths, data.folder("rules")])
+        rules = load_all(loaded.rules.paths)
         tails = tails_of(loaded)
         if unknown := [name for name, path in named if name not in tails or not path]:
             complain(f"--collector takes NAME=PATH, with NAME of a table [collect.log_tail.NAME] of the configuration, not {unknown[0]}")
@@ -66,7 +66,7 @@ def _analyze(options: argparse.Namespace) -> int:
         if named:
             complain("--collector needs --config: the collector stands there")
             return WRONG
-        rules = load([data.folder("rules")])
+        rules = load_all()
     wanted = analyze.Options(
         sources=sources,
         cluster=options.cluster,

@@ -4,8 +4,8 @@ import argparse
 import os
 
 from hamon import config
-from hamon.app import rules_of
 from hamon.cli.options import OK, Commands, config_option, loaded_by
+from hamon.rules.load import load_all
 from hamon.store import migrate
 
 
@@ -26,7 +26,7 @@ def add_parsers(commands: Commands) -> None:
 
 def _config_check(options: argparse.Namespace) -> int:
     loaded = loaded_by(options)
-    rules_of(loaded)
+    load_all(loaded.rules.paths)
     for warning in config.warnings(loaded, options.config):
         print(f"warning: {warning}")
     print("the configuration is good")

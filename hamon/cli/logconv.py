@@ -5,12 +5,12 @@ import signal
 import threading
 from pathlib import Path
 
-from hamon import data, logconv
 from hamon import log as logs
+from hamon import logconv
 from hamon.cli.options import OK, REFUSED, WRONG, Commands, complain, zone
 from hamon.clock import SystemClock
 from hamon.collect.log_tail_config import StartAt
-from hamon.rules.load import load
+from hamon.rules.load import load_all
 
 MISSING = 6
 """What pm_logconv answers when its configuration does not exist."""
@@ -56,7 +56,7 @@ def _logconv(options: argparse.Namespace) -> int:
     except logconv.ConfigurationMissing as err:
         complain(str(err))
         return MISSING
-    rules = load([data.folder("rules")])
+    rules = load_all()
     timezone, clock = options.timezone or logconv.local_zone(), SystemClock()
     if options.follow:
         if options.logs:

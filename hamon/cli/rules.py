@@ -14,7 +14,7 @@ from hamon.cli.options import OK, REFUSED, WRONG, Commands, complain, loaded_by,
 from hamon.cli.tails import read_as_of, tails_of
 from hamon.clock import SystemClock
 from hamon.rules.check import check, check_traps
-from hamon.rules.load import load
+from hamon.rules.load import load_all
 
 
 def add_parsers(commands: Commands) -> None:
@@ -67,7 +67,7 @@ def _own_rules(options: argparse.Namespace) -> list[Path]:
 
 
 def _rules_check(options: argparse.Namespace) -> int:
-    rules = load([*options.folders, data.folder("rules")])
+    rules = load_all(options.folders)
     matcher = LogMatcher(rules)
     traps = TrapMatcher(rules)
     findings = [
@@ -89,7 +89,7 @@ def _rules_explain(options: argparse.Namespace) -> int:
     if not options.lines and not options.file:
         complain("nothing to explain; give a LINE, - for standard input, or --file FILE")
         return WRONG
-    rules = load([*_own_rules(options), data.folder("rules")])
+    rules = load_all(_own_rules(options))
     known = {*(rule.id for rule in rules.rules), *(trap.id for trap in rules.traps)}
     if unknown := [rule for rule in options.rule if rule not in known]:
         complain(f"no rule has the id {unknown[0]}")
@@ -145,7 +145,7 @@ def _rules_test(options: argparse.Namespace) -> int:
         complain(f"no case in {', '.join(map(str, options.cases))}; a case is a TOML file, or a folder with {rule_cases.FOLDER_CASE}")
         return WRONG
     folders = _own_rules(options)
-    load([*folders, data.folder("rules")])  # what is wrong with them is not the fault of each case
+    load_all(folders)  # what is wrong with them is not the fault of each case
     runner = rule_cases.Runner(folders, data.folder("rules"), os.environ, options.lang)
     results = [runner.run(path) for path in paths]
     if options.format == "json":

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from hamon import data
 from hamon.errors import RuleError
 from hamon.rules.own import Own, check_names, compile_change, compile_incident
 from hamon.rules.schema import ABSENT, Rule, RuleFile, RuleSet, TrapRule, compile_rule, compile_trap
@@ -34,7 +35,7 @@ def load_file(path: Path) -> RuleSet:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise RuleError(str(path), None, f"larger than {MAX_FILE_BYTES} bytes; split it")
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as err:
         raise RuleError(str(path), None, f"cannot be read: {err.strerror}") from err
     except UnicodeDecodeError as err:
@@ -42,9 +43,9 @@ def load_file(path: Path) -> RuleSet:
     except tomllib.TOMLDecodeError as err:
         raise RuleError(str(path), None, f"not TOML: {err}") from err
     try:
-        content = RuleFile.model_validate(data)
+        content = RuleFile.model_validate(found)
     except ValidationError as err:
-        raise _refused(path, data, err.errors(include_url=False)) from err
+        raise _refused(path, found, err.errors(include_url=False)) from err
     return RuleSet(
         tuple(compile_rule(entry, str(path)) for entry in content.rule),
         tuple(compile_trap(entry, str(path)) for entry in content.trap),
@@ -56,12 +57,12 @@ def load_file(path: Path) -> RuleSet:
     )
 
 
-def _refused(path: Path, data: dict[str, Any], problems: Sequence[ErrorDetails]) -> RuleError:
+def _refused(path: Path, found: dict[str, Any], problems: Sequence[ErrorDetails]) -> RuleError:
     """All that is wrong with the first table that is; what is wrong with others is told when this one is right."""
     table = problems[0]["loc"][:2]
     rule_id = None
     if len(table) > 1 and isinstance(table[1], int):
-        raw = data[str(table[0])][table[1]]
+        raw = found[str(table[0])][table[1]]
         rule_id = str(raw.get("id", f"number {table[1] + 1}")) if isinstance(raw, dict) else f"number {table[1] + 1}"
     told = []
     for problem in problems:
@@ -98,6 +99,11 @@ def _form(place: Sequence[str]) -> str:
     if place[-1] == "[key]":
         return _FIELD_FORM if "where" in place else _OBJECT_FORM
     return _FORMS.get(place[-1], "is not a name in the form that rules/README.md gives")
+
+
+def load_all(own: Sequence[Path] = ()) -> RuleSet:
+    """The rules of the user's folders and those that come with hamon, the user's first. Raises RuleError."""
+    return load([*own, data.folder("rules")])
 
 
 def load(folders: Sequence[Path]) -> RuleSet:

@@ -20,7 +20,6 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from hamon import data
 from hamon.classify.match import Matcher
 from hamon.classify.routes import Target
 from hamon.classify.settings import ClusterSettings
@@ -35,7 +34,7 @@ from hamon.parse.lines import parse_line
 from hamon.parse.stamp import Stamps
 from hamon.pipeline import Deliverer, Outlet, Processor
 from hamon.ports import Recording
-from hamon.rules.load import load
+from hamon.rules.load import load_all
 from hamon.rules.schema import AGENT, RuleSet
 from hamon.store import migrate
 from hamon.store.store import SqlStore
@@ -292,7 +291,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--traps", type=int, default=600_000, help="traps at 10,000 a second; 0: none (default 600000)")
     parser.add_argument("--samples", type=int, default=100, help="notifications for the latency figure (default 100)")
     options = parser.parse_args(arguments)
-    rules = load([data.folder("rules")])
+    rules = load_all()
     say("what", "hamon", "plain loop of re.search", "ratio", "target")
     for name, write, one_in, target in (
         ("ha-log, 1 line in 50 of interest, file to stored event", logs.write_ha_log, 50, "300,000/s, 8x"),

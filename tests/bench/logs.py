@@ -8,10 +8,9 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 
-from hamon import data
 from hamon.classify.match import Matcher
 from hamon.model.observation import LogChunk
-from hamon.rules.load import load
+from hamon.rules.load import load_all
 
 RECORDINGS = Path(__file__).parent.parent / "corpus" / "recordings"
 _STAMP = re.compile(rb"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d ")
@@ -32,7 +31,7 @@ LOGCONV = (
 
 
 def _matcher() -> Matcher:
-    return Matcher(load([data.folder("rules")]))
+    return Matcher(load_all())
 
 
 @cache

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from hamon import data
 from hamon.classify.settings import ClusterSettings
 from hamon.clock import SystemClock
 from hamon.collect.child import Lanes
@@ -23,7 +22,7 @@ from hamon.collect.crm_mon import CrmMon, CrmMonConfig
 from hamon.metrics import Metrics
 from hamon.model.observation import Observation, Snapshot
 from hamon.pipeline import Processor
-from hamon.rules.load import load
+from hamon.rules.load import load_all
 from hamon.store import migrate
 from hamon.store.store import SqlStore
 from tests import snapshots
@@ -81,9 +80,7 @@ async def measure(clusters: int, interval: float, seconds: float, *, changing: b
         store, lanes, clock = SqlStore(url), Lanes(), SystemClock()
         names = [f"c{number}" for number in range(clusters)]
         settings = {cluster: ClusterSettings(name=cluster) for cluster in names}
-        processor = Processor(
-            settings, load([data.folder("rules")]), store, [], clock, Metrics(CollectorRegistry(), "bench"), recorded=lambda: None
-        )
+        processor = Processor(settings, load_all(), store, [], clock, Metrics(CollectorRegistry(), "bench"), recorded=lambda: None)
         await processor.restore()
         for cluster in names:
             (folder / cluster).write_bytes(answers[0])

@@ -17,9 +17,9 @@ from hamon.classify.traps import TrapMatcher
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Incident, IncidentState
 from hamon.model.observation import LogChunk, Source, Tick
-from tests.cases import matcher
+from tests.cases import matcher, rules
 from tests.events import happened
-from tests.recordings import NAMES, RECORDINGS, rules, year_of
+from tests.recordings import NAMES, RECORDINGS, year_of
 from tests.traps import recorded
 
 LATE = timedelta(milliseconds=300)

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from hamon.analyze import Options, analyze, to_json
+from tests.cases import rules
 from tests.cluster import happenings
 from tests.cluster.cluster import PROGRAMS
 from tests.cluster.happenings import HAPPENINGS
 from tests.cluster.record import recording
 from tests.peers import missing, need
-from tests.recordings import WITNESSES, rules, sources_of
+from tests.recordings import WITNESSES, sources_of
 from tests.truth import faults, misdated
 
 BLIND = {happenings.standby_power_loss.__name__: ("traps", "capture")}

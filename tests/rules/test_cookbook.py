@@ -12,7 +12,7 @@ from hamon.classify.texts import LogMatcher
 from hamon.model.incident import Severity
 from hamon.rule_cases import Runner
 from hamon.rules.check import check
-from hamon.rules.load import load
+from hamon.rules.load import load_all
 
 README = (Path(__file__).parents[2] / "rules" / "README.md").read_text(encoding="utf-8")
 COOKBOOK = README.split("\n## Cookbook\n", 1)[1].split("\n## ", 1)[0]
@@ -50,7 +50,7 @@ def test_a_recipe_does_what_it_says(recipe: str, tmp_path: Path) -> None:
     folder = tmp_path / "rules"
     folder.mkdir()
     (folder / "own.toml").write_text("\n".join(rules or [SHOWN_ABOVE]), encoding="utf-8")
-    loaded = load([folder, data.folder("rules")])
+    loaded = load_all([folder])
     matcher = LogMatcher(loaded)
     found = check(loaded, lambda rule, line: answer(matcher.of_rule(rule), rule, line), lambda rule, line: bool(rule.pattern.search(line)))
     assert list(found) == []

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from hamon import data
 from hamon.classify import bounds
 from hamon.classify.incidents import Engine
 from hamon.classify.match import Matcher
@@ -20,7 +19,7 @@ from hamon.errors import RuleError
 from hamon.model.event import Event
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Notice, Severity, Transition
 from hamon.model.observation import LogChunk, Tick
-from hamon.rules.load import load
+from hamon.rules.load import load_all
 from hamon.rules.schema import RuleSet
 from hamon.tell import headline, next_steps, report
 from hamon.tell.words import LANGUAGES, phrase
@@ -104,7 +103,7 @@ en = { title = "No backup of {job} for more than a day" }
 
 def rules_of(folder: Path, text: str = RULES) -> RuleSet:
     (folder / "own.toml").write_text(text, encoding="utf-8")
-    return load([folder, data.folder("rules")])
+    return load_all([folder])
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from hamon.cli import main
 from hamon.model.event import Event
 from hamon.model.observation import LogChunk, ReadPosition, TextForm
 from hamon.rule_cases import Runner
-from hamon.rules.load import load
+from hamon.rules.load import load_all
 from hamon.rules.schema import RuleSet
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -68,7 +68,7 @@ Caused by: java.io.IOException: No space left on device
 def rules(tmp_path: Path) -> RuleSet:
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules" / "app.toml").write_text(RULES, encoding="utf-8")
-    return load([tmp_path / "rules", data.folder("rules")])
+    return load_all([tmp_path / "rules"])
 
 
 def chunk(text: str, *, path: str = "/srv/app/orders.log", form: TextForm | None = FORM, live: bool = False) -> LogChunk:
@@ -115,7 +115,7 @@ def test_rules_for_some_files_change_nothing_for_the_others(rules: RuleSet) -> N
     """A rule of any daemon with any text would take all the lines of the cluster, were it not for its files."""
     line = "2026-11-25T20:59:58+09:00 pm01 pacemaker-controld[7]:  error: Result of monitor operation for prmPg on pm01: not running\n"
     taken = events(rules, chunk(line, path="/var/log/ha-log", form=None))
-    assert [event.rule for event in taken] == [Matcher(load([data.folder("rules")])).scan(chunk(line, form=None)).events[0].rule]
+    assert [event.rule for event in taken] == [Matcher(load_all()).scan(chunk(line, form=None)).events[0].rule]
     for rule in rules.rules:
         for example in rule.examples:
             assert answer(LogMatcher(rules).of_rule(rule), rule, example.line).rule == rule.id

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from prometheus_client import CollectorRegistry
 
-from hamon import data
 from hamon.classify.routes import Target
 from hamon.classify.settings import ClusterSettings
 from hamon.metrics import Metrics
@@ -16,10 +15,10 @@ from hamon.model.incident import IncidentKind, IncidentState
 from hamon.model.observation import GATEWAY, LogChunk, Tick
 from hamon.pipeline import Processor
 from hamon.ports import EventFilter, IncidentFilter
-from hamon.rules.load import load
 from hamon.store import refused
 from hamon.store.store import SqlStore
 from hamon.tell import report
+from tests.cases import rules
 from tests.fakes import FakeClock
 from tests.store.test_refused import refuse
 
@@ -47,7 +46,7 @@ async def test_what_is_behind_a_refused_record_is_told_and_so_is_the_refusal(
     store = SqlStore(url, clock=clock, set_aside=tmp_path)
     processor = Processor(
         {"web01": ClusterSettings(name="web01", services={"db": ("prmPg",)})},
-        load([data.folder("rules")]),
+        rules(),
         store,
         [Target(name="ops")],
         clock,

@@ -18,7 +18,8 @@ from hamon.model.observation import Source
 from hamon.notify.webhook import body
 from hamon.tell.commands import COMMANDS
 from hamon.tell.words import keys, steps_of
-from tests.recordings import RECORDINGS, rules
+from tests.cases import rules
+from tests.recordings import RECORDINGS
 from tests.tell.samples import FAILED, FAILOVER, ONGOING, STANDBY_FAULT, START, UNSEEN, entry, incidents
 
 

@@ -8,13 +8,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from hamon import data
 from hamon.analyze import Analysis, Options, analyze, to_report
 from hamon.model.observation import Source
 from hamon.ports import IncidentFilter, Recording
-from hamon.rules.load import load
 from hamon.store.store import SqlStore
 from hamon.tell import cause_text, report
+from tests.cases import rules
 from tests.web.conftest import application, browse
 from tests.web.story import StillViews
 
@@ -38,7 +37,7 @@ def visible(page: str) -> str:
 
 
 def analysed(name: str, source: Source) -> Analysis:
-    return analyze([RECORDINGS / name], load([data.folder("rules")]), Options(sources=frozenset({source})))
+    return analyze([RECORDINGS / name], rules(), Options(sources=frozenset({source})))
 
 
 @pytest.mark.parametrize(
