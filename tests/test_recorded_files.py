@@ -3,8 +3,10 @@
 The logs are those of a recording; the layouts are those of crm_report (Pacemaker 2.1) and of sos 4.
 """
 
+import codecs
 import gzip
 import io
+import json
 import tarfile
 import tracemalloc
 from collections.abc import Callable, Mapping
@@ -95,6 +97,20 @@ def test_what_a_collector_quotes_from_logs_is_no_evidence(tmp_path: Path) -> Non
     # The same lines in a log of their own would be evidence.
     files["pm02/other.log"] = quoted
     assert essence(ask(written(tmp_path / "telling", files))) != expected
+
+
+@pytest.mark.parametrize(
+    ("encoding", "mark"),
+    [("utf-16-le", codecs.BOM_UTF16_LE), ("utf-16-be", codecs.BOM_UTF16_BE), ("utf-8", codecs.BOM_UTF8)],
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_logs_as_tools_of_windows_write_them_say_the_same(
+    tmp_path: Path, encoding: str, mark: bytes, pack: Callable[[bytes], bytes]
+) -> None:
+    expected = essence(ask(written(tmp_path / "plain", {f"{node}.txt": data for node, data in logs().items()})))
+    by_windows = {f"{node}.txt": pack(mark + data.decode().replace("\n", "\r\n").encode(encoding)) for node, data in logs().items()}
+    incidents, events = essence(ask(written(tmp_path / "windows", by_windows)))
+    assert json.loads(json.dumps([incidents, events]).replace("\\r", "")) == [*expected]
 
 
 def test_tarballs_of_nodes_inside_a_tarball_are_read(tmp_path: Path) -> None:

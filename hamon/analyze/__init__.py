@@ -9,7 +9,7 @@ from hamon.analyze import files
 from hamon.analyze.answer import facts_of, incident_json, to_json, to_report, to_text
 from hamon.analyze.evidence import Analysis, Input, NothingReadable, Options, ReadAs
 from hamon.analyze.order import is_newest_first, streams_of, to_one_clock, to_one_name
-from hamon.analyze.reading import NO_FORM, polls_of, read, reference_of
+from hamon.analyze.reading import FOREIGN, NO_FORM, polls_of, read, reference_of
 from hamon.analyze.traps import recorded_trap
 from hamon.classify.incidents import Engine
 from hamon.classify.order import causal_order, with_snapshots
@@ -44,13 +44,14 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
         reference = reference_of(inputs)
         matcher, trap_matcher = LogMatcher(rules, options.year), TrapMatcher(rules)
         total, done = sum(files.size(item.path) for item in inputs), 0
+        no_evidence = [[reason] for reason in (NO_FORM, *(reason for _, reason in FOREIGN))]
         kept: list[Input] = []
         for item in inputs:
             read(item, matcher, trap_matcher, options, reference)
             done += files.size(item.path)
             if progress is not None:
                 progress(done, total)
-            if (item.errors == [NO_FORM] or item.form == "empty") and item.name.startswith(collections):
+            if (item.form == "empty" or item.errors in no_evidence) and item.name.startswith(collections):
                 continue  # of a crm report or a sosreport most is no evidence
             if item.source in options.sources or item.form == "empty":
                 kept.append(item)

@@ -4,6 +4,7 @@ The law: what a tarball holds is written below one folder only, as plain files, 
 """
 
 import bz2
+import codecs
 import errno
 import gzip
 import lzma
@@ -98,8 +99,32 @@ def is_quotation(name: str, made_by_tools: tuple[str, ...]) -> bool:
     return name.startswith(made_by_tools) and name.rpartition("/")[2] in _QUOTATIONS
 
 
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""How a text in UTF-16 begins, as tools of Windows write it."""
+
+
 def opened(path: Path) -> IO[bytes]:
-    """Open a file, decompressing what is compressed; the content tells, not the name."""
+    """Open a file, decompressing what is compressed, and with text in UTF-16 or with a byte order mark as plain UTF-8.
+
+    The content tells, not the name.
+    """
+    stream = _decompressed(path)
+    if not stream.seekable():
+        return stream
+    try:
+        head = stream.read(3)
+        stream.seek(0)
+    except UNREADABLE:
+        stream.close()
+        raise
+    if head.startswith(_UTF16):
+        return cast(IO[bytes], codecs.EncodedFile(stream, "utf-8", "utf-16", "replace"))
+    if head == codecs.BOM_UTF8:
+        stream.read(3)
+    return stream
+
+
+def _decompressed(path: Path) -> IO[bytes]:
     stream = path.open("rb")
     magic = stream.read(6) if stream.seekable() else b""
     if stream.seekable():
@@ -129,7 +154,7 @@ def _is_tarball(path: Path) -> bool:
     if not likely:
         return False
     try:
-        with opened(path) as plain, tarfile.open(fileobj=cast(IO[bytes], _Bounded(plain, LARGEST_READ)), mode="r:"):
+        with _decompressed(path) as plain, tarfile.open(fileobj=cast(IO[bytes], _Bounded(plain, LARGEST_READ)), mode="r:"):
             return True
     except UNREADABLE:
         return False
@@ -161,7 +186,7 @@ def _tarball(path: Path, shown: str, unpacked: Path, room: _Room, depth: int) ->
     target.mkdir(parents=True)
     problems: list[str] = []
     try:
-        with opened(path) as stream, tarfile.open(fileobj=cast(IO[bytes], _Bounded(stream, room.bytes)), mode="r:") as archive:
+        with _decompressed(path) as stream, tarfile.open(fileobj=cast(IO[bytes], _Bounded(stream, room.bytes)), mode="r:") as archive:
             _unpack(archive, target, room, problems)
     except _TooMuch as err:
         problems.append(f"not wholly unpacked: {err}")
@@ -221,7 +246,7 @@ def _write(source: IO[bytes], to: Path, room: _Room) -> None:
 def _is_binary(head: bytes) -> bool:
     """Whether a file is neither text nor anything that may hold evidence: journals, databases and cores may be huge."""
     known = head[:4] in MAGICS or head[257:262] == b"ustar" or any(head.startswith(begin) for begin, _ in _COMPRESSIONS)
-    return b"\0" in head[:4096] and not known
+    return b"\0" in head[:4096] and not known and not head.startswith(_UTF16)
 
 
 class _Bounded:

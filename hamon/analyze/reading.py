@@ -22,13 +22,11 @@ from hamon.parse.pcap import MAGICS
 MAX_ANSWER_BYTES = 256 * 1024 * 1024
 """A file with recorded answers of crm_mon."""
 NO_FORM = "neither a log, nor crm_mon XML, nor traps"
-_FOREIGN = (
+FOREIGN = (
     (b"\x28\xb5\x2f\xfd", "compressed by zstd, which hamon does not read; unpack it first (zstd -d)"),
     (b"\x04\x22\x4d\x18", "compressed by lz4, which hamon does not read; unpack it first (lz4 -d)"),
     (b"PK\x03\x04", "a ZIP archive, which hamon does not read; unpack it first"),
     (b"7z\xbc\xaf", "a 7z archive, which hamon does not read; unpack it first"),
-    (b"\xff\xfe", "text in UTF-16; convert it first (iconv -f UTF-16 -t UTF-8)"),
-    (b"\xfe\xff", "text in UTF-16; convert it first (iconv -f UTF-16 -t UTF-8)"),
     (b"LPKSHHRH", "a binary journal; give the output of `journalctl --file` instead"),
 )
 
@@ -68,7 +66,7 @@ def read(item: Input, matcher: LogMatcher, traps: TrapMatcher, options: Options,
                 return
             item.source, item.form = _recognise(head, item.path)
             if item.form is None:
-                item.errors.append(next((reason for begin, reason in _FOREIGN if head.startswith(begin)), NO_FORM))
+                item.errors.append(next((reason for begin, reason in FOREIGN if head.startswith(begin)), NO_FORM))
                 return
             if item.source not in options.sources:
                 return

@@ -3,7 +3,7 @@ r"""Cut bytes into complete lines. Law: however the bytes arrive, the same lines
 No Python work is done per line: the cutter jumps from one line end to the last one within the longest line allowed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,11 +16,22 @@ class Cut:
     data: bytes
     taken: int
     truncated: int = 0
+    is_utf16: bool = field(default=False, compare=False, repr=False)
+    """They are text in UTF-16, of which dropping the NUL bytes leaves what is ASCII."""
 
 
 def without_nul(data: bytes) -> bytes:
     """Drop the NUL bytes that a crash leaves in a file that was being extended; no text encoding of a log has any."""
     return data.replace(b"\0", b"") if b"\0" in data else data
+
+
+def is_utf16(data: bytes) -> bool:
+    """Whether a piece of a log is text in UTF-16, as tools of Windows write it: nearly every second byte is zero, and few others."""
+    head = data[:4096]
+    if b"\0" not in head:
+        return False
+    zeros = sorted(part.count(0) / max(1, len(part)) for part in (head[::2], head[1::2]))
+    return zeros[0] < 0.1 and zeros[1] > 0.5
 
 
 def cut_lines(window: bytes, limit: int) -> Cut:
@@ -44,7 +55,7 @@ def cut_lines(window: bytes, limit: int) -> Cut:
         here = line_end
     if truncated:
         data = b"".join([*kept, data[begin:]])
-    return Cut(data=data, taken=taken, truncated=truncated)
+    return Cut(data=data, taken=taken, truncated=truncated, is_utf16=len(data) < taken and is_utf16(window[:taken]))
 
 
 class LongLine:

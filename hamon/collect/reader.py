@@ -28,7 +28,7 @@ MISSING_SECONDS = 5.0
 _RETRY_SECONDS = (1.0, 30.0)
 """First and longest pause before a file that cannot be read is tried again."""
 _PIECES_AT_ONCE = 4
-_ENDED_BY_DATA = ("silent", "damaged")
+_ENDED_BY_DATA = ("silent", "damaged", "encoding")
 """Problems that looking at the file does not end."""
 
 
@@ -182,8 +182,12 @@ class LogReader:
                     logs.remove(log)
                     continue
                 pieces += 1
-                self._is_well(log.source, now, out)
-                self._is_well(self._patterns[log.pattern], now, out)
+                if piece.cut.is_utf16:
+                    words = f"{phrase('seen.utf16', 'en', path=log.source.path)}; {phrase('remedy.log_encoding', 'en')}"
+                    self._lose(log.source, "encoding", words, now, out)
+                else:
+                    self._is_well(log.source, now, out)
+                    self._is_well(self._patterns[log.pattern], now, out)
                 self._count(log, piece, now)
                 out.append(self._chunk(log, piece, now))
                 if pieces >= _PIECES_AT_ONCE:

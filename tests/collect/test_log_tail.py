@@ -19,9 +19,10 @@ from pydantic import ValidationError
 
 from hamon.collect import COLLECTORS
 from hamon.collect.files import fingerprint
+from hamon.collect.lines import is_utf16
 from hamon.collect.log_tail import LogTail, LogTailConfig
 from hamon.collect.reader import LOOK_SECONDS
-from hamon.model.observation import ReadPosition
+from hamon.model.observation import ReadPosition, SourceLost
 from hamon.ports import Collector
 from tests.collect.tailing import append, tailing
 from tests.fakes import FakeClock, MemoryInbox
@@ -507,6 +508,25 @@ async def test_a_silent_log_is_lost_until_it_speaks(tmp_path: Path) -> None:
         assert await tail.tells(2) == [("silent", str(log)), ("back", str(log))]
         clock.advance(601)
         assert (await tail.tells(3))[2:] == [("silent", str(log))]
+
+
+async def test_a_log_in_utf16_is_told_as_what_it_is_until_it_is_written_as_text(tmp_path: Path) -> None:
+    log = tmp_path / "ha-log"
+    append(log, "Nov 22 11:59:52 n2 warning: Node n1 is lost\r\n".encode("utf-16"))
+    async with tailing(log, poll=True, poll_interval_seconds=0.01) as tail:
+        assert await tail.tells(1) == [("encoding", str(log))]
+        (lost,) = [seen for seen in tail.inbox.observations if isinstance(seen, SourceLost)]
+        assert "is written in UTF-16, of which only ASCII is read; " in lost.reason
+        assert "hamon analyze" in lost.reason
+        append(log, "日本語の行\r\n".encode("utf-16-le") + "Nov 22 11:59:53 n2 info: Node n1 is member\r\n".encode("utf-16-le") * 9)
+        await tail.inbox.until(lambda: tail.inbox.data.count(b"is member") == 9)
+        append(log, b"\n" + b"Nov 22 11:59:54 n2 info: all is well\n" * 2)
+        assert await tail.tells(2) == [("encoding", str(log)), ("back", str(log))]
+
+
+@pytest.mark.parametrize("data", [b"", b"\0" * 4096, bytes(range(256)) * 4, "日本語の行\n".encode("euc-jp") * 20, b"a\0b\n" * 100])
+def test_what_is_not_utf16_is_not_taken_for_it(data: bytes) -> None:
+    assert not is_utf16(data)
 
 
 async def test_a_damaged_predecessor_is_told_and_does_not_stop_the_log(tmp_path: Path) -> None:
