@@ -1,5 +1,6 @@
 """Operations of resources: what runs where, what failed, and what recovered."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,6 +17,15 @@ from hamon.model.observation import Source
 
 OVERTAKING = timedelta(seconds=10)
 """By how much the trap of a stop may come after that of the start which followed it."""
+
+_REPLICA = re.compile(r"^(?P<bundle>.+-bundle)(?:-(?:podman|docker|rkt))?-(?P<number>\d+)$")
+"""How Pacemaker names what it makes of a replica of a bundle whose name ends so, as installers' do."""
+
+
+def bundles_of(story: Story) -> set[tuple[str, str]]:
+    """The replicas of bundles that a story is about: by their container, by their connection, or by what failed in them."""
+    found = (_REPLICA.match(name) for name in (*story.resources, *story.nodes))
+    return {(match["bundle"], match["number"]) for match in found if match is not None}
 
 
 class Operations:
@@ -133,9 +143,18 @@ class Operations:
             )
             story.limit_at = event.at + self.settings.expire
             self._effects.join_effect(story, name)
+            self._join_its_bundle(story)
         story.recovered_at = None
         if self._is_over(event, item) and item.started_on == name and item.started_at is not None and name in item.roles:
             self.works(replace(event, at=max(event.at, item.started_at)))
+
+    def _join_its_bundle(self, story: Story) -> None:
+        """The container of a bundle's replica, its connection and what runs in it fail as one."""
+        mine = bundles_of(story)
+        for other in self._book.open_stories() if mine and story.part_of is None else ():
+            if other is not story and other.kind in FAILURES and other.part_of is None and not mine.isdisjoint(bundles_of(other)):
+                self._book.make_part(story, other)
+                return
 
     def resource_started(self, event: Event) -> None:
         if event.resource is None or event.node is None:

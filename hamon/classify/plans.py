@@ -140,6 +140,9 @@ class Plans:
         """The scheduler recovers only what failed. Pacemaker 1.1.15 to 2.0.2 say no more of a failed monitor in a log at notice."""
         if name is None or (item.started_at is not None and item.started_at > event.at):
             return
+        move = self._departures.running(item.id)
+        if move is not None and name == move.to_node:
+            return  # what failed is the way there
         if not self._is_told(event, item, name):
             failed = replace(event, kind=EventKind.OPERATION_FAILED, node=name, resource=item.id, detail={})
             self._operations.operation_failed(explained(self.state, failed))
@@ -260,7 +263,11 @@ class Plans:
         for action in self.state.plan:
             name = action.to_node
             if name is not None and name == action.from_node and action.action in ("Recover", "Restart"):
-                self._operations.works(replace(event, node=name, resource=action.resource, detail={}))
+                move = self._departures.running(action.resource)
+                if move is not None and name in (move.to_node, move.begun_on) and move.promoted == action.promoted:
+                    self._arrives(event, move, name)  # it was on its way when that failed
+                else:
+                    self._operations.works(replace(event, node=name, resource=action.resource, detail={}))
             if name is None or name == action.from_node or action.blocked or action.resource in topology.node(self.state, name).failed:
                 continue
             move = self._departures.running(action.resource)
