@@ -22,6 +22,11 @@ _HOLDING = frozenset(
 )
 
 
+def _diverged(cause: Story) -> bool:
+    """Whether two replicas hold different data: more than that one of them is missing."""
+    return cause.kind is IncidentKind.REPLICATION_DEGRADED and cause.severity is Severity.CRITICAL
+
+
 class Effects:
     """What a fault means: which story explains it, and whether a standby node can no longer take over."""
 
@@ -123,7 +128,7 @@ class Effects:
             story = self._book.open(
                 IncidentKind.STANDBY_FAULT,
                 name,
-                Severity.MINOR if others else Severity.MAJOR,
+                cause.severity if _diverged(cause) else Severity.MINOR if others else Severity.MAJOR,
                 cause.detected_at,
                 started_at=cause.started_at,
                 nodes=[name],

@@ -59,6 +59,8 @@ class Replicas:
         if node is None or self._stops(node) or self._stops(str(event.reporter)):
             return
         self._attributes.degraded(replace(event, node=node), self._name(event), IncidentKind.REPLICATION_DEGRADED, bad=True)
+        if (story := self._story(node, self._name(event))) is not None and node != event.node:
+            self._book.add(story, event)
         if node == event.reporter and (story := self._story(node, self._name(event))) is not None and story.settle_at is not None:
             story.settle_at = max(story.settle_at, event.at + self.settings.membership)  # its peer may be lost a moment later
 
@@ -92,6 +94,8 @@ class Replicas:
         for name in (here, peer):
             other = self._story(name, self._name(event))
             story = story or other
+        if story is not None:
+            self._book.add(story, event)
         if story is not None and story.severity is not Severity.CRITICAL:
             story.severity = Severity.CRITICAL
             if story.cause is not None:

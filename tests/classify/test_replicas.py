@@ -2,6 +2,7 @@
 
 from hamon.model.event import EventKind
 from hamon.model.incident import IncidentKind, IncidentState, Severity
+from hamon.tell import cause_text
 from tests.classify.cluster_log import Cluster, running
 
 CUT_8 = "10:00:00 pm01 kernel: drbd r0: peer( Secondary -> Unknown ) conn( Connected -> NetworkFailure ) pdsk( UpToDate -> DUnknown )"
@@ -51,6 +52,8 @@ def test_a_split_brain_is_critical_and_blames_the_side_without_the_service() -> 
         cluster = running().log(line).until("10:01:00")
         (part,) = [incident for incident in cluster.incidents if incident.kind is IncidentKind.REPLICATION_DEGRADED]
         assert (part.nodes, part.severity) == (("pm02",), Severity.CRITICAL)
+        assert [(incident.kind, incident.severity) for incident in cluster.main] == [(IncidentKind.STANDBY_FAULT, Severity.CRITICAL)]
+        assert "split brain" in cause_text(cluster.main[0], "en")
 
 
 def test_a_failed_disk_under_a_replica_is_told_until_it_is_good_again() -> None:
