@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.cluster import happenings
 from tests.cluster.beside import configured
 from tests.cluster.cluster import Cluster, NotReached, not_here
+from tests.cluster.configuration import PING
 from tests.cluster.namespaces import CommandError, entered
 from tests.gateway.harness import Gateway
 
@@ -65,8 +66,8 @@ async def _play(folder: Path, cluster: Cluster, front: socket.socket) -> None:
     async with hamon:
         # hamon lives in the network of the cluster; this socket was made outside, for the browser.
         server = await asyncio.start_server(connect, sock=front)
-        # Every node sends a trap of it: the last ones came before hamon was there, and who never sent one is called silent.
-        await asyncio.to_thread(cluster.on, cluster.nodes[0], "attrd_updater", "-n", "demonstration", "-U", "begins")
+        # Every node sends a trap of what it finds running. Who never sent one to this hamon would be called silent.
+        await asyncio.to_thread(cluster.on, cluster.nodes[0], "crm_resource", "--refresh", "-r", PING)
         host, port = front.getsockname()
         print(f"\nPages    http://{host}:{port}/\nMails    {hamon.mbox}\nLogs     {cluster.folder}/nodes/*/log")
         print(f"Nodes    {cluster.folder}/on {cluster.nodes[0]} crm_mon -1Afr")
