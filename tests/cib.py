@@ -79,7 +79,6 @@ class Cib:
         self.names = list(nodes)
         self.states = {name: State() for name in nodes}
         self.permanent: dict[str, dict[str, object]] = {name: {} for name in nodes}
-        self.remote: dict[str, str] = {}
         self.options: dict[str, object] = {
             "stonith-enabled": "true",
             "cluster-infrastructure": "corosync",

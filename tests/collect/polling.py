@@ -11,7 +11,7 @@ from typing import Any
 from hamon.clock import SystemClock
 from hamon.collect.child import Lanes
 from hamon.collect.crm_mon import CrmMon, CrmMonConfig
-from hamon.model.observation import Snapshot, SourceBack, SourceLost
+from hamon.model.observation import Snapshot, SourceLost
 from tests.fakes import MemoryInbox
 from tests.snapshots import answers
 
@@ -31,10 +31,6 @@ class Polling:
     @property
     def losses(self) -> list[SourceLost]:
         return [seen for seen in self.inbox.observations if isinstance(seen, SourceLost)]
-
-    @property
-    def returns(self) -> list[SourceBack]:
-        return [seen for seen in self.inbox.observations if isinstance(seen, SourceBack)]
 
     async def until_snapshots(self, count: int) -> list[Snapshot]:
         await self.inbox.until(lambda: len(self.snapshots) >= count, timeout_seconds=60)

@@ -20,7 +20,6 @@ RECIPES = dict(re.findall(r"^### \d+\. (.*?)\n(.*?)(?=^### |\Z)", COOKBOOK, re.M
 SHOWN_ABOVE = next(
     text for text in re.findall(r"^```toml\n(.*?)^```$", README, re.MULTILINE | re.DOTALL) if 'id = "pg-out-of-files"' in text
 )
-RUNNERS: dict[tuple[Path, ...], Runner] = {}
 
 
 def blocks(recipe: str) -> tuple[list[str], list[str], list[str]]:
