@@ -19,7 +19,7 @@ from typing import Protocol, TypeVar
 
 from hamon.classify.routes import Target
 from hamon.clock import Clock
-from hamon.errors import DeliveryError, DeliveryReason, StoreError
+from hamon.errors import DeliveryError, DeliveryReason, StoreError, StoreRefusal
 from hamon.model.delivery import Delivery, DeliveryState, Notification
 from hamon.model.observation import TargetDelivers, TargetLags
 from hamon.ports import Notifier
@@ -90,6 +90,8 @@ class Deliverer:
     A target that wants everything in order gets nothing while its oldest delivery waits for another attempt. A target that lags behind, or
     refuses its credentials, is told of by `report`, and again when it takes what it is given.
 
+    A delivery whose progress the database will never take is tried once, and then not again before hamon starts anew: it holds nothing up.
+
     `observe(target, result, seconds)` is called once per attempt; the result is "sent", "failed" (given up), or the reason why it will be
     tried again.
     """
@@ -119,6 +121,7 @@ class Deliverer:
         self._read: dict[str, deque[Delivery]] = {}
         self._look_at = 0.0
         self._stopping = False
+        self._unsaved: set[str] = set()
 
     def lagged(self, targets: Iterable[str]) -> None:
         """These lagged when an earlier run ended, and people know it: their first success ends that."""
@@ -194,7 +197,11 @@ class Deliverer:
             # The outbox may have been read before what was started meanwhile was marked: such a one is not new. (Nothing is reaped here.)
             known = {delivery.id for delivery, _ in self._sending.values()} | {one.id for read in self._read.values() for one in read}
             for delivery in due:
-                if delivery.id in known or (delivery.target in self._sending and self._is_in_order(delivery.target)):
+                if (
+                    delivery.id in known
+                    or delivery.id in self._unsaved
+                    or (delivery.target in self._sending and self._is_in_order(delivery.target))
+                ):
                     continue
                 waiting = self._read.setdefault(delivery.target, deque())
                 if not waiting or not self._is_in_order(delivery.target):
@@ -210,7 +217,8 @@ class Deliverer:
         if next_at is None:
             return LONGEST_WAIT_SECONDS
         # Never at once: what is due but waits for its turn would keep this loop spinning.
-        return min(LONGEST_WAIT_SECONDS, max(1.0 if self._sending else 0.25, (next_at - self._clock.now()).total_seconds()))
+        least = 1.0 if self._sending else 10.0 if self._unsaved else 0.25
+        return min(LONGEST_WAIT_SECONDS, max(least, (next_at - self._clock.now()).total_seconds()))
 
     async def _others_wait(self) -> bool:
         pending = await self._persist(self._outbox.pending_deliveries)
@@ -328,15 +336,26 @@ class Deliverer:
             await self.report(what)
 
     async def _save(self, delivery: Delivery) -> None:
-        await self._persist(partial(self._outbox.update_delivery, delivery))
+        try:
+            await self._persist(partial(self._outbox.update_delivery, delivery), may_refuse=True)
+        except StoreRefusal as err:
+            if delivery.id not in self._unsaved:
+                remedy = "it is tried once, and once more after each start of hamon; see what the database says, and check its disk"
+                log.error("how a notification fares cannot be recorded", extra=_facts(delivery) | {"error": str(err), "remedy": remedy})
+            self._unsaved.add(delivery.id)
 
-    async def _persist(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Ask the store until it answers: neither a result nor a delivery is dropped because the database is away."""
+    async def _persist(self, ask: Callable[[], Awaitable[T]], *, may_refuse: bool = False) -> T:
+        """Ask the store until it answers: neither a result nor a delivery is dropped because the database is away.
+
+        With `may_refuse` it raises StoreRefusal, where asking again is useless.
+        """
         failures = 0
         while True:
             try:
                 answer = await ask()
             except StoreError as err:
+                if may_refuse and isinstance(err, StoreRefusal):
+                    raise
                 failures += 1
                 if failures == 1:
                     log.warning("the outbox does not answer, will be asked again", extra={"error": str(err)})
