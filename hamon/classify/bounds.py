@@ -59,7 +59,7 @@ def keep_within(state: State) -> None:
     for claimed in state.claims.values():
         del claimed[:-MAX_NODES]
     state.suspects_at = {name: at for name, at in state.suspects_at.items() if name in state.suspects}
-    del state.ids_seen[MAX_NAMES:], state.spoken[MAX_NAMES:], state.plan[MAX_PLAN:], state.draft[MAX_PLAN:]
+    del state.ids_seen[MAX_NAMES:], state.spoken[MAX_NAMES:], state.hosts[MAX_NAMES:], state.plan[MAX_PLAN:], state.draft[MAX_PLAN:]
     del state.links[:-MAX_NAMES], state.cut_links[:-MAX_NAMES]
     del state.marks[:-MAX_MARKS]
     for node in state.nodes.values():

@@ -26,7 +26,7 @@ from hamon.classify.flapping import next_quiet
 from hamon.classify.hearsay import completed, is_unchanged, node_of_host
 from hamon.classify.marks import Marks
 from hamon.classify.membership import Membership
-from hamon.classify.names import one_name
+from hamon.classify.names import cluster_says, one_name
 from hamon.classify.operations import OVERTAKING, Operations
 from hamon.classify.own import OwnRules
 from hamon.classify.plans import Plans
@@ -237,6 +237,11 @@ class Engine:
     def _see(self, snapshot: Snapshot, events: list[Event]) -> list[Transition]:
         """Compare a poll with the one before, take what changed as events, and hold the stories against the state that it shows."""
         transitions = self._time(snapshot.status.at)
+        hosts = [*self.state.hosts]
+        for node in snapshot.status.nodes:
+            if node.name not in self.state.nodes or node.name in self.state.hosts:
+                cluster_says(self.state, node.name)
+        self._renamed(hosts)
         given = self._watch.see(snapshot)
         self._polls.learn(self._watch)
         for event in given:
@@ -296,7 +301,7 @@ class Engine:
             is_log
             and (node is None or node in state.nodes)
             and (reporter is None or reporter in state.nodes)
-            and not (state.names or state.unnamed or "node_ids" in detail or "node_id" in detail or kind in _AMBIGUOUS)
+            and not (state.names or state.hosts or state.unnamed or "node_ids" in detail or "node_id" in detail or kind in _AMBIGUOUS)
         )
         event = item if is_exact else self._exact(item)
         if kind is EventKind.QUORUM_IGNORED:  # said at every calculation
@@ -600,6 +605,13 @@ class Engine:
             return
         self._book.tell(story, Notice.OPENING)
 
+    def _renamed(self, hosts: Sequence[str]) -> None:
+        """Record the stories of nodes that had only the names of these hosts and have now one that the cluster uses."""
+        names = {self.state.names[host] for host in hosts if host not in self.state.hosts and host in self.state.names}
+        for story in self._book.open_stories() if names else ():
+            if not names.isdisjoint(story.nodes):
+                self._book.changed(story, "its node has another name")
+
     def _exact(self, event: Event) -> Event:
         """Replace node numbers by names, and let the state decide between kinds that one line can mean.
 
@@ -607,7 +619,10 @@ class Engine:
         """
         if event.source is Source.TRAP:
             event = completed(self.state, event)
+        hosts = [*self.state.hosts]
         event = explained(self.state, placed(self.state, one_name(self.state, event)))
+        if hosts:
+            self._renamed(hosts)
         detail = event.detail
         numbers: list[str] = []
         if "node_ids" in detail or "node_id" in detail:

@@ -299,6 +299,8 @@ class State:
     """Corosync node id -> name: configured, or learned."""
     names: dict[str, str] = field(default_factory=dict)
     """Another name of a node, with or without its domain -> the one by which it is known."""
+    hosts: list[str] = field(default_factory=list)
+    """Nodes of which only the name is known that their own logs have: the cluster may have another one for them."""
     spoken: list[str] = field(default_factory=list)
     """Names that the cluster itself uses, as far as they were known beforehand."""
     senders: dict[str, str] = field(default_factory=dict)
