@@ -17,10 +17,11 @@ from hamon.model.event import Event, EventKind
 from hamon.model.incident import Incident
 from hamon.model.observation import LogChunk, Tick
 from tests import snapshots
+from tests.cases import rules
 from tests.classify.cluster_log import Cluster, moved, moves
 from tests.classify.happenings import BEGIN
 from tests.events import happened
-from tests.recordings import evidence, rules, truth_of
+from tests.recordings import evidence, truth_of
 from tests.traps import recorded
 
 
