@@ -69,6 +69,6 @@ def parser_for(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"hamon {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     asked = [module for module, names in FAMILIES.items() if {*words} & {*names}]
-    for module in asked or FAMILIES:
+    for module in asked or (() if "--version" in words else FAMILIES):
         import_module(module).add_parsers(commands)
     return parser
