@@ -9,11 +9,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from hamon.analyze import Analysis, Options, analyze, to_report
-from hamon.model.observation import Source
+from hamon.model.observation import Polled, Source
 from hamon.ports import IncidentFilter, Recording
 from hamon.store.store import SqlStore
 from hamon.tell import cause_text, report
 from tests.cases import rules
+from tests.snapshots import answers, snapshots
 from tests.web.conftest import application, browse
 from tests.web.story import StillViews
 
@@ -77,3 +78,18 @@ async def test_a_list_tells_the_cause_in_the_words_of_the_page(empty_history: Sq
         if row.cause is not None:
             assert cause_text(row, language) == cause_text(whole, language)
     assert any(row.cause is not None for row in rows)
+
+
+@pytest.mark.parametrize("name", ["chronicle", "fencing_failure", "maintenance", "standby_clone_failure", "switchover_move"])
+async def test_the_page_of_a_cluster_in_japanese_is_japanese(empty_history: SqlStore, name: str) -> None:
+    different = {snapshot.digest: snapshot for snapshot in snapshots(name)}
+    own_words = " ".join(b" ".join(answers(name).values()).decode().split())
+    left = set()
+    for snapshot in [*different.values()][:12]:
+        views = StillViews((), ())
+        views.polls["web01"] = Polled(cluster="web01", snapshot=snapshot, since=snapshot.received_at)
+        async with browse(application(empty_history, views), "ja") as client:
+            answer = await client.get("/clusters/web01")
+        assert answer.status_code == 200
+        left |= set(english_in(visible(answer.text), own_words))
+    assert left == set()
