@@ -6,13 +6,15 @@ limits leave room for what is worth it.
 
 import sys
 from collections.abc import Callable
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import pytest
 
-from hamon.classify.incidents import Engine
+from hamon.classify.incidents import Engine, _witness
 from hamon.classify.match import Matcher
 from hamon.classify.settings import ClusterSettings
 from hamon.model.event import Event
@@ -68,3 +70,14 @@ def test_a_line_and_an_event_take_a_bounded_number_of_calls(tmp_path: Path, writ
     assert matching < 25, "ten lines, of which one gives an event"
     assert judging < 95
     assert storing < 16
+
+
+def test_an_event_that_is_quickly_marked_as_a_witness_is_the_same_event() -> None:
+    given: dict[str, Any] = {item.name: f"its {item.name}" for item in fields(Event)} | {
+        "at": NOW,
+        "received_at": NOW,
+        "detail": {"rc": 7},
+        "witness": False,
+    }
+    event = Event(**given)
+    assert _witness(event) == replace(event, witness=True)

@@ -692,13 +692,10 @@ def _append(story: Story, entry: TimelineEntry) -> bool:
     if kind in _WORDY and sum(map(partial(_is_alike, entry), story.timeline)) >= 2 * MOST_ALIKE:
         return False
     for known in story.timeline[-12:]:
-        same = known.event is kind and known.node == node and known.resource == resource
+        if known.event is not kind or known.node != node or known.resource != resource or abs(at - known.at) > _AGAIN:
+            continue
         # The fields of a rule of the user's own are its own: only all of them tell it.
-        if (
-            same
-            and abs(at - known.at) <= _AGAIN
-            and (known.detail == entry.detail or (kind is not EventKind.REPORTED and _saying(known) == _saying(entry)))
-        ):
+        if known.detail == entry.detail or (kind is not EventKind.REPORTED and _saying(known) == _saying(entry)):
             return False
     story.timeline.append(entry)
     return True
@@ -727,8 +724,8 @@ _WORDY = frozenset({EventKind.AGENT_ERROR, EventKind.HOST_ERROR})
 _SAID = ("text", "operation", "attribute", "new", "value", "device", "action", "to")
 
 
-def _saying(entry: TimelineEntry) -> list[object]:
-    return [entry.detail.get(name) for name in _SAID]
+def _saying(entry: TimelineEntry) -> tuple[object, ...]:
+    return tuple(map(entry.detail.get, _SAID))
 
 
 def _fingerprint(story: Story) -> str:
