@@ -245,7 +245,9 @@ class Plans:
             self.state.dc = event.node
 
     def transition_ended(self, event: Event) -> None:
-        """The DC is done with a plan, or gave it up."""
+        """The DC is done with a plan, or gave it up. One that held nothing to do, as it is last, is carried out here."""
+        if event.detail.get("end") == "Complete":
+            self.carry_out(event.at)
         self.state.plan_is_done = (
             event.detail.get("end") == "Complete" and not event.detail.get("skipped") and not event.detail.get("incomplete")
         )
