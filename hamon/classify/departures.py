@@ -496,7 +496,15 @@ class Departures:
             story = self.depart(source, gone, min(stopped, default=at))
             story.down_since = min([*stopped, *([story.down_since] if story.down_since else [])], default=at)
             if all(move.done_at is None for move in story.moves.values()):
-                self.weighing.fail(story, at)
+                if source is not None and self._only_it_tells(source):
+                    story.limit_at = None  # it went, on the order of a DC whose log is not read: where to, only that one would tell
+                else:
+                    self.weighing.fail(story, at)
+
+    def _only_it_tells(self, name: str) -> bool:
+        """Whether nothing is read but the log of one node that is not the DC: what became of what it stopped is not known."""
+        state = self.state
+        return state.controllers == [name] and state.draft_by is None and not state.senders and not topology.is_polled(state)
 
     def _fencing_pending(self, story: Story) -> bool:
         known = self.state.nodes.get(story.from_node or "")
