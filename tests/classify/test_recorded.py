@@ -1,10 +1,15 @@
 """The log of one node alone, at level info: what the others did stands in it as the CIB recorded it (Pacemaker 2.1.5)."""
 
+import gzip
+import re
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.recordings import NAMES, RECORDINGS, answer_to, truth_of
+from hamon.analyze import Options, analyze, to_json
+from tests.recordings import NAMES, RECORDINGS, answer_to, rules, truth_of
 
 # Of these one node's log holds all: both nodes live on. kind, planned
 MOVES = {
@@ -47,3 +52,33 @@ def test_the_log_of_either_node_alone_raises_nothing_where_nothing_failed(name: 
     alarms = ("warning", "minor", "major", "critical")
     raised = [incident for incident in alone(name, node) if incident["planned"] is not True and incident["started_at"] is not None]
     assert [incident["kind"] for incident in raised if incident["severity"] in alarms] == []
+
+
+def at_notice(name: str, node: str, later: timedelta, folder: Path) -> list[dict[str, Any]]:
+    """What the node's syslog at notice tells alone, that goes on for a while."""
+    lines = gzip.decompress((RECORDINGS / name / node / "ha-log.gz").read_bytes()).decode().splitlines()
+    kept = [line for line in lines if re.search(r":\s+(?:info|debug):", line) is None]
+    after = datetime.strptime(f"2026 {kept[-1][:15]}", "%Y %b %d %H:%M:%S") + later  # noqa: DTZ007 - written as it is read
+    kept.append(f"{after:%b %d %H:%M:%S} {node} pacemaker-attrd[104]:  notice: Setting load[{node}] in instance_attributes: 1 -> 2")
+    (folder / "messages").write_text("\n".join(kept) + "\n", encoding="utf-8")
+    answer = to_json(analyze([folder / "messages"], rules(), Options(year=2026)), "en")
+    return [incident for incident in answer["incidents"] if incident["part_of"] is None]
+
+
+@pytest.mark.parametrize("name", ["failover_resource", "ping_lost_active"])
+def test_what_left_a_node_is_not_called_down_where_only_that_node_is_read(name: str, tmp_path: Path) -> None:
+    """The DC is the other node: it alone knows where the service went."""
+    (left,) = at_notice(name, "pm01", timedelta(minutes=15), tmp_path)
+    assert (left["kind"], left["planned"], left["outcome"], left["from_node"], left["to_node"]) == (
+        "failover",
+        False,
+        "ongoing",
+        "pm01",
+        None,
+    )
+
+
+@pytest.mark.parametrize(("name", "node"), [("switchover_standby", "pm01"), ("failover_resource", "pm02"), ("active_stop_start", "pm02")])
+def test_the_dc_at_notice_tells_how_a_move_ended(name: str, node: str, tmp_path: Path) -> None:
+    moves = [incident for incident in at_notice(name, node, timedelta(minutes=15), tmp_path) if incident["kind"] == "failover"]
+    assert [move["outcome"] for move in moves] == ["succeeded"]
