@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from hamon.analyze import Options, analyze, to_json
-from tests.recordings import NAMES, RECORDINGS, answer_to, rules, truth_of
+from tests.cases import rules
+from tests.recordings import NAMES, RECORDINGS, answer_to, truth_of
 
 # Of these one node's log holds all: both nodes live on. kind, planned
 MOVES = {
