@@ -43,7 +43,7 @@ _ORDER: tuple[tuple[EventKind, ...], ...] = (
     (),
     (EventKind.RESOURCE_STARTED, EventKind.RESOURCE_MIGRATED),
     (EventKind.RESOURCE_PROMOTED,),
-    (EventKind.OPERATION_SUCCEEDED,),
+    (EventKind.OPERATION_SUCCEEDED, EventKind.OPERATION_RECORDED),
 )
 """Within one second causes come before what they lead to; of kinds that are not named the place is that of the empty row."""
 _RANKS = {kind: rank for rank, kinds in enumerate(_ORDER) for kind in kinds}
@@ -140,13 +140,32 @@ def _put_right(second: list[Event]) -> list[Event]:
         return sorted(second, key=lambda event: event.at)
     came = {(event.resource, event.node) for event in second if event.kind in (EventKind.RESOURCE_STARTED, EventKind.RESOURCE_PROMOTED)}
 
+    leaving = {_instance(event) for event in second if event.kind is EventKind.PLAN and not _is_in_place(event)}
+    last = next((event for event in reversed(second) if event.kind is EventKind.PLAN and event.detail.get("action") == "End"), None)
+
     def place(event: Event) -> tuple[int, int]:
-        if event.kind is EventKind.PLAN and event.detail.get("action") == "Leave" and (event.resource, event.detail.get("to")) in came:
-            return len(_ORDER) - 1, 0  # a later plan, which leaves it where it came to
-        after_plans = 2 if event.detail.get("to") == "S_TRANSITION_ENGINE" else 1 if event.detail.get("action") == "End" else 0
-        return _rank(event), after_plans
+        if event.kind is EventKind.PLAN:
+            action = event.detail.get("action")
+            if action == "Leave" and (event.resource, event.detail.get("to")) in came:
+                return len(_ORDER) - 1, 0  # a later plan, which leaves it where it came to
+            if action == "End":
+                return _rank(event), 3 if event is last else 1
+            # What was planned first, and given up for another plan before it was carried out.
+            return _rank(event), 0 if _is_in_place(event) and _instance(event) in leaving else 2
+        if event.kind is EventKind.OPERATION_RECORDED:  # a record begins with its operation
+            return _rank(event), int(event.detail.get("operation") is None)
+        return _rank(event), 4 if event.detail.get("to") == "S_TRANSITION_ENGINE" else 0
 
     return sorted(second, key=place)
+
+
+def _instance(event: Event) -> tuple[object, ...]:
+    return event.reporter, event.resource, event.detail.get("instance")
+
+
+def _is_in_place(event: Event) -> bool:
+    """Whether an action of a plan keeps a resource where it is."""
+    return event.resource is None or event.detail.get("action") == "Leave" or event.detail.get("from") == event.detail.get("to")
 
 
 def _is_sorted(seconds: Sequence[list[Event]]) -> bool:
