@@ -48,7 +48,6 @@ from hamon.model.observation import Snapshot, Source, Tick
 from hamon.rules.own import Own
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
-_EVER = datetime.min.replace(tzinfo=UTC)
 _COARSE = 5
 """As many events of logs without fractions of a second in a row mean that these have none."""
 _REVIEW_EVERY = timedelta(seconds=5)
@@ -190,7 +189,6 @@ class Engine:
         self._polls = Polls(self.state, settings, self._book, self._departures, self._effects, self._marks, self._operations, self._fencing)
         self._watch = Watch(settings, last)
         self._whole_seconds = 0
-        self._review_at = _EVER
         self._woke_at: datetime | None = None
         self._own = OwnRules(self.state, settings, self._book)
         self._own.use(own or Own())
@@ -229,8 +227,8 @@ class Engine:
         for item in items:
             match item:
                 case Event():  # first, being the hot path
-                    if item.at >= self._review_at:
-                        self._review_at = item.at + _REVIEW_EVERY
+                    if state.review_at is None or item.at >= state.review_at:
+                        state.review_at = item.at + _REVIEW_EVERY
                         transitions += self._review()
                     now, due = state.now, state.nothing_before
                     if now is None or due is None or item.at > now or item.at >= due:

@@ -83,7 +83,7 @@ class Membership:
         cut = self._drop_links(node.name)
         if node.member is False or self._book.find(IncidentKind.NODE_LOST, node.name) is not None:
             return
-        other = self.state.nodes.get(event.reporter or "")
+        other = self.state.nodes.get(event.reporter or "") if event.reporter != node.name else None
         if other is not None and (len(other.lost_for) > 1 or (other.member is False and other.lost_by != node.name)):
             self._split(topology.node(self.state, other.lost_by or node.name), other, cut, event, undecided=False)
             return  # who says so is lost itself, as others have seen

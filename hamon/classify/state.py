@@ -375,6 +375,8 @@ class State:
     suspects_at: dict[str, datetime] = field(default_factory=dict)
     forgot_at: datetime | None = None
     """When stories that are over were last dropped."""
+    review_at: datetime | None = None
+    """When open incidents are held against the state next: kept, since steps must not tell whether there was a restart."""
     last_event_at: datetime | None = None
     reads: dict[str, tuple[datetime, int]] = field(default_factory=dict)
     """Log and reporter -> time of its newest line, place of its latest one."""

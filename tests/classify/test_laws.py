@@ -144,6 +144,23 @@ def test_a_restart_between_two_batches_changes_nothing(config: ClusterSettings, 
     assert STATE.dump_json(state) == STATE.dump_json(whole.state)
 
 
+def test_a_restart_before_a_line_that_comes_late_moves_no_step() -> None:
+    def at(seconds: int, kind: EventKind, **more: object) -> Event:
+        return happened(kind, BEGIN + timedelta(seconds=seconds), reporter="pm01", ref=f"/logs/pm01@{1000 + seconds}", **more)
+
+    before = [at(0, EventKind.NODE_LOST, node="pm02")]
+    after = [
+        at(-3, EventKind.SERVICE_STACK_STARTED, node="pm01"),
+        at(1, EventKind.NETWORK_UNREACHABLE, node="pm02", detail={"target": "10.0.0.254"}),
+        at(2, EventKind.SERVICE_STACK_STARTED, node="pm01"),
+        at(3, EventKind.SERVICE_STACK_STARTED, node="pm01"),
+    ]
+    engine = Engine(LEARNED)
+    stored = engine.advance(before).events
+    again = Engine(LEARNED, STATE.validate_json(STATE.dump_json(engine.state)), stored)
+    assert again.advance(after).transitions == engine.advance(after).transitions
+
+
 @often
 @given(any_settings, happenings(), anywhere)
 def test_how_events_are_gathered_into_batches_changes_no_incident(
