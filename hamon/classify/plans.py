@@ -13,8 +13,9 @@ from hamon.classify.operations import Operations
 from hamon.classify.restraints import Restraints, was_just_forgiven
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import Action, Move, Resource, State
-from hamon.classify.stories import FAILURES, Book, is_split
+from hamon.classify.stories import FAILURES, SAME_TIME, Book, is_split
 from hamon.model.event import Event, EventKind
+from hamon.model.incident import IncidentKind
 
 _STANDBY_ENDS = timedelta(seconds=2)
 """Standby that was asked for while a plan is written is not over because of this plan."""
@@ -171,11 +172,10 @@ class Plans:
     def _is_told(self, event: Event, item: Resource, name: str) -> bool:
         """Whether a failure on a node is known, or none of the resource's: the node is gone, or it was cleaned up."""
         node = topology.node(self.state, name)
+        # What was recovered in place is another story after a while.
+        known = dict.fromkeys(FAILURES, self.settings.story_window) | {IncidentKind.LOCAL_RECOVERY: _NEWS + SAME_TIME}
         told = item.id in node.failed or any(
-            story.kind in FAILURES
-            and item.id in story.resources
-            and name in story.nodes
-            and event.at - story.detected_at <= self.settings.story_window
+            story.kind in known and item.id in story.resources and name in story.nodes and event.at - story.detected_at <= known[story.kind]
             for story in self.state.stories
         )
         return told or node.member is False or node.fenced_at is not None or was_just_forgiven(node, event.at)

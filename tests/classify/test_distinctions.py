@@ -832,6 +832,20 @@ def test_a_fencing_that_came_to_nothing_is_not_under_way_for_ever() -> None:
     assert by_node == {("pm01",): Outcome.NONE, ("pm02",): Outcome.SUCCEEDED}
 
 
+def test_a_failure_that_was_recovered_in_place_and_is_repeated_by_the_scheduler_is_no_second_one() -> None:
+    """Pacemaker 2.1.5: a clean-up soon afterwards makes the scheduler look once more, before the record is gone."""
+    cluster = running().log("""
+    10:00:00 pm01 controld: Result of monitor operation for prmPg on pm01: not running
+    10:00:00 pm01 controld: Result of stop operation for prmPg on pm01: ok
+    10:00:00 pm01 controld: Result of start operation for prmPg on pm01: ok
+    """)
+    cluster.until("10:00:04").log(
+        "10:00:04 pm02 schedulerd: Unexpected result (not running) was recorded for monitor of prmPg on pm01 at Nov 22 10:00:00 2026"
+    )
+    assert [item.kind for item in cluster.until("10:01:00").main] == [IncidentKind.LOCAL_RECOVERY]
+    assert cluster.told() == ["local_recovery opening"]
+
+
 def test_a_dc_that_asks_for_its_own_fencing_and_is_fenced_is_one_fencing() -> None:
     """Pacemaker 2.1.5: a stop failed on the DC; its peer does what it asks for."""
     cluster = running().log("""
