@@ -26,7 +26,7 @@ from hamon.classify.flapping import next_quiet
 from hamon.classify.hearsay import completed, is_unchanged, node_of_host
 from hamon.classify.marks import Marks
 from hamon.classify.membership import Membership
-from hamon.classify.names import cluster_says, one_name
+from hamon.classify.names import SAYING, cluster_says, one_name
 from hamon.classify.operations import OVERTAKING, Operations
 from hamon.classify.own import OwnRules
 from hamon.classify.plans import Plans
@@ -319,7 +319,8 @@ class Engine:
             is_log
             and (node is None or node in state.nodes)
             and (reporter is None or reporter in state.nodes)
-            and not (state.names or state.hosts or kind in state.unnamed or kind in _AMBIGUOUS)
+            and not (state.names or kind in state.unnamed or kind in _AMBIGUOUS)
+            and (not state.hosts or (kind not in SAYING and (node is None or node == reporter)))
             and "node_ids" not in detail
             and "node_id" not in detail
         )

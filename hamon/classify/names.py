@@ -36,7 +36,7 @@ def spoken(events: Iterable[Event], polled: Iterable[str]) -> list[str]:
     return sorted(kept)
 
 
-_SAYING = {
+SAYING = {
     EventKind.PLAN: ("from", "to"),
     EventKind.FAILOVER_SUMMARY: ("from", "to"),
     EventKind.DC_CHANGED: ("old",),
@@ -49,9 +49,7 @@ _SAYING = {
 def _said(event: Event) -> list[str]:
     """The names of nodes that the cluster uses in an event: what a log has as its own host is none of them."""
     found = [] if event.node is None or (event.node == event.reporter and event.source is Source.LOG) else [event.node]
-    return found + [
-        value for field in _SAYING.get(event.kind, ()) if isinstance(value := event.detail.get(field), str) and " " not in value
-    ]
+    return found + [value for field in SAYING.get(event.kind, ()) if isinstance(value := event.detail.get(field), str) and " " not in value]
 
 
 def one_name(state: State, event: Event) -> Event:
