@@ -116,10 +116,10 @@ async def misnumbered(
     raised = {kind[0]: max(values) for kind, values in (await numbers.during(OPEN, since)).items()}
     new = [one for one in await incidents() if datetime.fromisoformat(one["detected_at"]) >= since]
     for kind in sorted(BEFORE.get(kind, kind) for kind in map(str, {expected.kind, *expected.also} - {None})):
-        # Parts count too, and what became something worse before or after it was told: all of a kind are open at the same time.
-        known = [{BEFORE.get(said["kind"], said["kind"]) for said in (one, *heard(one))} for one in new]
-        least = sum(kind in kinds for kinds in known)
-        most = sum(kind in kinds or kind in map(BEGINS_AS.get, kinds) for kinds in known)
+        # All of a kind are open at the same time; what became a part, or something worse, may have counted for a moment.
+        known = [(one, {BEFORE.get(said["kind"], said["kind"]) for said in (one, *heard(one))}) for one in new]
+        least = sum(kind in kinds for one, kinds in known if one["part_of"] is None)
+        most = sum(kind in kinds or kind in map(BEGINS_AS.get, kinds) for _, kinds in known)
         if not least <= raised.get(kind, 0) <= most:
             found.append(f"Prometheus saw {raised.get(kind)} {kind} open at most, not {least} to {most}")
     protected = (await numbers.during(REDUNDANCY, since)).get((service,), [])
