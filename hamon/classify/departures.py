@@ -271,7 +271,7 @@ class Departures:
         else:
             self.state.suspects[resource] = Move(resource, node, stopped_at=at, polled=polled)
             self.state.suspects_at[resource] = at
-        if self.state.is_idle:  # the other log's lines of this moment come late
+        if self.state.is_idle and not polled:  # the other log's lines of this moment come late; a poll does not wait for them
             self.idle(at)
 
     def started(self, resource: str, node: str, at: datetime, *, promoted: bool, before: list[str]) -> None:

@@ -13,6 +13,8 @@ _UNSEEN = timedelta(seconds=2)
 """How long a change takes, on a busy machine, from the log of it to the answers of `crm_mon`."""
 POLLS_COUNT_FOR = timedelta(minutes=5)
 """How long after the last poll the state that it showed still counts."""
+POLLS_FAIL_AFTER = timedelta(seconds=20)
+"""So long without a poll, and what logs and traps tell since is newer than what polls showed."""
 _DEVICE_NAME = re.compile(r"fenc|stonith|^st\d|ipmi|idrac|drac\d|\bilo\d?\b|(?<![a-z])(?:apc|pdu|sbd)(?![a-z])|(?:^|_)st_", re.IGNORECASE)
 _CLONE_NAME = re.compile(
     r"(?:^|[^a-z])ping|Ping|(?:^|[^a-z])(?:diskd|dlm|lvmlockd|clvmd?|ifcheckd?|sysinfo|healthcpu)(?![a-z])|Diskd|Ifcheckd"
@@ -246,6 +248,29 @@ def _polled_view(name: str, service: PolledService, state: State) -> ServiceView
     )
 
 
+def _has_changed_since(state: State, service: PolledService) -> bool:
+    """Whether polls fail, and logs or traps tell meanwhile that the service started elsewhere."""
+    last = state.polls.last_at
+    if last is None or state.now is None or state.now - last <= POLLS_FAIL_AFTER:
+        return False
+    items = [state.resources[member] for member in service.members if member in state.resources]
+    return any(item.started_at is not None and item.started_at > last for item in items)
+
+
+def _told_view(name: str, members: Sequence[str], state: State) -> ServiceView:
+    """A service as logs and traps tell it."""
+    items = [state.resources[member] for member in members if member in state.resources]
+    places = [active_nodes(item) for item in items]
+    known_members = [place for place in places if place]
+    active = max({place[0] for place in known_members}, key=lambda n: sum(n in p for p in places)) if known_members else None
+    up = None if not items else len(known_members) == len(items)
+    able = None
+    if active is not None:
+        others = candidates(state, [active])
+        able = tuple(other for other in others if not hindrances(state, other)) if others else None
+    return ServiceView(name=name, resources=tuple(members), active_node=active, up=up, able_to_take_over=able)
+
+
 def view(state: State, settings: ClusterSettings) -> ClusterView:
     """The cluster as pages and metrics show it."""
     nodes = []
@@ -268,21 +293,12 @@ def view(state: State, settings: ClusterSettings) -> ClusterView:
                 clock_ahead_seconds=clocks.get(known.name, 0.0),
             )
         )
-    shown = [
-        _polled_view(name if settings.services else called(name, service.members, state), service, state)
-        for name, service in (state.polls.services.items() if is_polled(state) else ())
-    ]
-    for name, members in services(state, settings).items() if not shown else ():
-        items = [state.resources[member] for member in members if member in state.resources]
-        places = [active_nodes(item) for item in items]
-        known_members = [place for place in places if place]
-        active = max({place[0] for place in known_members}, key=lambda n: sum(n in p for p in places)) if known_members else None
-        up = None if not items else len(known_members) == len(items)
-        able = None
-        if active is not None:
-            others = candidates(state, [active])
-            able = tuple(other for other in others if not hindrances(state, other)) if others else None
-        shown.append(ServiceView(name=name, resources=tuple(members), active_node=active, up=up, able_to_take_over=able))
+    shown = []
+    for name, service in state.polls.services.items() if is_polled(state) else ():
+        title = name if settings.services else called(name, service.members, state)
+        overtaken = _has_changed_since(state, service)
+        shown.append(_told_view(title, service.members, state) if overtaken else _polled_view(title, service, state))
+    shown += [_told_view(name, members, state) for name, members in services(state, settings).items()] if not shown else []
     return ClusterView(
         name=settings.name,
         title=settings.title or settings.name,

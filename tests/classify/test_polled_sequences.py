@@ -8,10 +8,12 @@ from datetime import timedelta
 
 import pytest
 
+from hamon.classify.incidents import Engine
+from hamon.classify.settings import ClusterSettings
 from hamon.model.cluster import FencingStatus, LinkStatus
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Incident, IncidentKind, IncidentState
-from hamon.model.observation import Snapshot, Source
+from hamon.model.observation import Snapshot, Source, Tick
 from hamon.parse.cibadmin import read_cib
 from hamon.tell import cause_text, what
 from tests import peers
@@ -415,6 +417,22 @@ def test_what_a_log_told_first_is_told_once_and_keeps_its_time() -> None:
     assert seconds(failover)[:2] == (9.2, 13.4)
     assert set(failover.sources) == {Source.LOG, Source.POLL}
     assert [event.kind for event in found.events if event.source is Source.POLL and not event.witness] == [EventKind.ATTRIBUTE_CHANGED]
+
+
+def test_where_a_service_is_while_polls_fail_is_what_logs_tell() -> None:
+    log = [
+        logged(10.3, EventKind.OPERATION_FAILED, "n1", "db", operation="monitor", rc=1),
+        logged(10.4, EventKind.FAIL_COUNT_CHANGED, "n1", "db", value="1"),
+        logged(11.0, EventKind.RESOURCE_DEMOTED, "n1", "db"),
+        logged(11.5, EventKind.RESOURCE_PROMOTED, "n2", "db"),
+    ]
+    engine = Engine(ClusterSettings(name="c"))
+    for item in [*snapshots((Scene(0, promotable()),), until=10), *log]:
+        engine.advance([item])
+    engine.advance([Tick(now=START + timedelta(seconds=25))])
+    assert "n1" in [service.active_node for service in engine.view().services]
+    engine.advance([Tick(now=START + timedelta(seconds=35))])
+    assert ("n2", ()) in [(service.active_node, service.able_to_take_over) for service in engine.view().services]
 
 
 def test_that_nobody_could_take_over_is_known_from_the_log_before_the_next_poll() -> None:
