@@ -427,8 +427,8 @@ def test_where_a_service_is_while_polls_fail_is_what_logs_tell() -> None:
         logged(11.5, EventKind.RESOURCE_PROMOTED, "n2", "db"),
     ]
     engine = Engine(ClusterSettings(name="c"))
-    for item in [*snapshots((Scene(0, promotable()),), until=10), *log]:
-        engine.advance([item])
+    engine.advance(snapshots((Scene(0, promotable()),), until=10))
+    engine.advance(log)
     engine.advance([Tick(now=START + timedelta(seconds=25))])
     assert "n1" in [service.active_node for service in engine.view().services]
     engine.advance([Tick(now=START + timedelta(seconds=35))])
