@@ -17,6 +17,15 @@ from hamon.store.store import SqlStore
 from tests.cases import rules
 from tests.fakes import FakeClock
 
+TAKEN_OVER = b"""\
+Nov 22 11:59:50 n1   info: Resource prmPg started. (rc=0) ok
+Nov 22 11:59:51 n1  error: Disk connection to /dev/sdb is ERROR. (attr_name=diskcheck_status)
+Nov 22 11:59:52 n2 warning: Node n1 is lost
+Nov 22 11:59:52 n2  error: Start to fail-over.
+Nov 22 11:59:53 n2   info: Resource prmPg started. (rc=0) ok
+"""
+"""pm_logconv-cs 2.1: n1 is lost, and n2 has taken over; nobody is left that could take over from it."""
+
 
 class Processing:
     """A processor on `hamon.db` of a folder, for these clusters. `restart` is what a kill and a new start are: memory is gone."""

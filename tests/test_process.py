@@ -18,17 +18,10 @@ from hamon.model.observation import LogChunk, Snapshot, Source, SourceBack, Sour
 from hamon.pipeline import Processor
 from hamon.ports import EventFilter, IncidentFilter
 from tests.fakes import FakeClock
-from tests.processing import Processing
+from tests.processing import TAKEN_OVER, Processing
 from tests.traps import recorded, trap
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-LOG = b"""\
-Nov 22 11:59:50 n1   info: Resource prmPg started. (rc=0) ok
-Nov 22 11:59:51 n1  error: Disk connection to /dev/sdb is ERROR. (attr_name=diskcheck_status)
-Nov 22 11:59:52 n2 warning: Node n1 is lost
-Nov 22 11:59:52 n2  error: Start to fail-over.
-Nov 22 11:59:53 n2   info: Resource prmPg started. (rc=0) ok
-"""
 
 
 class Stumbling(Engine):
@@ -54,7 +47,7 @@ class OneStumbles(Processor):
 async def test_a_defect_met_by_one_event_leaves_the_others_their_incident(tmp_path: Path) -> None:
     settings = ClusterSettings(name="web01", services={"db": ("prmPg",)})
     async with Processing(tmp_path, FakeClock(NOW), settings, kind=OneStumbles) as it:
-        chunk = LogChunk(cluster="web01", collector="n2", path="/log", data=LOG, offset=0, received_at=NOW)
+        chunk = LogChunk(cluster="web01", collector="n2", path="/log", data=TAKEN_OVER, offset=0, received_at=NOW)
         await it.give(chunk, Tick(now=NOW + timedelta(seconds=1)))
         stored = [item.event.kind for item in await it.store.events(EventFilter(limit=10))]
         assert sorted(stored) == sorted(
@@ -74,7 +67,7 @@ async def test_a_receipt_comes_when_the_history_holds_it_and_not_before(tmp_path
         stored.append(len(await it.store.events(EventFilter())))
 
     async with Processing(tmp_path, FakeClock(NOW), ClusterSettings(name="web01")) as it:
-        chunk = LogChunk(cluster="web01", collector="n2", path="/log", data=LOG, offset=0, received_at=NOW)
+        chunk = LogChunk(cluster="web01", collector="n2", path="/log", data=TAKEN_OVER, offset=0, received_at=NOW)
         await it.processor.put(chunk, come.set)
         assert not come.is_set()
         running = asyncio.create_task(it.processor.run())

@@ -11,18 +11,10 @@ from hamon.model.observation import LogChunk, Tick
 from hamon.notify.mailbox import MailboxConfig
 from hamon.ports import IncidentFilter
 from tests.fakes import FakeClock
-from tests.processing import Processing
+from tests.processing import TAKEN_OVER, Processing
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-LOG = b"""\
-Nov 22 11:59:50 n1   info: Resource prmPg started. (rc=0) ok
-Nov 22 11:59:51 n1  error: Disk connection to /dev/sdb is ERROR. (attr_name=diskcheck_status)
-Nov 22 11:59:52 n2 warning: Node n1 is lost
-Nov 22 11:59:52 n2  error: Start to fail-over.
-Nov 22 11:59:53 n2   info: Resource prmPg started. (rc=0) ok
-Nov 22 11:59:54 n2   info: fail-over succeeded.
-"""
-"""pm_logconv-cs 2.1: n1 is lost, and n2 has taken over; nobody is left that could take over from it."""
+LOG = TAKEN_OVER + b"Nov 22 11:59:54 n2   info: fail-over succeeded.\n"
 
 OPS = MailboxConfig(path=Path("/nowhere"), remind_after=("1h", "8h"), remind_planned_after=()).target("ops")
 BOSS = MailboxConfig(path=Path("/nowhere"), remind_after=("8h",), language="ja").target("boss")

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from hamon import data
 from hamon.classify.match import Matcher, answer, interpret
 from hamon.classify.read import READINGS, Value
 from hamon.classify.traps import TrapMatcher
@@ -21,9 +20,9 @@ from hamon.model.event import Event, EventKind
 from hamon.model.observation import LogChunk, Source
 from hamon.parse.lines import parse_line
 from hamon.parse.stamp import Stamps
-from hamon.rules.check import check, check_traps
-from hamon.rules.load import load
-from hamon.rules.schema import AGENT, Rule
+from hamon.rules.check import Finding, check, check_traps
+from hamon.rules.load import load, load_all
+from hamon.rules.schema import AGENT, Rule, RuleSet
 from tests.cases import SEEN_AT, matcher, rules, scan
 from tests.recordings import RECORDINGS, evidence
 
@@ -35,7 +34,7 @@ TEXTS = [(rule, example.line) for rule in rules().rules for example in rule.exam
 def test_all_rules_do_what_their_examples_say() -> None:
     everything = rules()
     found = check(everything, lambda rule, line: answer(matcher(), rule, line), lambda rule, line: rule.pattern.search(line) is not None)
-    assert [str(finding) for finding in found] == []
+    assert found == []
     traps = TrapMatcher(everything)
     assert [str(finding) for finding in check_traps(everything, traps.answer, traps.alone)] == []
     assert len(everything) > 150
@@ -219,26 +218,36 @@ def test_rules_about_native_lines_say_which_versions_write_them_and_at_what_leve
         assert re.search(r"emerg|alert|crit|error|warning|notice|info", rule.level or ""), rule.id
 
 
-def test_a_rule_of_the_user_may_take_what_hamon_has_a_rule_for(tmp_path: Path) -> None:
-    (tmp_path / "own.toml").write_text(
-        """
+def findings(rules: RuleSet) -> Sequence[Finding]:
+    """What `hamon rules check` says of the examples."""
+    seen = Matcher(rules)
+    return check(rules, lambda rule, line: answer(seen, rule, line), lambda rule, line: rule.pattern.search(line) is not None)
+
+
+def with_a_disk_error(folder: Path, match: str) -> RuleSet:
+    """The rules, and before them one of the user for a line that hamon has one for."""
+    (folder / "own.toml").write_text(
+        f"""
 [[rule]]
 id = "ours"
 title = "Our own reading of a disk error"
 daemon = "kernel"
-match = 'I/O error, dev (?P<device>\\w+)'
+match = '{match}'
 [[rule.example]]
 line = 'blk_update_request: I/O error, dev sdb, sector 789012'
-gives = { device = "sdb" }
+gives = {{ device = "sdb" }}
 [[rule.counter_example]]
 line = 'sd 2:0:0:0: [sdb] Attached SCSI disk'
 """,
         encoding="utf-8",
     )
-    both = load([tmp_path, data.folder("rules")])
-    seen = Matcher(both)
-    found = check(both, lambda rule, line: answer(seen, rule, line), lambda rule, line: rule.pattern.search(line) is not None)
-    assert [str(finding) for finding in found] == []
+    return load_all([folder])
+
+
+def test_a_rule_of_the_user_may_take_what_hamon_has_a_rule_for(tmp_path: Path) -> None:
+    both = with_a_disk_error(tmp_path, r"I/O error, dev (?P<device>\w+)")
+    found = findings(both)
+    assert found == []
 
 
 def test_what_comes_in_the_way_within_one_folder_is_told(tmp_path: Path) -> None:
@@ -255,27 +264,11 @@ line = 'path sdb'
 """
     (tmp_path / "own.toml").write_text(rule.format(name="first") + rule.format(name="second"), encoding="utf-8")
     both = load([tmp_path])
-    seen = Matcher(both)
-    found = check(both, lambda rule, line: answer(seen, rule, line), lambda rule, line: rule.pattern.search(line) is not None)
+    found = findings(both)
     assert ["second" in str(finding) for finding in found] == [True]
 
 
 def test_a_rule_of_the_user_that_does_not_match_its_own_example_is_told_though_hamon_has_one_that_does(tmp_path: Path) -> None:
-    (tmp_path / "own.toml").write_text(
-        """
-[[rule]]
-id = "ours"
-title = "Our own reading of a disk error"
-daemon = "kernel"
-match = 'I/O error of disk (?P<device>\\w+)'
-[[rule.example]]
-line = 'blk_update_request: I/O error, dev sdb, sector 789012'
-[[rule.counter_example]]
-line = 'sd 2:0:0:0: [sdb] Attached SCSI disk'
-""",
-        encoding="utf-8",
-    )
-    both = load([tmp_path, data.folder("rules")])
-    seen = Matcher(both)
-    found = check(both, lambda rule, line: answer(seen, rule, line), lambda rule, line: rule.pattern.search(line) is not None)
+    both = with_a_disk_error(tmp_path, r"I/O error of disk (?P<device>\w+)")
+    found = findings(both)
     assert [finding.rule for finding in found] == ["ours"]
