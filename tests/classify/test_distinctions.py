@@ -61,6 +61,26 @@ def test_recover_with_an_arrow_is_a_move_and_without_one_is_none() -> None:
     assert "failover" not in {item.kind for item in plan("pm01").until("10:00:30").incidents}
 
 
+def test_a_failure_that_must_not_be_recovered_blocks_the_resource() -> None:
+    """`on-fail=block`: the scheduler would stop it and may not."""
+    cluster = (
+        running()
+        .log(FAILS)
+        .log("""
+        10:00:01 pm01 schedulerd: Actions: Stop       prmPg     (                pm01 )  blocked
+        10:00:01 pm01 schedulerd: Calculated transition 9, saving inputs in /var/lib/pacemaker/pengine/pe-input-9.bz2
+        10:00:01 pm01 controld: State transition S_POLICY_ENGINE -> S_TRANSITION_ENGINE
+        10:00:01 pm01 controld: State transition S_TRANSITION_ENGINE -> S_IDLE
+        """)
+        .until("10:01:00")
+    )
+    (down,) = cluster.main
+    assert (down.kind, down.to_node, down.severity) == (IncidentKind.SERVICE_DOWN, None, Severity.CRITICAL)
+    assert cluster.parts_of(down) == ["resource_blocked", "resource_failure"]
+    (blocked,) = [item for item in cluster.incidents if item.kind is IncidentKind.RESOURCE_BLOCKED]
+    assert (blocked.nodes, blocked.resources, blocked.severity) == (("pm01",), ("prmPg",), Severity.CRITICAL)
+
+
 CLONE_FAILS = """
 10:00:00 pm02 controld: Result of monitor operation for prmPing on pm02: error
 10:00:00 pm01 schedulerd: Actions: Stop       prmPing:1         (                pm02 )  due to node availability
