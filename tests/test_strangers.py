@@ -1,7 +1,7 @@
 """Logs of other clusters, distributions and releases: what an operator must be told of each.
 
-They are made from how these releases word what they log, in the order in which a real cluster logs it, or are short excerpts of what operators
-showed in public; names and addresses are invented.
+They are made from how these releases word what they log, in the order in which a real cluster logs it, or are short excerpts of what
+operators showed in public; names and addresses are invented.
 """
 
 import tomllib
