@@ -94,7 +94,7 @@ _OF_THE_HOST = frozenset({"kernel", "systemd", "systemd-logind", "chronyd", "ntp
 
 MAX_MEANINGS = 8192
 """Heads whose meaning is remembered."""
-MAX_SAYINGS = 4096
+MAX_SAYINGS = 2048
 """Lines, without date and host, of which is remembered what they say: clusters say much again, word for word."""
 MAX_SAYING = 400
 """Bytes of such a line; longer ones hardly come again."""
@@ -304,7 +304,7 @@ class Matcher:
         places = self._places_of(chunk)
         if len(self._meanings) > MAX_MEANINGS:
             self._meanings.clear()
-        if len(self._closer) > MAX_MEANINGS:
+        if len(self._closer) > MAX_SAYINGS:
             self._closer.clear()
         meanings: dict[bytes, _Meaning | None] = {}
         known = self._meanings
