@@ -179,10 +179,11 @@ def test_what_a_second_witness_says_changes_no_incident(config: ClusterSettings,
         if isinstance(item, Event):
             twice.append(replace(item, ref=item.ref.replace("/logs/", "/copies/"), collector="another"))
     plain, copied = Engine(config), Engine(config)
-    expected = advance_all(plain, [[*items, after_all(items)]])
+    expected = plain.advance([*items, after_all(items)])
     found = copied.advance([*twice, after_all(items)])
-    assert last_records(found.transitions) == last_records(expected)
-    assert [event.witness for event in found.events].count(True) >= len(twice) - len(items)
+    assert last_records(found.transitions) == last_records(expected.transitions)
+    # Records and what is said at every calculation are no events themselves: they tell one, or nothing.
+    assert [event.witness for event in found.events].count(True) >= len(expected.events)
 
 
 @often
