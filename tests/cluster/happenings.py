@@ -257,6 +257,7 @@ def cut_won_by_standby(cluster: Cluster, at: Roles) -> None:
         parts=frozenset({"interconnect_degraded", "node_lost", "fencing", "fencing_failed"}),
         also=frozenset({"fencing_failed"}),  # while that lasts nobody takes over, whatever happens to the active node
         also_about=ACTIVE,
+        waits=MEMBERSHIP_SECONDS,  # it may still be decided who stays
     ),
 )
 def cut_without_winner(cluster: Cluster, at: Roles) -> None:
