@@ -43,7 +43,7 @@ _ORDER: tuple[tuple[EventKind, ...], ...] = (
     (),
     (EventKind.RESOURCE_STARTED, EventKind.RESOURCE_MIGRATED),
     (EventKind.RESOURCE_PROMOTED,),
-    (EventKind.OPERATION_SUCCEEDED, EventKind.OPERATION_RECORDED),
+    (EventKind.OPERATION_SUCCEEDED,),
 )
 """Within one second causes come before what they lead to; of kinds that are not named the place is that of the empty row."""
 _RANKS = {kind: rank for rank, kinds in enumerate(_ORDER) for kind in kinds}
@@ -152,8 +152,8 @@ def _put_right(second: list[Event]) -> list[Event]:
                 return _rank(event), 3 if event is last else 1
             # What was planned first, and given up for another plan before it was carried out.
             return _rank(event), 0 if _is_in_place(event) and _instance(event) in leaving else 2
-        if event.kind is EventKind.OPERATION_RECORDED:  # a record begins with its operation
-            return _rank(event), int(event.detail.get("operation") is None)
+        if event.kind is EventKind.OPERATION_RECORDED:  # after what it records; a record begins with its operation
+            return len(_ORDER) - 1 if _rank(event) else 0, int(event.detail.get("operation") is None)
         return _rank(event), 4 if event.detail.get("to") == "S_TRANSITION_ENGINE" else 0
 
     return sorted(second, key=place)
