@@ -321,6 +321,8 @@ class State:
     last_dc: str | None = None
     """The last one that was told, also while there is none."""
     dc_changes: list[datetime] = field(default_factory=list)
+    late_keys: list[str] = field(default_factory=list)
+    """Keys of the stories that were opened late at one moment of the evidence: they may be forgotten again before it goes on."""
     has_quorum: bool | None = None
     quorum_ignored: bool = False
     """`no-quorum-policy` is `ignore`: who has no quorum acts all the same."""

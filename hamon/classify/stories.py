@@ -36,6 +36,8 @@ from hamon.rules.own import Change
 
 MAX_TIMELINE = 200
 MAX_RECENT = 60
+MAX_LATE = 500
+"""So many keys of stories that were opened late are remembered."""
 MOST_ALIKE = 5
 """So often what a host says of one trouble is remembered; a timeline takes twice as many."""
 MAX_ENTRY_RAW = 400
@@ -190,15 +192,18 @@ class Book:
         `name`, `words`, `services`: of an incident of the user's own.
         """
         word = "departure" if kind in DEPARTURES else kind.value
-        stamp = (started_at or at).strftime("%Y%m%dT%H%M%S")
+        began = started_at or at
+        stamp = began.strftime("%Y%m%dT%H%M%S")
         now = self.state.now
         # What happened long ago may have had its incident, which is forgotten here: two never have one key in the history.
-        told = f"told-{now:%Y%m%dT%H%M%S}" if now is not None and now - at > self.settings.story_window + _FORGOTTEN else ""
+        told = f"told-{now:%Y%m%dT%H%M%S}" if now is not None and now - min(at, began) > self.settings.story_window + _FORGOTTEN else ""
         key = "-".join(part for part in (word, _slug(subject), stamp, told) if part)
         number = 2
         base = key
-        while self.by_key(key) is not None:
+        while self.by_key(key) is not None or key in self.state.late_keys:
             key, number = f"{base}-{number}", number + 1
+        if told:
+            self.state.late_keys = [*(known for known in self.state.late_keys if told in known), key][-MAX_LATE:]
         story = Story(
             key=key,
             kind=kind,
