@@ -47,8 +47,7 @@ def sections(text: str) -> dict[str, str]:
 def test_a_report_of_a_crash_tells_cause_decision_and_consequence_in_this_order(crash: Analysis) -> None:
     told = sections(to_report(crash, ".md", "en", "UTC"))["Cause and effect"]
     order = [
-        told.index(words)
-        for words in ("pacemaker-controld died", "must be fenced", "node pm01 fenced", "prmPg started", "prmStateful promoted")
+        told.index(words) for words in ("corosync died", "must be fenced", "node pm01 fenced", "prmPg started", "prmStateful promoted")
     ]
     assert order == sorted(order)
 

@@ -149,7 +149,7 @@ def delay(watch: Watch, main: Incident) -> float | None:
     if opening is None:
         return None
     known = [datetime.fromisoformat(entry["at"]) for entry in opening.json["incident"]["timeline"]]
-    return (opening.at - max(known)).total_seconds()
+    return (opening.at - max(known)).total_seconds() if known else None  # of hamon itself the cluster has no message
 
 
 def late_told(watch: Watch, main: Incident, expected: Expected, late: float) -> list[str]:

@@ -100,3 +100,4 @@ async def test_a_log_stamped_five_seconds_late_makes_no_second_story(cluster: Cl
     finally:
         del cluster.late[late]
         await asyncio.to_thread(cluster.crash, late)
+        await asyncio.to_thread(cluster.repair)
