@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -231,6 +231,13 @@ class Store(Protocol):
 
     async def events(self, wanted: EventFilter) -> Sequence[StoredEvent]:
         """Newest first."""
+        ...
+
+    async def stored_lines(self, cluster: str, lines: Sequence[Event], within: timedelta) -> Collection[str]:
+        """The places (`place_of`) of those lines that are in the history, from whatever log.
+
+        That is: by the same rule, of the same node, word by word, and at the same time, give or take `within`.
+        """
         ...
 
     async def state_at(self, cluster: str, at: datetime) -> Polled | None:

@@ -1,7 +1,7 @@
 """The processing loop meets a defect: nothing else is stopped, and nothing is lost."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,8 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 class Stumbling(Engine):
     """An engine with a defect: it cannot take disk errors, and has already changed its state when that shows."""
 
-    def advance(self, items: Sequence[Event | Snapshot | Tick]) -> Advance:
-        advance = super().advance(items)
+    def advance(self, items: Sequence[Event | Snapshot | Tick], stored: Collection[str] = ()) -> Advance:
+        advance = super().advance(items, stored)
         if any(isinstance(item, Event) and item.kind is EventKind.DISK_ERROR for item in items):
             raise ZeroDivisionError
         return advance

@@ -107,7 +107,16 @@ async def nothing_is_told_again(folder: Path, name: str, again: str, logs: Logs,
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
-    "again", ["at once", "after an hour", "after a restart", "after a restart and an hour", "another file", "another file, after an hour"]
+    "again",
+    [
+        "at once",
+        "after an hour",
+        "after a restart",
+        "after a restart and an hour",
+        "another file",
+        "another file, after an hour",
+        "another file, after a restart and an hour",
+    ],
 )
 async def test_a_log_that_is_read_again_tells_nothing_again(tmp_path: Path, name: str, again: str) -> None:
     path = "/var/log/ha-log.1" if "another file" in again else "/var/log/ha-log"

@@ -4,7 +4,7 @@ What the engine knows stands in `State`; `advance` changes it and says what chan
 node's copy, another log) is a witness and changes nothing. Times are those of the evidence; `Tick` moves time on when nothing happens.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -42,7 +42,7 @@ from hamon.classify.state import State, Story
 from hamon.classify.stories import DEPARTURES, Book, entry_of, is_split
 from hamon.classify.weighing import Weighing
 from hamon.model.cluster import ClusterStatus, ClusterView
-from hamon.model.event import Event, EventKind
+from hamon.model.event import Event, EventKind, place_of
 from hamon.model.incident import Cause, Incident, IncidentKind, IncidentState, Notice, Outcome, Severity, Transition
 from hamon.model.observation import Snapshot, Source, Tick
 from hamon.rules.own import Own
@@ -158,6 +158,7 @@ class Engine:
         self._facts = Facts()
         self._soonest = min(settings.settle, settings.grace, settings.membership, settings.failover_limit)
         self._replays = Replays()
+        self._stored: Collection[str] = ()
         self._newest: dict[str | None, datetime] = {}
         """Of each node the time of the latest line of any of its logs."""
         for log, (newest, _) in self.state.reads.items():
@@ -219,8 +220,26 @@ class Engine:
         """Go by other incidents and changes of the user's own from the next event on."""
         self._own.use(own)
 
-    def advance(self, items: Sequence[Event | Snapshot | Tick]) -> Advance:
-        """Fold a batch into the state. Of a snapshot the events are those that it gives beside the one before it."""
+    def behind(self, items: Sequence[Event | Snapshot | Tick]) -> Sequence[Event]:
+        """The lines of logs that are older than what is known of their node: a log may have come once more, under whatever name."""
+        newest, names = self._newest, self.state.names
+        behind = [
+            item
+            for item in items
+            if isinstance(item, Event)
+            and item.source is Source.LOG
+            and (latest := newest.get(item.reporter)) is not None
+            and latest - item.at > WINDOW
+            and is_line(item)
+        ]
+        return [replace(item, reporter=names.get(item.reporter or "", item.reporter)) for item in behind]
+
+    def advance(self, items: Sequence[Event | Snapshot | Tick], stored: Collection[str] = ()) -> Advance:
+        """Fold a batch into the state. Of a snapshot the events are those that it gives beside the one before it.
+
+        `stored`: the places (`place_of`) of those lines of `behind` that the history has.
+        """
+        self._stored = stored
         events: list[Event] = []
         transitions: list[Transition] = []
         state, book = self.state, self._book
@@ -299,7 +318,7 @@ class Engine:
                 return True
         if newest is None or at > newest:
             self._newest[node] = at
-        elif newest - at > WINDOW and self._replays.is_known_elsewhere(log, event):
+        elif newest - at > WINDOW and (place_of(event) in self._stored or self._replays.is_known_elsewhere(log, event)):
             self._replays.take(log, event)  # as after a restart
             return True
         self._replays.take(log, event)

@@ -122,3 +122,8 @@ class Event:
     ref: str = ""
     witness: bool = False
     """Set by the engine: the same fact was already told by another node or source; this only confirms it."""
+
+
+def place_of(event: Event) -> str:
+    """Where the line stands that it was read from."""
+    return f"{event.collector} {event.ref}"

@@ -7,7 +7,7 @@ not be recorded yet is kept and tried again, and the sources wait meanwhile.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, assert_never
@@ -18,6 +18,7 @@ from hamon.classify.amiss import amiss
 from hamon.classify.incidents import Advance, Engine
 from hamon.classify.match import Scan
 from hamon.classify.order import causal_order, with_snapshots
+from hamon.classify.replays import PUT_RIGHT
 from hamon.classify.routes import Target, plan
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.skew import Skew
@@ -117,6 +118,19 @@ class Counts(Protocol):
     def store_error(self) -> None: ...
 
     def refused(self, record: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What one batch holds: what was read, by cluster, and which clocks of nodes turned out otherwise than was thought."""
+
+    scans: tuple[tuple[LogChunk, Scan], ...]
+    positions: Sequence[ReadPosition]
+    relays: Sequence[Relay]
+    items: Mapping[str, Sequence[Event | Snapshot | Tick]]
+    clocks: frozenset[str]
+    polled: frozenset[str]
+    """Clusters of which a poll came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +274,7 @@ class Processor:
         while True:
             batch = await self._next_batch()
             began = asyncio.get_running_loop().time()
-            result = await asyncio.to_thread(self._digest, batch)
+            result = await self._process(batch)
             self._batch_bytes = _batch_bytes(batch, len(result.recording.events))
             task = asyncio.create_task(self._record(result))
             try:
@@ -341,10 +355,39 @@ class Processor:
         gather = GATHER_SECONDS if self._is_starting() or late < DECIDE_SECONDS else 0.0
         return max(gather, quiet, -late)
 
+    async def _process(self, batch: Sequence[Observation]) -> _Result:
+        """Observations to everything that is to be recorded; of old lines the history is asked whether it has them."""
+        read = await asyncio.to_thread(self._read, batch)
+        stored = {}
+        for name, items in read.items.items():
+            if behind := self._engines[name].behind(items):
+                stored[name] = await self._stored(name, behind)
+        return await asyncio.to_thread(self._judge, read, stored)
+
+    async def _stored(self, name: str, lines: Sequence[Event]) -> Collection[str]:
+        """The places of those lines that are in the history; while the database does not answer, wait and try again."""
+        failures = 0
+        while True:
+            try:
+                stored = await self._store.stored_lines(name, lines, PUT_RIGHT)
+            except StoreError as err:
+                failures += 1
+                self.store_is_away = True
+                self._counts.store_error()
+                if failures == 1:
+                    log.error("the history cannot be read; reading waits until it can", extra={"error": str(err)})
+                await asyncio.sleep(min(10.0, 0.1 * 2 ** min(failures, 8)))
+            else:
+                return stored
+
     # -- in a thread
 
     def _digest(self, batch: Sequence[Observation]) -> _Result:
-        """Observations to everything that is to be recorded. Changes the engines; nothing else runs meanwhile."""
+        """The same without the history, for what comes from no log."""
+        return self._judge(self._read(batch), {})
+
+    def _read(self, batch: Sequence[Observation]) -> _Read:
+        """Observations to events, in their order. Learns the clocks of nodes."""
         scans: list[tuple[LogChunk, Scan]] = []
         positions: list[ReadPosition] = []
         relays: list[Relay] = []
@@ -379,15 +422,29 @@ class Processor:
                         items.setdefault(name, _Merge()).tick = observation
                 case _:
                     assert_never(observation)
+        clocks = frozenset(name for name, given in items.items() if given.put_right(self._skews[name]))
+        return _Read(
+            tuple(scans),
+            positions,
+            relays,
+            {name: given.in_order() for name, given in items.items()},
+            clocks,
+            frozenset(name for name, given in items.items() if given.snapshots),
+        )
+
+    def _judge(self, read: _Read, stored: Mapping[str, Collection[str]]) -> _Result:
+        """What was read to everything that is to be recorded. Changes the engines; nothing else runs meanwhile.
+
+        `stored`: by cluster the places of old lines that the history has.
+        """
         events: list[Event] = []
         transitions: list[Transition] = []
         states: dict[str, bytes] = {}
         views: dict[str, ClusterView] = {}
-        for name, given in items.items():
+        for name, items in read.items.items():
             was_polled = self._engines[name].state.polls.first_at is not None
-            skew = self._skews[name]
-            clocks = given.put_right(skew)
-            advance = self._advance(name, given.in_order())
+            skew, clocks = self._skews[name], name in read.clocks
+            advance = self._advance(name, items, stored.get(name, ()))
             if clocks:
                 advance = self._tell_clocks(name, skew, advance)
             events += advance.events
@@ -396,7 +453,7 @@ class Processor:
             learned = not was_polled and engine.state.polls.first_at is not None
             if advance.events or advance.transitions or learned or clocks:
                 states[name] = self._last_states[name] = _STATE.dump_json(engine.state)
-            if advance.events or advance.transitions or given.snapshots or clocks:
+            if advance.events or advance.transitions or name in read.polled or clocks:
                 views[name] = engine.view()
         deliveries = self._plan(transitions)
         return _Result(
@@ -404,12 +461,12 @@ class Processor:
                 events=events,
                 transitions=transitions,
                 deliveries=deliveries,
-                positions=positions,
+                positions=read.positions,
                 states=states,
-                relays=relays,
+                relays=read.relays,
                 polls=self._polls.to_record(),
             ),
-            tuple(scans),
+            read.scans,
             views,
             self._polls.changed(),
         )
@@ -419,11 +476,11 @@ class Processor:
         told = self._engines[name].set_clocks({node: offset.total_seconds() for node, offset in skew.offsets.items()}, self._clock.now())
         return Advance(events=advance.events, transitions=[*advance.transitions, *told])
 
-    def _advance(self, name: str, items: Sequence[Event | Snapshot | Tick]) -> Advance:
+    def _advance(self, name: str, items: Sequence[Event | Snapshot | Tick], stored: Collection[str]) -> Advance:
         """Fold a batch into a cluster's state; after a defect go back to the state before, and take the events one by one."""
         polled = self._engines[name].polled
         try:
-            return self._engines[name].advance(items)
+            return self._engines[name].advance(items, stored)
         except Exception:
             self._counts.defect()
             log.exception("defect while judging events; they are taken one by one", extra={"cluster": name})
@@ -433,7 +490,7 @@ class Processor:
         self._engines[name] = self._engine(name, good, (), polled)
         for item in items:
             try:
-                advance = self._engines[name].advance([item])
+                advance = self._engines[name].advance([item], stored)
             except Exception:
                 self._counts.defect()
                 log.error("an event meets a defect of hamon: it is kept, and judged no further", extra={"cluster": name, "event": item})

@@ -37,8 +37,9 @@ from sqlalchemy import (
 from hamon.clock import Clock, SystemClock
 from hamon.errors import StoreError, StoreRefusal
 from hamon.model.delivery import Delivery, DeliveryState, Relay
+from hamon.model.event import Event, place_of
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Transition
-from hamon.model.observation import Polled, ReadPosition
+from hamon.model.observation import Polled, ReadPosition, Source
 from hamon.ports import EventFilter, IncidentFilter, Recording, Refused, Remembered, StoredEvent
 from hamon.section import Section
 from hamon.store import migrate, records, retention
@@ -496,6 +497,28 @@ class SqlStore:
 
         return await self._read(work)
 
+    async def stored_lines(self, cluster: str, lines: Sequence[Event], within: timedelta) -> Collection[str]:
+        """The places of those lines that are in the history. Asked by the writer: it has no limit of time, and what is asked is narrow."""
+        wanted: dict[tuple[str, str, str | None], list[tuple[int, str]]] = defaultdict(list)
+        for line in lines:
+            reporter = None if line.reporter is None else records.text(line.reporter)
+            wanted[records.text(line.rule), records.text(line.raw), reporter].append((records.micros(line.at), place_of(line)))
+        margin = within // timedelta(microseconds=1)
+        windows = _together(sorted(at for asked in wanted.values() for at, _ in asked), margin)
+        about = select(events.c.rule, events.c.raw, events.c.reporter, events.c.at).where(
+            events.c.cluster == records.text(cluster), events.c.source == Source.LOG.value
+        )
+
+        def work(connection: Connection) -> Collection[str]:
+            found: set[str] = set()
+            for begin, end in windows:
+                for rule, raw, reporter, at in connection.execute(about.where(events.c.at.between(begin, end))):
+                    asked = wanted.get((rule, raw, reporter), ())
+                    found.update(place for then, place in asked if abs(then - at) <= margin)
+            return found
+
+        return await self._write(work)
+
     async def state_at(self, cluster: str, at: datetime) -> Polled | None:
         """What was known of a cluster at a time; None when nothing was recorded before."""
         return await self._read(lambda connection: polls.at_time(connection, cluster, at))
@@ -632,6 +655,17 @@ def _window(connection: Connection, since: datetime | None, until: datetime | No
     if connection.execute(select(func.count()).select_from(indexed.limit(NARROW + 1).subquery())).scalar_one() <= NARROW:
         return [events.c.id.in_(indexed)]
     return [by_row(at) for _, by_row, at in bounds]
+
+
+def _together(times: Sequence[int], margin: int) -> list[tuple[int, int]]:
+    """Windows of time, in order, that hold these times and what is around them: few, and no wider than needed."""
+    windows: list[tuple[int, int]] = []
+    for at in times:
+        if windows and at - margin <= windows[-1][1]:
+            windows[-1] = (windows[-1][0], at + margin)
+        else:
+            windows.append((at - margin, at + margin))
+    return windows
 
 
 def _not_for(targets: Collection[str]) -> list[ColumnElement[bool]]:

@@ -453,3 +453,25 @@ async def test_traps_that_are_passed_on_wait_in_their_order_and_keep_their_octet
     assert [one.created_at for one in await store.relays("noc", 9)] == [at(2), at(3), at(4)]
     assert len(await store.relays("other", 9)) == 5
     assert await store.trim_relays("other", 9) == 0
+
+
+# --- Lines that are read once more -----------------------------------------------------------------------------------
+
+
+async def test_a_line_is_found_word_by_word_of_the_same_node_and_about_the_same_time(store: SqlStore) -> None:
+    kept = event(at=at(100), reporter="n1", raw="nul \0 and \udcff", collector="tail", ref="/var/log/ha-log@7")
+    others = [event(at=at(second), reporter="n1", raw=f"line {second}") for second in range(0, 3000, 100)]
+    await store.record(Recording(events=[*others, kept]))
+    copy = replace(kept, collector="restored", ref="/copy@0", at=at(104))
+    asked = [
+        copy,
+        replace(copy, ref="/copy@1", at=at(111)),
+        replace(copy, ref="/copy@2", raw="another one"),
+        replace(copy, ref="/copy@3", reporter="n2"),
+        replace(copy, ref="/copy@4", rule="another-rule"),
+        replace(others[20], ref="/copy@5", collector="restored"),
+    ]
+    within = timedelta(seconds=10)
+    assert set(await store.stored_lines(kept.cluster, asked, within)) == {"restored /copy@0", "restored /copy@5"}
+    assert not await store.stored_lines("another", asked, within)
+    assert not await store.stored_lines(kept.cluster, [], within)
