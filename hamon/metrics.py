@@ -89,7 +89,13 @@ COUNTED: tuple[Described, ...] = (
     counter(
         "hamon_incidents_resolved_total", "Incidents that ended; outcome is expired where that ended it.", "cluster", "kind", "outcome"
     ),
-    counter("hamon_failovers_total", "Failovers and switchovers whose outcome is known.", "cluster", "planned", "outcome"),
+    counter(
+        "hamon_failovers_total",
+        "Failovers and switchovers by outcome; failed counts once people were told of it or it is over.",
+        "cluster",
+        "planned",
+        "outcome",
+    ),
     counter(
         "hamon_failover_causes_total",
         "The same with what caused them: the kind of the incident or event that came first, or unknown.",
@@ -282,7 +288,8 @@ class Metrics:
             if len(self._over) > MOST_OVER:
                 self._judged.pop(self._over.popleft(), None)
         if incident.kind in _DEPARTURES:
-            for fact in sorted(_facts(incident) - judged):
+            # A failed outcome may yet become a better one: it stands once people were told of it.
+            for fact in sorted(_facts(incident, stands=is_over or transition.notice is not None) - judged):
                 judged.add(fact)
                 if fact == "outcome":
                     self._moved(incident, planned)
@@ -347,7 +354,7 @@ class Metrics:
             self._refreshed = True
             for incident in incidents:
                 if incident.kind in _DEPARTURES:
-                    self._judged.setdefault((incident.cluster, incident.key), set()).update(_facts(incident))
+                    self._judged.setdefault((incident.cluster, incident.key), set()).update(_facts(incident, stands=True))
 
     def answer(self, store: History, loop: AbstractEventLoop, *, refresh_seconds: float = REFRESH_SECONDS) -> "Scraper":
         """What the web asks: what is to be had by waiting is asked on `loop`, where the views change; writing the exposition does not
@@ -408,10 +415,10 @@ class Scraper:
         return await self._metrics.ha_cluster(cluster, roles)
 
 
-def _facts(incident: Incident) -> set[str]:
-    """What is settled about a departure and is counted once: its outcome, and how long the service was down."""
+def _facts(incident: Incident, *, stands: bool) -> set[str]:
+    """What is settled about a departure and is counted once: its outcome, if a failure `stands`, and how long the service was down."""
     facts = set()
-    if incident.kind in _MOVES and incident.outcome in (Outcome.SUCCEEDED, Outcome.FAILED):
+    if incident.kind in _MOVES and (incident.outcome is Outcome.SUCCEEDED or (stands and incident.outcome is Outcome.FAILED)):
         facts.add("outcome")
     if incident.service_restored_at is not None and incident.service_down_seconds is not None:
         facts.add("down")

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from hamon.metrics import Metrics
 from hamon.model.cluster import ClusterView, NodeState, NodeView, ReceiverView, ServiceView, SourceView
 from hamon.model.event import Event, EventKind
-from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome, Severity, Transition, TransitionKind
+from hamon.model.incident import Incident, IncidentKind, IncidentState, Notice, Outcome, Severity, Transition, TransitionKind
 from hamon.model.observation import Polled, Snapshot, Source
 from hamon.ports import IncidentFilter
 from tests.ha_cluster_exporter import Outputs, polled
@@ -92,10 +92,13 @@ SOURCES = (
 )
 
 
-def step(sequence: int, transition: TransitionKind = TransitionKind.UPDATED, /, **changes: Any) -> Transition:
-    """One step of a failover that is under way, changed as said."""
+def step(
+    sequence: int, transition: TransitionKind = TransitionKind.UPDATED, /, *, notice: Notice | None = None, **changes: Any
+) -> Transition:
+    """One step of a failover that is under way, changed as said; what people are told of it."""
     ongoing: dict[str, Any] = {"outcome": Outcome.ONGOING, "service_restored_at": None, "service_down_seconds": None}
-    return Transition(at=AT, kind=transition, incident=replace(FAILOVER, **(ongoing | changes)), sequence=sequence, reason="test")
+    incident = replace(FAILOVER, **(ongoing | changes))
+    return Transition(at=AT, kind=transition, incident=incident, sequence=sequence, reason="test", notice=notice)
 
 
 RECEIVERS = (

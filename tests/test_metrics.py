@@ -17,7 +17,7 @@ from hamon.errors import StoreError
 from hamon.metrics import ALL, MOST_DAEMONS, MOST_SOURCES, Metrics
 from hamon.model.cluster import ClusterView, NodeState, NodeView, ServiceView, SourceView
 from hamon.model.event import Event, EventKind
-from hamon.model.incident import IncidentKind, IncidentState, Outcome, TransitionKind
+from hamon.model.incident import IncidentKind, IncidentState, Notice, Outcome, TransitionKind
 from hamon.model.observation import Source
 from tests.metrics_sample import AT, CLUSTER, FAILOVER, OUTBOX, SampleStore, SampleViews, filled, step
 from tests.peers import need
@@ -193,9 +193,29 @@ async def test_a_failover_that_an_earlier_run_has_counted_is_not_counted_again()
 
 def test_a_failover_that_brought_no_service_back_is_counted_as_failed_and_has_no_duration() -> None:
     metrics, registry = fresh()
-    metrics.recorded([], [step(1, TransitionKind.OPENED, planned=None), step(2, outcome=Outcome.FAILED, planned=None)])
+    told = step(2, notice=Notice.OPENING, outcome=Outcome.FAILED, planned=None)
+    metrics.recorded([], [step(1, TransitionKind.OPENED, planned=None), told])
     assert value(registry, "hamon_failovers_total", cluster="pg", planned="unknown", outcome="failed") == 1
     assert value(registry, "hamon_service_down_seconds_count", cluster="pg", planned="unknown") is None
+    metrics.recorded([], [step(3, outcome=Outcome.SUCCEEDED, planned=None)])
+    assert value(registry, "hamon_failovers_total", cluster="pg", planned="unknown", outcome="failed") == 1
+
+
+def test_a_failover_that_seemed_to_fail_before_anybody_was_told_counts_as_it_ended() -> None:
+    metrics, registry = fresh()
+    metrics.recorded([], [step(1, TransitionKind.OPENED, outcome=Outcome.FAILED), step(2, outcome=Outcome.SUCCEEDED)])
+    labels = {"cluster": "pg", "planned": "false"}
+    assert value(registry, "hamon_failovers_total", **labels, outcome="failed") is None
+    assert value(registry, "hamon_failovers_total", **labels, outcome="succeeded") == 1
+
+
+def test_a_failure_that_nobody_is_told_counts_when_it_is_over() -> None:
+    metrics, registry = fresh()
+    failed: dict[str, Any] = {"outcome": Outcome.FAILED, "planned": True}
+    metrics.recorded([], [step(1, TransitionKind.OPENED, **failed), step(2, **failed)])
+    assert value(registry, "hamon_failovers_total", cluster="pg", planned="true", outcome="failed") is None
+    metrics.recorded([], [step(3, TransitionKind.RESOLVED, state=IncidentState.RESOLVED, **failed)])
+    assert value(registry, "hamon_failovers_total", cluster="pg", planned="true", outcome="failed") == 1
 
 
 def test_an_incident_that_expires_is_counted_as_expired() -> None:
@@ -329,16 +349,18 @@ def test_two_instances_in_one_process_do_not_share_numbers() -> None:
             st.sampled_from(["a", "b", "c"]),
             st.sampled_from([Outcome.ONGOING, Outcome.SUCCEEDED, Outcome.FAILED]),
             st.none() | st.floats(0, 1e6),
+            st.sampled_from([None, Notice.OPENING, Notice.UPDATE]),
         ),
         max_size=30,
     )
 )
-def test_no_sequence_of_updates_counts_one_departure_twice(updates: Sequence[tuple[str, Outcome, float | None]]) -> None:
+def test_no_sequence_of_updates_counts_one_departure_twice(updates: Sequence[tuple[str, Outcome, float | None, Notice | None]]) -> None:
     metrics, _ = fresh()
-    for sequence, (key, outcome, down) in enumerate(updates, 1):
-        metrics.recorded([], [step(sequence, key=key, outcome=outcome, service_down_seconds=down, service_restored_at=AT)])
-    settled = {key for key, outcome, _ in updates if outcome is not Outcome.ONGOING}
-    timed = {key for key, _, down in updates if down is not None}
+    for sequence, (key, outcome, down, notice) in enumerate(updates, 1):
+        changes: dict[str, Any] = {"outcome": outcome, "service_down_seconds": down, "service_restored_at": AT}
+        metrics.recorded([], [step(sequence, key=key, notice=notice, **changes)])
+    settled = {key for key, outcome, _, notice in updates if outcome is Outcome.SUCCEEDED or (outcome is Outcome.FAILED and notice)}
+    timed = {key for key, _, down, _ in updates if down is not None}
     assert sum(series(metrics, "hamon_failovers_total").values()) == len(settled)
     assert sum(series(metrics, "hamon_service_down_seconds_count").values()) == len(timed)
 
