@@ -9,6 +9,8 @@ RECORDINGS ?= recordings
 PYTEST := $(BIN)/python -m pytest
 # Most tests wait more than they reckon; those on a real cluster want the machine for themselves, and come after the others.
 BESIDE := --ignore=tests/cluster -n 3 --dist worksteal
+# Two clusters at once: what happens to a cluster is mostly waiting, too.
+CLUSTERS := tests/cluster -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-full cluster-test demo-cluster record lint accuracy bench clean
@@ -46,14 +48,14 @@ test-full: $(VENV)/dev ## The same with the long and large variants
 	sh tests/install-peers
 	$(MAKE) --no-print-directory lint
 	HYPOTHESIS_PROFILE=wide $(PYTEST) $(BESIDE)
-	$(PYTEST) tests/cluster
+	$(PYTEST) $(CLUSTERS)
 
 accuracy: $(VENV)/dev ## Show how right hamon is about every recording, by each kind of evidence
 	$(BIN)/python -m tests.accuracy
 
 cluster-test: $(VENV)/dev ## Every happening on a real cluster, with hamon beside it (Debian, root)
 	sh tests/install-peers
-	CI=true $(PYTEST) tests/cluster
+	CI=true $(PYTEST) $(CLUSTERS)
 
 demo-cluster: $(VENV)/dev ## Play with a real cluster and hamon beside it: a menu of failures (Debian, root; LISTEN=127.0.0.1:8470)
 	sh tests/install-peers

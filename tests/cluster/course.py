@@ -7,6 +7,7 @@ from tests.cluster.beside import Incident, Watch
 from tests.cluster.detection import ALL_TOGETHER, MEASURED, Detection
 from tests.cluster.happenings import Happening, Lab, Roles, roles
 from tests.cluster.judge import delay, faults, late_told, noticed
+from tests.cluster.numbers import leaves_a_debt
 from tests.cluster.pages import the_debt_is_open, the_debt_is_paid
 from tests.gateway.harness import now
 from tests.truth import brief, is_alarm, mains
@@ -45,6 +46,8 @@ async def goes_right(
         await meanwhile()
     if happening.lab in (Lab.PAIR, Lab.REPLICA):
         await the_debt_is_open(watch, happening, at)
+    if leaves_a_debt(happening.expected):
+        await watch.numbers.sees_debt()
     after = {service: await watch.do(watch.cluster.active_node, service) for service in others}
     await watch.do(watch.cluster.repair)
     incidents = await watch.over(since, happening.expected)

@@ -21,7 +21,7 @@ class Detection:
 
 
 MEASURED: list[Detection] = []
-"""By the tests of this process, which run one after the other."""
+"""By the tests of this process, which run one after the other; in the end those of all processes."""
 
 
 def table(measured: Sequence[Detection]) -> list[str]:

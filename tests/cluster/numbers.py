@@ -18,14 +18,17 @@ PATIENCE_SECONDS = 15.0
 """A scrape waits for its turn on a machine that is busy."""
 OPEN = f'sum by (kind) (hamon_incident_open{{cluster="{CLUSTER}"}})'
 DEBT = f'hamon_redundancy_debt_timestamp_seconds{{cluster="{CLUSTER}"}}'
-LEAVES_A_DEBT = frozenset({"failover", "standby_fault"})
-"""Kinds that leave a service running that nobody could take over, until somebody repairs the other node."""
 MOVES = frozenset({"failover", "switchover"})
 BEFORE = {"local_recovery": "resource_failure"}
 """What a kind is until it is known that it ends so."""
 BEGINS_AS = {"service_down": "failover"}
 """What a kind may be for a moment, until it is known that nobody takes over."""
 REDUNDANCY = "hamon_service_redundancy and on (cluster, service) hamon_service_redundancy_known == 1"
+
+
+def leaves_a_debt(expected: Expected) -> bool:
+    """Whether it leaves a service running that nobody could take over, until somebody repairs the other node."""
+    return expected.kind in ("failover", "standby_fault") and expected.redundancy_lost and not expected.is_down
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,10 @@ class Numbers:
         span = {"start": since.timestamp(), "end": now().timestamp(), "step": STEP_SECONDS}
         answer = await self.client.get("/query_range", params={"query": expression, **span})
         return {labels: [float(value) for _, value in sample["values"]] for labels, sample in _samples(answer)}
+
+    async def sees_debt(self) -> None:
+        """Wait until it has scraped that redundancy is owed: a cluster may be repaired before it looks."""
+        await eventually(lambda: self.query(DEBT), lambda found: bool(found), 60)
 
     async def is_scraping(self) -> None:
         await eventually(lambda: self.query('up{job="hamon"}'), lambda found: found == {(): 1.0})
@@ -111,7 +118,7 @@ async def misnumbered(
     await becomes("open", open_now, {})
     await becomes("services protected", redundancy_now, dict.fromkeys(services, True))
     await becomes("owed", lambda: numbers.query(DEBT), {})
-    if expected.kind in LEAVES_A_DEBT and not expected.is_down and expected.redundancy_lost and not await numbers.during(DEBT, since):
+    if leaves_a_debt(expected) and not await numbers.during(DEBT, since):
         found.append("Prometheus never saw that redundancy was owed")
     raised = {kind[0]: max(values) for kind, values in (await numbers.during(OPEN, since)).items()}
     new = [one for one in await incidents() if datetime.fromisoformat(one["detected_at"]) >= since]

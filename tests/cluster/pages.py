@@ -8,7 +8,7 @@ from playwright.async_api import expect
 from tests.cluster import happenings
 from tests.cluster.beside import Incident, Watch
 from tests.cluster.happenings import Happening, Roles
-from tests.cluster.numbers import LEAVES_A_DEBT
+from tests.cluster.numbers import leaves_a_debt
 from tests.gateway.harness import CLUSTER, eventually
 from tests.web.test_browser import chromium, opened
 
@@ -61,7 +61,7 @@ async def the_debt_is_open(watch: Watch, happening: Happening, roles: Roles) -> 
     if expected.is_down:
         for language, words in DOWN.items():
             assert words in await watch.hamon.page("/", language)
-    if expected.kind not in LEAVES_A_DEBT or expected.is_down:
+    if not leaves_a_debt(expected):
         return
 
     async def owed() -> list[Incident]:
