@@ -1,14 +1,12 @@
 """What `make demo-cluster` starts: a person chooses a failure, and sees it on the page beside it."""
 
 import asyncio
-import contextlib
 import os
 import pty
 import re
 import sys
 import tempfile
 from asyncio.subprocess import PIPE, STDOUT
-from collections.abc import Iterable
 from pathlib import Path
 
 import httpx
@@ -55,14 +53,6 @@ async def test_a_failure_that_is_chosen_from_the_menu_stands_on_the_page_and_q_e
         if process.returncode is None:
             process.kill()
             await process.wait()
-
-
-def networks_of(processes: Iterable[int]) -> set[str]:
-    found = set()
-    for pid in processes:
-        with contextlib.suppress(OSError):
-            found.add(os.readlink(f"/proc/{pid}/ns/net"))
-    return found
 
 
 class Terminal:
@@ -128,7 +118,7 @@ async def test_a_person_at_a_terminal_sees_it_in_the_browser_and_ctrl_c_leaves_n
                 await expect(watched.page.get_by_role("link", name="switched over").first).to_be_visible(timeout=60_000)
                 assert watched.complaints == []
             running = inside(process)
-            made = networks_of(running) - before.keys()
+            made = namespaces(running).keys() - before.keys()
             assert len(made) >= 4  # two nodes, the switch, the monitor host
             assert any("corosync" in one for one in running.values())
             terminal.type("\x03")
