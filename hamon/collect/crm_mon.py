@@ -88,6 +88,8 @@ class _Node:
     bytes_read: int = 0
     is_slow: bool = False
     probe_at: float = 0.0
+    was_away: bool = False
+    """It was no member when it gave no answer: once it is one again, it is asked without waiting."""
     tools: dict[Companion, _Tool] = field(default_factory=dict)
     parts_digest: str = ""
 
@@ -363,8 +365,16 @@ class CrmMon:
         """The tools of the node that answered, and whether the other nodes would answer; one that says otherwise is heard."""
         await self._ask_companions(first, status, rhythm)
         loop = asyncio.get_running_loop()
+        online = {node.name: node.online for node in status.nodes}
         for node in self._nodes:
-            if node is first or node.probe_at > loop.time():
+            if node is first:
+                continue
+            for tool in node.tools.values():
+                if tool.fault is not None:  # nobody asks it there any more, so that it failed says nothing of now
+                    tool.fault, tool.reason, tool.since = None, "", None
+            is_member = online.get(node.asked.name, True)
+            node.was_away = not node.up and (node.was_away or not is_member)
+            if node.probe_at > loop.time() and not (node.was_away and is_member):
                 continue
             node.probe_at = loop.time() + max(PROBE_SECONDS, 3 * self._config.interval_seconds)
             seen = await self._ask(node)

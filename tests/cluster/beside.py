@@ -126,7 +126,9 @@ class Watch:
             return [one for one in await self.hamon.incidents() if one["state"] == "open"], unknown if known else [CLUSTER]
 
         await eventually(calm, lambda found: not found[0] and not found[1], seconds)
-        return now()
+        # Stamps of corosync.log and of the syslog are whole seconds: what happens in the rest of this one would seem to be of before.
+        await asyncio.sleep(1 - now().microsecond / 1_000_000)
+        return now().replace(microsecond=0)
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -322,6 +323,34 @@ async def test_a_tool_that_fails_is_shown_and_holds_nothing_up(tmp_path: Path) -
         assert it.view("pm01: drbd")[1].startswith("not found: ")
         assert it.losses == []
         assert it.snapshots[-1].status.quorum is None
+
+
+async def test_a_tool_that_failed_on_a_node_that_is_not_asked_any_more_is_no_silent_source(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "answer").write_bytes(GOOD)
+    program(tmp_path / "a", "sys.stdout.write(open(HERE + '/answer').read())", "crm_mon")
+    program(tmp_path / "a", "sys.exit(1)", "corosync-quorumtool")
+    shows(tmp_path / "b", GOOD)
+    commands = {name: [str(tmp_path / folder / "crm_mon")] for name, folder in (("pm01", "a"), ("pm02", "b"))}
+    async with polling(commands, **QUIET | {"quorum": {}}) as it:
+        await it.inbox.until(lambda: any(view.path == "pm01: quorum" and not view.up for view in it.collector.views()))
+        (tmp_path / "a" / "answer").unlink()
+        await it.inbox.until(lambda: [view.path for view in it.collector.views()] == ["pm01", "pm02"], timeout_seconds=60)
+        assert it.view("pm02") == (True, "")
+
+
+async def test_a_node_that_came_back_to_the_cluster_is_asked_without_waiting(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    away = re.sub(rb'(<node name="pm01"[^>]*?) online="true"', rb'\1 online="false"', GOOD)
+    (tmp_path / "b" / "answer").write_bytes(away)
+    other = program(tmp_path / "b", "sys.stdout.write(open(HERE + '/answer').read())")
+    one = program(tmp_path / "a", "sys.stdout.write(open(HERE + '/answer').read())")
+    async with polling({"pm01": [one], "pm02": [other]}) as it:
+        await it.until_snapshots(3)
+        assert it.view("pm01")[0] is False
+        (tmp_path / "a" / "answer").write_bytes(GOOD)
+        (tmp_path / "b" / "answer").write_bytes(GOOD)
+        await it.inbox.until(lambda: it.view("pm01")[0], timeout_seconds=30)
 
 
 async def test_numbers_of_drbd_that_count_on_are_shown_but_are_no_news(tmp_path: Path) -> None:
