@@ -56,6 +56,7 @@ class Fencing:
         node = topology.node(self.state, event.node)
         if node.fenced_at is not None and event.at - node.fenced_at <= self.settings.membership:
             return  # the one that is done: others tell of it later
+        node.fencing_asked_at = event.at
         if self._book.find(IncidentKind.FENCING_FAILED, event.node) is not None:
             return  # one more attempt after others failed, of which that story tells
         if self._book.find(IncidentKind.FENCING, event.node) is None:
@@ -94,6 +95,7 @@ class Fencing:
             return
         node = topology.node(self.state, event.node)
         manual = bool(event.detail.get("manual"))
+        node.fencing_asked_at = None  # if it was back meanwhile: it is lost in a moment, or was already off and on again
         if not manual:
             node.fenced_at = event.at
         if node.member is not False and node.lost_by is not None:  # of two that called each other lost this one is down
@@ -165,6 +167,7 @@ class Fencing:
         if event.node is None:
             return
         node = topology.node(self.state, event.node)
+        node.fencing_asked_at = node.fencing_pending_until = None
         fencing = self._book.find(IncidentKind.FENCING, node.name)
         story = self._book.find(IncidentKind.FENCING_FAILED, node.name)
         if fencing is None and story is None and self._came_back_first(node, event):

@@ -484,6 +484,7 @@ class Engine:
         state = self.state
         times = [time for story in state.stories for time in (story.settle_at, story.limit_at) if time is not None]
         times += [pending.decide_at for pending in state.links]
+        times += [node.fencing_pending_until for node in state.nodes.values() if node.fencing_pending_until is not None]
         times += next_quiet(state)
         if (own := self._own.next_due()) is not None:
             times.append(own)
@@ -578,6 +579,9 @@ class Engine:
         for pending in [pending for pending in state.links if pending.decide_at <= now]:
             state.links.remove(pending)
             self._membership.link_fault(pending)
+        for node in state.nodes.values():
+            if node.fencing_pending_until is not None and node.fencing_pending_until <= now:
+                node.fencing_asked_at = node.fencing_pending_until = None
         for mark in state.marks:
             forgotten = mark.constraint is not None and mark.ended_at is None and mark.at + self.settings.constraint_age <= now
             if forgotten and not self._marks.has_left(mark):

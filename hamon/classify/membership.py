@@ -88,6 +88,7 @@ class Membership:
             self._split(topology.node(self.state, other.lost_by or node.name), other, cut, event, undecided=False)
             return  # who says so is lost itself, as others have seen
         node.member, node.lost_at, node.since, node.lost_by = False, event.at, event.at, event.reporter
+        node.fencing_pending_until = None
         node.lost_for = [event.reporter] if event.reporter else []
         node.stop_requested_at = None
         story = self._book.open(
@@ -227,6 +228,8 @@ class Membership:
         if not was_out:
             return
         was_fenced = node.fenced_at is not None
+        if node.fencing_asked_at is not None:
+            node.fencing_pending_until = event.at + self.settings.story_window
         node.lost_at = node.fenced_at = node.stop_requested_at = node.lost_by = None
         node.lost_for.clear()
         node.failed.clear()

@@ -259,6 +259,10 @@ class Plans:
         self.state.plan, self.state.plan_is_done = [], False
         self.state.is_idle = True
         self._departures.idle(event.at)
+        for node in self.state.nodes.values():
+            node.fencing_asked_at = None  # nobody fences any more
+            if node.fencing_pending_until is not None:
+                node.fencing_pending_until = event.at
 
     def _arrived(self, event: Event) -> None:
         """A plan was carried out to its end: what it was to start elsewhere is there, though no log of that node tells it."""

@@ -29,6 +29,10 @@ class Node:
     standby_at: datetime | None = None
     maintenance_at: datetime | None = None
     fenced_at: datetime | None = None
+    fencing_asked_at: datetime | None = None
+    """When its fencing was asked for, until somebody tells an end of that."""
+    fencing_pending_until: datetime | None = None
+    """It joined again while that was under way, which may still reach it: it counts as back at this time, or when the cluster is done."""
     since: datetime | None = None
     stack_started_at: datetime | None = None
     fail_counts: dict[str, str] = field(default_factory=dict)

@@ -192,6 +192,8 @@ def _derived(known: Node) -> list[tuple[str, datetime | None]]:
         found.append((f"{absence(known)} {name}", known.lost_at or known.since))
     elif known.stop_requested_at:
         found.append((f"node_stopped {name}", known.stop_requested_at))
+    if known.fencing_pending_until and known.member is True:
+        found.append((f"fencing_pending {name}", known.fencing_pending_until))  # polls show the node only, not what is under way
     if known.standby_at:
         found.append((f"standby {name}", known.standby_at))
     if known.maintenance_at:

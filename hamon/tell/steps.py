@@ -126,7 +126,7 @@ _ATTRIBUTE_CAUSES = frozenset(
 )
 _UNABLE = frozenset(
     {
-        *("node_lost", "node_fenced", "node_stopped", "node_unclean", "standby", "maintenance"),
+        *("node_lost", "node_fenced", "node_stopped", "node_unclean", "fencing_pending", "standby", "maintenance"),
         *("fail_count", "attribute", "ban", "health", "clone_missing"),
     }
 )

@@ -818,6 +818,48 @@ def test_an_attempt_that_fails_when_its_target_is_a_member_again_is_no_new_story
     assert "fencing_failed" in {item.kind for item in cluster.until("10:01:30").incidents if item.key not in known}
 
 
+REJOINED_TOO_SOON = """
+10:00:00 pm01 controld: Node pm02 state is now lost
+10:00:01 pm01 controld: Requesting fencing (reboot) of node pm02
+10:00:21 pm01 fenced: Operation 'reboot' targeting pm02 by pm01 for pacemaker-controld.103@pm01.1234: No data available
+10:00:22 pm01 controld: Requesting fencing (reboot) of node pm02
+10:01:00 pm01 controld: Node pm02 state is now member
+"""
+"""The standby joins again while an attempt to fence it is still under way."""
+
+
+def test_a_standby_that_joins_again_before_its_fencing_reaches_it_is_one_fault() -> None:
+    cluster = running().log(REJOINED_TOO_SOON)
+    (fault,) = cluster.main
+    assert fault.kind is IncidentKind.STANDBY_FAULT
+    assert fault.state is IncidentState.OPEN
+    assert fault.reasons == ("fencing_pending pm02",)
+    cluster.log("""
+    10:01:20 pm01 fenced: Operation 'reboot' targeting pm02 by pm01 for pacemaker-controld.103@pm01.1235: OK
+    10:01:21 pm01 controld: Peer pm02 was terminated (reboot) by pm01 on behalf of pacemaker-controld.103: OK
+    10:01:22 pm01 controld: Node pm02 state is now lost
+    10:02:40 pm01 controld: Node pm02 state is now member
+    """).until("10:05:00")
+    (fault,) = cluster.main
+    assert fault.resolved_at == at("10:02:40")
+    assert cluster.told() == ["standby_fault opening", "standby_fault closing"]
+
+
+@pytest.mark.parametrize(
+    ("then", "over"),
+    [
+        ("10:01:10 pm01 controld: State transition S_TRANSITION_ENGINE -> S_IDLE", "10:01:10"),
+        ("10:01:15 pm01 fenced: Operation 'reboot' targeting pm02 by pm01 for pacemaker-controld.103@pm01.1235: Timed out", "10:01:15"),
+        ("", "10:03:00"),
+    ],
+    ids=["the cluster is done", "the attempt failed", "nobody says anything"],
+)
+def test_a_standby_that_joined_again_is_back_when_nothing_is_under_way_any_more(then: str, over: str) -> None:
+    cluster = running().log(REJOINED_TOO_SOON).log(then).until("10:05:00")
+    (fault,) = cluster.main
+    assert (fault.kind, fault.resolved_at) == (IncidentKind.STANDBY_FAULT, at(over))
+
+
 def test_what_one_side_of_a_split_planned_is_no_part_of_the_plan_of_the_other() -> None:
     """Both DCs number their plans: what ends the one is no copy of what ends the other."""
     ended = "Calculated transition 9, saving inputs in /var/lib/pacemaker/pengine/pe-warn-9.bz2"
