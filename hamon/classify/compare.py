@@ -88,6 +88,10 @@ class _Reporter:
     links_at: datetime | None = None
     links_doubted: dict[tuple[str, str], tuple[datetime, datetime]] = field(default_factory=dict)
     """Link that is otherwise than was known -> the first look that showed it, and the one before."""
+    absent: set[str] = field(default_factory=set)
+    """Peers that are no members, or were none when the links were last looked at."""
+    returned_at: dict[str, datetime] = field(default_factory=dict)
+    """Those of them that are members again -> since when."""
     contradicts: str | None = None
     """Node that it calls lost while that node says the same of this one."""
 
@@ -466,9 +470,13 @@ class Watch:
         before, reporter.links_at = reporter.links_at or at, at
         now = {(link.link, link.peer or link.peer_id or ""): link for link in status.links if not link.is_local}
         known, doubted = reporter.links or {}, reporter.links_doubted
+        returned = self._returned(reporter, status, at)
+        # With a node all its links go down; one that stays down when the node is back is news.
+        still_down = {key: True for key, link in now.items() if link.peer in returned and not link.connected}
+        known |= still_down
         reporter.links = {key: known.get(key, link.connected) for key, link in now.items()}
         events: list[Event] = []
-        for key in [key for key in doubted if key not in now]:
+        for key in [key for key in doubted if key not in now or key in still_down]:
             del doubted[key]
         for key, link in now.items():
             if reporter.links[key] == link.connected:
@@ -480,6 +488,20 @@ class Watch:
                 reporter.links[key] = link.connected
                 events += [replace(event, at=first) for event in self._events([link_change(link, status)], snapshot, last_known)]
         return events
+
+    def _returned(self, reporter: _Reporter, status: ClusterStatus, looked_at: datetime) -> set[str]:
+        """Nodes that were away and are members again, the first time that the links are looked at since."""
+        for node in status.nodes:
+            if not node.online:
+                reporter.absent.add(node.name)
+                reporter.returned_at.pop(node.name, None)
+            elif node.name in reporter.absent:
+                reporter.returned_at.setdefault(node.name, status.at)
+        returned = {name for name, at in reporter.returned_at.items() if at < looked_at}
+        reporter.absent -= returned
+        for name in returned:
+            del reporter.returned_at[name]
+        return returned
 
     # -- from changes to events
 

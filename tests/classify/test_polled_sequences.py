@@ -649,6 +649,15 @@ def test_a_link_that_stays_down_when_its_node_has_joined_is_a_fault() -> None:
     assert IncidentKind.INTERCONNECT_DEGRADED in [item.kind for item in found.mains]
 
 
+@pytest.mark.parametrize("since", [2, 9, 12, 39])
+def test_a_link_that_went_down_before_its_node_joined_and_stays_down_is_a_fault(since: int) -> None:
+    scenes = (Scene(0, one_plus_one()), Scene(10, stopped_node()), Scene(40, one_plus_one()))
+    found = with_events(linked(snapshots(scenes, until=150), down=range(since, 151)))
+    (fault,) = [item for item in found.mains if item.kind is IncidentKind.INTERCONNECT_DEGRADED]
+    assert (fault.nodes, fault.resources, fault.state) == (("n1", "n2"), ("link 1",), IncidentState.OPEN)
+    assert fault.key in found.told
+
+
 def test_the_link_that_was_down_in_the_first_poll_alarms_nobody() -> None:
     assert with_events(linked(snapshots((Scene(0, one_plus_one()),), until=60), down=range(61))).mains == []
 
