@@ -11,6 +11,7 @@ from hamon.analyze.evidence import Analysis, Input, NothingReadable, Options, Re
 from hamon.analyze.order import is_newest_first, streams_of, to_one_clock, to_one_name
 from hamon.analyze.reading import FOREIGN, NO_FORM, polls_of, read, reference_of
 from hamon.analyze.traps import recorded_trap
+from hamon.analyze.wall_clock import in_the_repeated_hour, over_new_year
 from hamon.classify.incidents import Engine
 from hamon.classify.order import causal_order, with_snapshots
 from hamon.classify.settings import ClusterSettings
@@ -68,6 +69,7 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
     for item in canonical:
         if item.source is Source.LOG and is_newest_first(item.events):
             item.events = [*reversed(item.events)]
+    _by_the_wall(canonical, options)
     to_one_name(canonical, polls, engine.state)
     to_one_clock(canonical)
     ordered = list(causal_order(streams_of(canonical)))
@@ -93,3 +95,13 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
         transitions=advance.transitions,
         told=events,
     )
+
+
+def _by_the_wall(items: Sequence[Input], options: Options) -> None:
+    """Let the order of the lines tell what their stamps leave open."""
+    logs = [(item, item.wall) for item in items if item.wall is not None]
+    for item, wall in logs:
+        item.events = in_the_repeated_hour(item.events, wall)
+    if options.year is not None:
+        for (item, _), events in zip(logs, over_new_year([(item.events, wall) for item, wall in logs], options.year), strict=True):
+            item.events = events

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from hamon.analyze.wall_clock import Wall
 from hamon.classify.settings import ClusterSettings
 from hamon.errors import HamonError
 from hamon.model.event import Event
@@ -34,6 +35,8 @@ class Input:
     unrecognised: int = 0
     errors: list[str] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    wall: Wall | None = None
+    """What the lines of a log tell of the clock that stamped them."""
     problem: str | None = None
     """Why it is not read at all."""
 

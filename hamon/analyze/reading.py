@@ -12,6 +12,7 @@ from hamon.analyze.blocks import blocks_of, syslog_jsonl, whole_records
 from hamon.analyze.evidence import MOST_ERRORS, Input, Options, ReadAs
 from hamon.analyze.files import COMPRESSED, UNREADABLE, opened
 from hamon.analyze.traps import datagrams_of, scan_traps
+from hamon.analyze.wall_clock import Wall
 from hamon.classify.texts import LogMatcher
 from hamon.classify.traps import TrapMatcher
 from hamon.model.observation import LogChunk, Snapshot, Source
@@ -160,7 +161,10 @@ def _scan(
     offset = 0
     as_found = ReadAs(collector="analyze", path=item.name, timezone=options.timezone, encodings=("utf-8", "euc_jp", "shift_jis"))
     how = read_as or as_found
+    years = (reference.year - 1, reference.year) if options.year is None else (options.year, options.year + 1)
+    item.wall = Wall(how.timezone, years)
     for block in blocks:
+        item.wall.see(block, offset)
         scan = matcher.scan(
             LogChunk(
                 cluster=options.cluster or "cluster",

@@ -24,7 +24,11 @@ def add_parsers(commands: Commands) -> None:
     analysis.add_argument("--sources", default="log,trap,poll", metavar="KINDS", help="kinds of evidence to use (default log,trap,poll)")
     analysis.add_argument("--cluster", metavar="NAME", help="name of the cluster in the answer")
     analysis.add_argument("--timezone", default="UTC", type=zone, metavar="ZONE", help="zone of stamps that have none (default UTC)")
-    analysis.add_argument("--year", type=int, help="year of stamps that have none (default: from the evidence)")
+    analysis.add_argument(
+        "--year",
+        type=int,
+        help="year of stamps that have none, of the earliest ones where they go over New Year (default: from the evidence)",
+    )
     analysis.add_argument("--lang", choices=("en", "ja"), default="en", help="language of the answer (default en)")
     analysis.add_argument("--format", choices=("text", "json"), default="text", help="form of the answer (default text)")
     analysis.add_argument("--report", type=report_file, metavar="FILE", help="also write an incident report: .md (Markdown) or .html")

@@ -11,6 +11,8 @@ _MONTHS = {
     name: number for number, name in enumerate(("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), 1)
 }
 _DAY = timedelta(days=1)
+_AHEAD, _FRESH = timedelta(minutes=2), timedelta(minutes=30)
+"""A line that was read so soon after it was written tells by that in which of two equal hours it is; the reference is a whole minute."""
 _CTIME = re.compile(r"(?:[A-Z][a-z]{2} )?([A-Z][a-z]{2}) +(\d{1,2}) (\d\d):(\d\d):(\d\d) (\d{4})(?: ?(Z|[+-]\d\d:?\d\d))?$")
 _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))? ?(Z|[+-]\d\d:?\d\d)?$")
 
@@ -68,7 +70,15 @@ class Stamps:
     def _local(self, naive: datetime) -> datetime:
         if not 1990 <= naive.year <= 2200:
             raise ValueError(f"no year of a log: {naive.year}")
-        return (naive if naive.tzinfo else naive.replace(tzinfo=self._zone)).astimezone(UTC)
+        if naive.tzinfo:
+            return naive.astimezone(UTC)
+        local = naive.replace(tzinfo=self._zone)
+        at = local.astimezone(UTC)
+        if (again := local.replace(fold=1)).utcoffset() != local.utcoffset():
+            later = again.astimezone(UTC)  # clocks are set back, and the hour comes twice: which is it now?
+            if at < later and timedelta() <= self._reference + _AHEAD - later <= _FRESH:
+                return later
+        return at
 
 
 @lru_cache(maxsize=8192)
