@@ -28,6 +28,10 @@ _REPLICA = ("-status", "-data-status", "_sync_state")
 """How attributes of replication end: of pgsql, and of SAPHana (`hana_SID_sync_state`)."""
 
 
+_HOOK = re.compile(r"hana_(?P<sid>\w+?)_(?:site|glob)_srHook(?:_(?P<site>.+))?$")
+"""What the hook of SAPHanaSR tells of a site, in the options of the cluster: it names no node."""
+
+
 def _number(value: object) -> float:
     text = str(value)
     return float(text) if value is not None and topology.is_number(text) else 0.0
@@ -52,9 +56,12 @@ class Attributes:
         }
 
     def attribute_changed(self, event: Event) -> None:
+        name, new = str(event.detail.get("attribute")), event.detail.get("new")
+        if (hook := _HOOK.match(name)) is not None:
+            self._hook(event, hook, str(new))
+            return
         if event.node is None:
             return
-        name, new = str(event.detail.get("attribute")), event.detail.get("new")
         if event.source is Source.TRAP and name.startswith(_PROMOTION):
             item = topology.hear_of(self.state, without_instance(name.removeprefix(_PROMOTION)), self.settings)
             item.clone = item.promotable = True
@@ -78,6 +85,26 @@ class Attributes:
             self.degraded(event, name, IncidentKind.REPLICATION_DEGRADED, bad=value in _REPLICA_BAD)
         elif name.startswith("ringnumber_"):
             self._ring(event, name, value)
+
+    def _hook(self, event: Event, hook: re.Match[str], value: str) -> None:
+        """A site of SAP HANA replicates well or not: that of a node, which its `site` attribute names."""
+        name = hook[0]
+        if value in _REPLICA_GOOD:
+            for node in [node.name for node in self.state.nodes.values() if name in node.degraded]:
+                self.degraded(replace(event, node=node), name, IncidentKind.REPLICATION_DEGRADED, bad=False)
+        elif value in _REPLICA_BAD and (place := self._of_site(hook["sid"], hook["site"])) is not None:
+            self.degraded(replace(event, node=place), name, IncidentKind.REPLICATION_DEGRADED, bad=True)
+            if (story := self._book.find(IncidentKind.REPLICATION_DEGRADED, f"{place}/{name}")) is not None:
+                self._book.add(story, event)
+
+    def _of_site(self, sid: str, site: str | None) -> str | None:
+        """The node of a site; where nothing tells it, the one of two that does not serve: it is always the secondary that fails."""
+        for node in self.state.nodes:
+            if site is not None and site in (node, self.state.attributes.get(f"{node} hana_{sid}_site")):
+                return node
+        serving = topology.active_somewhere(self.state, self.settings)
+        others = [node for node in self.state.nodes if node not in serving]
+        return others[0] if serving and len(others) == 1 else None
 
     def _ring(self, event: Event, name: str, value: str) -> None:
         link = name.rpartition("_")[2]

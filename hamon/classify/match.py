@@ -89,7 +89,7 @@ _SEVERE_WORDS = frozenset(
 ) | frozenset(level.encode() for level in SEVERE)
 
 
-_OF_THE_HOST = frozenset({"kernel", "systemd", "systemd-logind", "chronyd", "ntpd", "multipathd"})
+_OF_THE_HOST = frozenset({"kernel", "systemd", "systemd-logind", "chronyd", "ntpd", "multipathd", "sudo"})
 """Programs of which rules want some lines, and whose other warnings are no matter of the cluster."""
 
 MAX_MEANINGS = 8192

@@ -23,6 +23,7 @@ _TAGS |= {
     "qdevice": "corosync-qdevice[90]:",
     "systemd": "systemd[1]:",
     "multipathd": "multipathd[700]:",
+    "sudo": "sudo[900]:",
 }
 _TAGS["pacemakerd"] = "pacemakerd[100]:  notice:"
 _LINE = re.compile(r"^(?P<time>\d\d:\d\d:\d\d) (?P<host>\S+) (?P<daemon>\w+): (?P<text>.*)$")
@@ -107,8 +108,8 @@ UP = """
 """Two nodes; prmEx and prmPg serve on pm01, which is the DC; the clone prmPing runs on both."""
 
 
-def running() -> Cluster:
-    return Cluster().log(UP)
+def running(settings: ClusterSettings | None = None) -> Cluster:
+    return Cluster(settings).log(UP)
 
 
 def moves(source: str, target: str, time: str, dc: str = "pm01") -> str:

@@ -1,10 +1,13 @@
 """What agents say of themselves becomes the reason of what failed, and nothing more."""
 
+import pytest
+
 from hamon.classify.agents import MOST
+from hamon.classify.settings import ClusterSettings
 from hamon.model.event import EventKind
 from hamon.model.incident import IncidentKind
 from hamon.tell import next_steps
-from tests.classify.cluster_log import Cluster, running
+from tests.classify.cluster_log import Cluster, at, running
 
 FAILS = "10:00:05 pm01 controld: Result of monitor operation for prmPg on pm01: not running"
 
@@ -89,6 +92,59 @@ def test_a_secondary_that_is_out_of_sync_in_the_words_of_saphana_is_a_standby_fa
     assert cluster.parts_of(cluster.main[0]) == ["replication_degraded"]
     cluster.log("10:20:00 pm02 attrd: Setting hana_ha1_sync_state[pm02]: SFAIL -> SOK").until("10:21:00")
     assert [incident.resolved_at is not None for incident in cluster.main] == [True]
+
+
+HOOK = (
+    "Transition 41 aborted by SAPHanaSR-hana_ha1_site_srHook_{site} doing modify hana_ha1_site_srHook_{site}={value}: Configuration change"
+)
+SITES = """
+09:30:00 pm01 based: ++                                            <nvpair id="nodes-1-hana_ha1_site" name="hana_ha1_site" value="WEST"/>
+09:30:00 pm01 based: ++                                            <nvpair id="nodes-2-hana_ha1_site" name="hana_ha1_site" value="EAST"/>
+"""
+
+
+@pytest.mark.parametrize(("known", "site"), [(SITES, "EAST"), ("", "EAST"), ("", "pm02")], ids=["by its site", "the other one", "by name"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        f"pm01 controld: {HOOK}",
+        "pm01 based: +  /cib/configuration/crm_config/cluster_property_set[@id='SAPHanaSR']"
+        "/nvpair[@id='SAPHanaSR-hana_ha1_site_srHook_{site}']:  @value={value}",
+        "pm01 sudo: ha1adm : PWD=/hana ; USER=root ; COMMAND="
+        "/usr/sbin/crm_attribute -n hana_ha1_site_srHook_{site} -v {value} -t crm_config -s SAPHanaSR",
+    ],
+    ids=["dc", "cib", "sudo"],
+)
+def test_a_site_that_the_hook_of_saphana_calls_failed_is_a_standby_fault_until_it_is_in_step(form: str, known: str, site: str) -> None:
+    cluster = running(ClusterSettings(name="test", node_ids={"1": "pm01", "2": "pm02"})).log(known)
+    cluster.log(f"10:00:00 {form.format(site=site, value='SFAIL')}").until("10:01:00")
+    assert [(incident.kind, incident.nodes) for incident in cluster.main] == [(IncidentKind.STANDBY_FAULT, ("pm02",))]
+    assert cluster.parts_of(cluster.main[0]) == ["replication_degraded"]
+    cluster.log(f"10:20:00 {form.format(site=site, value='SWAIT')}").until("10:20:30")
+    assert [incident.resolved_at for incident in cluster.main] == [None]
+    cluster.log(f"10:21:00 {form.format(site=site, value='SOK')}").until("10:22:00")
+    assert [incident.resolved_at for incident in cluster.main] == [at("10:21:00")]
+
+
+def test_what_the_hook_and_the_monitor_of_saphana_tell_of_one_secondary_is_one_fault() -> None:
+    cluster = running().log(f"""
+    10:00:00 pm01 controld: {HOOK.format(site="EAST", value="SFAIL")}
+    10:00:20 pm02 attrd: Setting hana_ha1_sync_state[pm02]: SOK -> SFAIL
+    10:05:00 pm01 controld: {HOOK.format(site="EAST", value="SOK")}
+    """)
+    assert [incident.resolved_at for incident in cluster.main] == [None]
+    cluster.log("10:05:20 pm02 attrd: Setting hana_ha1_sync_state[pm02]: SFAIL -> SOK").until("10:06:00")
+    (fault,) = cluster.main
+    assert (fault.kind, fault.resolved_at) == (IncidentKind.STANDBY_FAULT, at("10:05:20"))
+
+
+def test_that_data_are_not_in_step_is_also_told_by_the_configuration_in_which_the_agent_keeps_it() -> None:
+    cluster = running(ClusterSettings(name="test", node_ids={"1": "pm01", "2": "pm02"}))
+    noticed = "Transition 12 aborted by nodes-2-pgsql-data-status doing modify pgsql-data-status={}: Configuration change"
+    cluster.log(f"10:00:00 pm01 controld: {noticed.format('DISCONNECT')}").until("10:01:00")
+    assert [(incident.kind, incident.nodes) for incident in cluster.main] == [(IncidentKind.STANDBY_FAULT, ("pm02",))]
+    cluster.log(f"10:02:00 pm01 controld: {noticed.format('STREAMING|SYNC')}").until("10:03:00")
+    assert [incident.resolved_at for incident in cluster.main] == [at("10:02:00")]
 
 
 def test_what_the_agent_says_gives_the_step_that_mends_it() -> None:
