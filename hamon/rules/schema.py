@@ -164,6 +164,8 @@ class RuleFile(BaseModel):
 
 _SPECIAL = frozenset(".^$*+?{}[]\\|()")
 _GROUP = re.compile(r"^\((?:\?:|\?P<\w+>)?(?P<inside>[^()]*)\)(?P<rest>.*)$", re.DOTALL)
+_ONE_OR_TWO = re.compile(r"^(?P<sign>\\[+]|-)(?:\{1,2\}|(?P=sign)\?)")
+"""How a line of a difference begins, in a pattern: the sign once or twice."""
 
 
 def first_words(pattern: str) -> frozenset[str] | None:
@@ -173,10 +175,12 @@ def first_words(pattern: str) -> frozenset[str] | None:
     (['*', 'Actions:'], ['link:', 'rx:'])
     >>> first_words(r"^(?P<node>\S+) is unclean$") is None
     True
+    >>> sorted(first_words(r"^\+{1,2}\s+<nvpair")), sorted(first_words(r"^\+\+? +/cib")), sorted(first_words(r"^-{1,2} <nvpair"))
+    (['+', '++'], ['+', '++'], ['-', '--'])
     """
     if not pattern.startswith("^") or has_choice(pattern):
         return None
-    rest = pattern[1:]
+    rest = _ONE_OR_TWO.sub(r"(?:\g<sign>|\g<sign>\g<sign>)", pattern[1:])
     beginnings = [""]
     group = _GROUP.match(rest)
     if group is not None and group["rest"][:1] not in ("?", "*", "+", "{"):
@@ -240,6 +244,8 @@ def _literal(pattern: str) -> tuple[str, bool]:
             char, step = " ", 2
             if pattern[index + 2 : index + 3] == "+":
                 step = 3
+        elif char == " " and pattern[index + 1 : index + 2] == "+":
+            step = 2
         elif char == "\\" and index + 1 < len(pattern) and not pattern[index + 1].isalnum():
             char, step = pattern[index + 1], 2
         elif char in _SPECIAL:
