@@ -4,6 +4,7 @@ The law: a word is there only on evidence, and goes away only on evidence. Words
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice
 
 from hamon.classify import topology
@@ -36,6 +37,13 @@ def _words(state: State) -> Iterator[str]:
             yield f"prefer {mark.node or '-'} {mark.constraint}"
 
 
+@lru_cache(maxsize=1024)
+def _about(word: str) -> tuple[str, str | None]:
+    """Node and subject of a word; the same few are asked about again and again."""
+    _what, node, *subject = word.split(" ", 2)
+    return node, subject[0] if subject else None
+
+
 def concerning(words: tuple[str, ...], story: Story) -> list[str]:
     """Those that are about the nodes of a story, its constraint, or the whole cluster."""
     nodes = {*story.nodes, *story.fenced, story.from_node, story.to_node, "-"}
@@ -43,7 +51,7 @@ def concerning(words: tuple[str, ...], story: Story) -> list[str]:
         nodes.add(story.cause.node)
     found = []
     for word in words:
-        parts = word.split(" ", 2)
-        if parts[1] in nodes or (len(parts) > 2 and parts[2] == story.subject):
+        node, subject = _about(word)
+        if node in nodes or (subject is not None and subject == story.subject):
             found.append(word)
     return found

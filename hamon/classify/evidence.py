@@ -61,6 +61,10 @@ _FAULTS = frozenset(
 )
 _ARRIVALS = frozenset({EventKind.RESOURCE_STARTED, EventKind.RESOURCE_PROMOTED, EventKind.RESOURCE_MIGRATED, EventKind.FAILOVER_DONE})
 _WORKS = _ARRIVALS | {EventKind.OPERATION_SUCCEEDED}
+_FENCINGS = frozenset({EventKind.FENCING_REQUESTED, EventKind.FENCING_DONE})
+_FENCING_ASKED = _DEPARTURES | {IncidentKind.STANDBY_FAULT, IncidentKind.NODE_LOST, IncidentKind.FENCING}
+_GOES = frozenset({EventKind.NODE_LOST, EventKind.NODE_LEFT, EventKind.SHUTDOWN_REQUESTED})
+_NODE_ASKED = _DEPARTURES | {IncidentKind.STANDBY_FAULT, IncidentKind.NODE_LOST}
 _FAILURES = frozenset({EventKind.OPERATION_FAILED, EventKind.RESOURCE_BLOCKED, EventKind.FAILOVER_FAILED_HINT, EventKind.FENCING_FAILED})
 
 
@@ -146,11 +150,12 @@ def _leaves(entry: TimelineEntry, node: str | None) -> bool:
 
 def _node(story: Story, timeline: Sequence[TimelineEntry]) -> Evidence | None:
     """Whether the node was lost or stopped in order, where it went at all."""
-    if story.vain or story.kind not in _DEPARTURES | {IncidentKind.STANDBY_FAULT, IncidentKind.NODE_LOST}:
+    if story.vain or story.kind not in _NODE_ASKED:
         return None
     names = {story.from_node} if story.kind in _DEPARTURES else set(story.nodes)
-    gone = [entry for entry in timeline if entry.node in names and entry.event in (EventKind.NODE_LOST, EventKind.NODE_LEFT)]
-    asked = [entry for entry in timeline if entry.node in names and entry.event is EventKind.SHUTDOWN_REQUESTED]
+    found = [entry for entry in timeline if entry.event in _GOES and entry.node in names]
+    gone = [entry for entry in found if entry.event is not EventKind.SHUTDOWN_REQUESTED]
+    asked = [entry for entry in found if entry.event is EventKind.SHUTDOWN_REQUESTED]
     if any(entry.event is EventKind.NODE_LEFT for entry in gone) or (asked and gone):
         return _said(Judgement.NODE_STOPPED, asked or gone)
     return _said(Judgement.NODE_LOST, gone) if gone else None
@@ -179,8 +184,7 @@ def _outcome(story: Story, timeline: Sequence[TimelineEntry]) -> Evidence | None
 
 
 def _fencing(story: Story, timeline: Sequence[TimelineEntry]) -> Evidence | None:
-    asked = [entry for entry in timeline if entry.event in (EventKind.FENCING_REQUESTED, EventKind.FENCING_DONE)]
-    if not asked or story.kind not in _DEPARTURES | {IncidentKind.STANDBY_FAULT, IncidentKind.NODE_LOST, IncidentKind.FENCING}:
+    if story.kind not in _FENCING_ASKED or not (asked := [entry for entry in timeline if entry.event in _FENCINGS]):
         return None
     person = [entry for entry in asked if str(entry.detail.get("client") or "").startswith("stonith_admin")]
     return _said(Judgement.FENCED_BY_PERSON, person) if person else _said(Judgement.FENCED_BY_CLUSTER, asked)

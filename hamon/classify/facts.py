@@ -226,11 +226,12 @@ def fact_key(event: Event) -> Key:
     if kind is EventKind.REPORTED:  # what a rule of the user's own tells: all its fields make it
         return (event.cluster, kind, event.rule, event.node, event.resource, *sorted(map(str, detail.items())))
     fields, by_reporter = _MAKES[kind]
+    content = tuple(map(detail.get, fields)) if fields else ()
     return (
         event.cluster,
         kind,
         event.node,
         event.resource,
         event.reporter if by_reporter else None,
-        tuple(map(detail.get, fields)),
+        content,
     )

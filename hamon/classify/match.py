@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import compress
+from itertools import accumulate, compress
 
 from hamon.classify.read import READINGS, Reading, Value, without_instance
 from hamon.errors import ParseError, RuleError
@@ -319,7 +319,7 @@ class Matcher:
                     scan.unrecognised += count
                 else:
                     unmatched[place.daemon] = unmatched.get(place.daemon, 0) + count
-        offset, before = chunk.offset, 0
+        offsets: list[int] = []
         sayings = self._sayings_of(chunk.encodings)
         for number in compress(range(len(lines)), map(meanings.__contains__, heads)):
             line = original = lines[number]
@@ -338,9 +338,9 @@ class Matcher:
                         break
                 else:
                     continue
-            offset += sum(map(len, lines[before:number])) + number - before
-            before = number
-            self._try(scan, chunk, places, line, offset, meaning, original, sayings)
+            if not offsets:
+                offsets = list(accumulate(map(len, lines), initial=chunk.offset))  # without the ends of the lines
+            self._try(scan, chunk, places, line, offsets[number] + number, meaning, original, sayings)
         for name, count in scan.matched.items():
             unmatched[name] -= count
         return scan

@@ -59,15 +59,17 @@ def by_stamp(event: Event) -> tuple[datetime, int]:
 
 def _rank(event: Event) -> int:
     """Causes first; that the cluster has nothing more to do comes last."""
-    if event.kind is EventKind.TRANSITION_ENDED or event.detail.get("to") == "S_IDLE":
+    kind, detail = event.kind, event.detail
+    to = detail.get("to")
+    if to == "S_IDLE" or kind is EventKind.TRANSITION_ENDED:
         return len(_ORDER)
-    if event.kind is EventKind.OPERATION_RECORDED and event.detail.get("status") in (None, -1):
+    if kind is EventKind.OPERATION_RECORDED and detail.get("status") in (None, -1):
         return 0  # it tells nothing yet, and must not keep back what follows it
-    if event.kind is EventKind.OPERATION_FAILED and event.detail.get("operation") in _CARRIED_OUT:
+    if kind is EventKind.OPERATION_FAILED and detail.get("operation") in _CARRIED_OUT:
         return _OTHER
-    if event.detail.get("action") == "End" or event.detail.get("to") == "S_TRANSITION_ENGINE":
+    if to == "S_TRANSITION_ENGINE" or detail.get("action") == "End":
         return _RANKS[EventKind.PLAN]
-    return _RANKS.get(event.kind, _OTHER)
+    return _RANKS.get(kind, _OTHER)
 
 
 def causal_order(logs: Sequence[Sequence[Event]]) -> Iterator[Event]:

@@ -176,9 +176,10 @@ class Polls:
     def heard(self, event: Event) -> None:
         """A log or a trap told of a change."""
         if event.kind in _CHANGES:
+            heard, at = self.state.heard, event.at
             for name in (event.node, event.resource):
-                if name is not None:
-                    self.state.heard[name] = max(event.at, self.state.heard.get(name, event.at))
+                if name is not None and ((known := heard.get(name)) is None or known < at):
+                    heard[name] = at
 
     def is_known(self, event: Event) -> bool:
         """Whether the event of a poll only says what is known: the state holds it, or a log or a trap told of something later."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from operator import attrgetter
 
 from hamon.classify import flapping
 from hamon.classify.amiss import amiss, concerning
@@ -91,6 +92,10 @@ _UNTOLD = frozenset(
         EventKind.CONFIG_CHANGED,
     }
 )
+
+
+_AT = attrgetter("at")
+_SOURCE = attrgetter("source")
 
 
 def entry_of(event: Event) -> TimelineEntry:
@@ -535,7 +540,7 @@ class Book:
 
     def record(self, story: Story) -> Incident:
         """The story as the world sees it."""
-        timeline = tuple(sorted(story.timeline, key=lambda entry: entry.at))
+        timeline = tuple(sorted(story.timeline, key=_AT))
         down = None
         if story.down_since is not None and story.service_restored_at is not None:
             down = max(0.0, (story.service_restored_at - story.down_since).total_seconds())
@@ -572,7 +577,7 @@ class Book:
             debt_since=debt_since(story),
             cause=_with_entry(story.cause, timeline),
             evidence=evidence(story, timeline),
-            sources=tuple(sorted({*story.sources, *(entry.source for entry in timeline)})),
+            sources=tuple(sorted({*story.sources, *map(_SOURCE, timeline)})),
             timeline=timeline,
             told=story.told,
             name=story.name,
@@ -594,6 +599,11 @@ class Book:
         """Drop stories that ended so long ago that nothing can join them any more."""
         flapping.forget(self.state, self.settings, now)
         limit = now - self.settings.story_window - _FORGOTTEN
+        for story in self.state.stories:
+            if story.resolved_at is not None and story.resolved_at <= limit and story.state is not IncidentState.OPEN:
+                break
+        else:
+            return  # as nearly always
         keep = {story.part_of for story in self.state.stories if story.state is IncidentState.OPEN}
         self.state.stories = [
             story

@@ -210,7 +210,7 @@ EventRow = tuple[int | str | bool | None, ...]
 
 def event_row(event: Event) -> EventRow:
     """In the order of EVENT_COLUMNS. The hot path: one tuple, no dict, and `_value_`, which skips the descriptor of `value`."""
-    node = event.node
+    node, raw, ref = event.node, event.raw, event.ref
     return (
         micros(event.at),
         micros(event.received_at),
@@ -224,8 +224,8 @@ def event_row(event: Event) -> EventRow:
         None if event.resource is None else _word(event.resource),
         None if event.reporter is None else _word(event.reporter),
         to_json(event.detail) if event.detail else "{}",
-        text(event.raw),
-        text(event.ref),
+        raw if raw.isascii() and "\x00" not in raw and "\x1a" not in raw else text(raw),
+        ref if ref.isascii() and "\x00" not in ref and "\x1a" not in ref else text(ref),
         event.witness,
     )
 
