@@ -65,22 +65,25 @@ class TrapMatcher:
         return scan
 
     def _event(self, trap: Trap, zone: tzinfo, ref: str, scan: TrapScan) -> Event | None:
-        values = self._values(trap.varbinds)
+        told = [_told(varbind) for varbind in trap.varbinds]
+        values = self._values_told(told)
         for rule, needed in self._candidates(trap.notification):
             if needed <= values.keys() and (fields := _fits(rule, values)) is not None:
                 scan.matched += 1
                 reading = reading_of(rule, fields)
-                return None if reading is None else _event(trap, reading, rule.id, zone, ref, self._raw(trap, values))
+                return None if reading is None else _event(trap, reading, rule.id, zone, ref, _raw(trap, told, values))
         scan.unmatched += 1
-        raw = self._raw(trap, values)
+        raw = _raw(trap, told, values)
         reading = Reading(EventKind.UNCLASSIFIED, None, None, {"daemon": _SNMP, "notification": trap.notification, "text": raw})
         return _event(trap, reading, "", zone, ref, raw)
 
     def _values(self, varbinds: Sequence[VarBind]) -> dict[str, str]:
         """Number of the object, without instance where it is known -> value; the first stands. What does not apply is left out."""
+        return self._values_told([_told(varbind) for varbind in varbinds])
+
+    def _values_told(self, told: Iterable[tuple[str, str | None, str]]) -> dict[str, str]:
         values: dict[str, str] = {}
-        for varbind in varbinds:
-            number, text, _ = _told(varbind)
+        for number, text, _ in told:
             if text is not None and text not in self._absent:
                 values.setdefault(number, text)
         return values
@@ -98,22 +101,14 @@ class TrapMatcher:
             ]
         return known
 
-    def _raw(self, trap: Trap, values: Mapping[str, str]) -> str:
-        """The trap for people: names and values of what applies, and who sent it."""
-        told = []
-        for varbind in trap.varbinds:
-            number, _, words = _told(varbind)
-            if words and number in values:
-                told.append(words)
-        return f"{notification_name(trap.notification)} from {trap.source}: {', '.join(told)}"[:MAX_RAW]
-
     @property
     def rule_count(self) -> int:
         return len(self._rules)
 
     def in_words(self, trap: Trap) -> str:
         """The trap for people."""
-        return self._raw(trap, self._values(trap.varbinds))
+        told = [_told(varbind) for varbind in trap.varbinds]
+        return _raw(trap, told, self._values_told(told))
 
     def tried(self, trap: Trap) -> Iterator[tuple[TrapRule, tuple[str, dict[str, str]], dict[str, Value] | None]]:
         """The rules about this notification, in order: why a rule does not fit (as `explain.Because`), or the fields that it takes."""
@@ -203,6 +198,12 @@ def _event(trap: Trap, reading: Reading, rule: str, zone: tzinfo, ref: str, raw:
         raw=raw,
         ref=ref,
     )
+
+
+def _raw(trap: Trap, told: Iterable[tuple[str, str | None, str]], values: Mapping[str, str]) -> str:
+    """The trap for people: names and values of what applies, and who sent it."""
+    words = ", ".join([words for number, _, words in told if words and number in values])
+    return f"{notification_name(trap.notification)} from {trap.source}: {words}"[:MAX_RAW]
 
 
 def _number(trap: Trap) -> str:

@@ -153,6 +153,7 @@ class Judgement(StrEnum):
     LINK_DOWN = "link_down"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """A verdict and the events that decided it, the first first. Without any: nothing speaks for another verdict, or only the poll at
@@ -172,6 +173,7 @@ class OwnWords:
     steps: tuple[str, ...] = ()
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
     """An incident as it is after one step.
@@ -244,6 +246,7 @@ class TransitionKind(StrEnum):
     EXPIRED = "expired"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
     """One step of an incident, with the incident as it is after it. `sequence` counts the steps of this incident from 1."""

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from hamon.model.cluster import ClusterStatus
-from hamon.model.record import quickly_told
+from hamon.model.record import quickly_made, quickly_told
 
 GATEWAY = "hamon"
 """In the place of a cluster's name: what is about the gateway itself."""
@@ -188,6 +188,7 @@ class VarBind(NamedTuple):
     value: int | bytes | str | None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trap:
     """One notification as it came, its sender known and allowed.

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from hamon.errors import ParseError
 from hamon.model.observation import SnmpVersion, VarBind, VarType
+from hamon.model.record import quickly_made
 
 MOST_OCTETS = 8192
 """A larger datagram is no trap of a cluster."""
@@ -45,6 +46,7 @@ _NOT_IN_V1 = frozenset({VarType.COUNTER64, VarType.NO_SUCH_OBJECT, VarType.NO_SU
 _KEPT = frozenset({VarType.OCTET_STRING, VarType.INTEGER, VarType.OBJECT_IDENTIFIER})
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrapMessage:
     """What one datagram says, before anybody asked whether its sender may say it. `varbinds` and `pdu` as in `Trap`."""
