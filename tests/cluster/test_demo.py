@@ -14,7 +14,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.cluster.cluster import PROGRAMS
-from tests.cluster.test_nothing_is_left import inside, is_gone, namespaces
+from tests.cluster.test_nothing_is_left import heeds_ctrl_c, inside, is_gone, namespaces
 from tests.gateway.harness import environment, eventually, free_port, text_of
 from tests.peers import missing, need
 from tests.web.test_browser import chromium, opened
@@ -103,6 +103,7 @@ async def test_a_person_at_a_terminal_sees_it_in_the_browser_and_ctrl_c_leaves_n
             stderr=terminal.other,
             cwd=Path(__file__).parents[2],
             env=environment(TMPDIR=home),
+            preexec_fn=heeds_ctrl_c,
         )
         try:
             await terminal.shows("q end\r\n> ")

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,9 @@ async def test_when_polls_hang_logs_and_traps_tell_it_all(cluster: Cluster, tmp_
         async def hang(_roles: Roles) -> None:
             await watch.do(cluster.hang_questions, True)
 
-        await goes_right(watch, FAILOVER, injure=hang)
+        # That nobody answers any more is told too.
+        expected = replace(FAILOVER.expected, also=frozenset({"monitoring_lost"}))
+        await goes_right(watch, replace(FAILOVER, expected=expected), injure=hang)
 
 
 @pytest.mark.full

@@ -48,6 +48,11 @@ def alive(processes: dict[int, str]) -> list[str]:
     return found
 
 
+def heeds_ctrl_c() -> None:
+    """For a child of a program that was itself started in the background, where the shell has SIGINT ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def namespaces(of: Collection[int] | None = None) -> dict[str, list[str]]:
     """The network namespaces that somebody is in, or one of these processes, with the names of the programs in them."""
     found: dict[str, list[str]] = {}
@@ -88,7 +93,7 @@ async def test_no_process_namespace_or_interface_is_left_whatever_ends_the_progr
     root = Path(__file__).parents[2]
     interfaces = sorted(os.listdir("/sys/class/net"))
     before = namespaces()
-    process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, cwd=root)
+    process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, cwd=root, preexec_fn=heeds_ctrl_c)
     assert process.stdout is not None
     async with asyncio.timeout(60):
         assert await process.stdout.readline() == b"up\n"
