@@ -108,6 +108,8 @@ class Membership:
         if other is not None and other.member is False:
             self._split(node, other, cut, event, undecided=True)
         self._effects.join_effect(story, node.name)
+        if (quorum := self._book.find(IncidentKind.QUORUM_LOST, "")) is not None:
+            self._lost_with(quorum)
         if (doubtful := self.state.doubtful_quorum) is not None and abs(event.at - doubtful.at) <= TOGETHER:
             self._without_quorum(doubtful)
 
@@ -292,6 +294,18 @@ class Membership:
         )
         self._book.add(story, event)
         self._explained_quorum(event.at)
+        self._lost_with(story)
+
+    def _lost_with(self, quorum: Story) -> None:
+        """With the quorum more is lost than nodes: what comes of it is waited for, and they are part of that."""
+        if self.state.quorum_ignored:
+            return
+        effect = self._book.by_key(quorum.part_of)
+        for lost in self._book.lost_with(quorum):
+            if effect is not None:
+                self._book.make_part(lost, effect)
+            elif not lost.told and lost.settle_at is not None:
+                lost.settle_at = max(lost.settle_at, quorum.detected_at + self.settings.membership)
 
     def quorum_ignored(self, event: Event) -> None:
         """Two nodes have no quorum alone; where that is ignored, the one that is left is right about the other."""

@@ -366,6 +366,21 @@ class Book:
                 continue  # over before the effect began: no cause of it
             if any_node or names & {*story.nodes, *story.resources}:  # the connection to a remote node has its name
                 self.make_part(story, parent)
+                if story.kind is IncidentKind.QUORUM_LOST:
+                    for lost in self.lost_with(story):
+                        self.make_part(lost, parent)
+
+    def lost_with(self, quorum: Story) -> list[Story]:
+        """The losses of nodes, not part of anything yet, with which the quorum was lost."""
+        return [
+            story
+            for story in self.state.stories
+            if story.kind is IncidentKind.NODE_LOST
+            and not story.vain
+            and story.planned is False
+            and self._may_join(story)
+            and abs(story.detected_at - quorum.detected_at) <= self.settings.membership
+        ]
 
     def _may_join(self, story: Story) -> bool:
         """Whether it stands alone, or is only one of many of its kind: what it led to explains it better than they do."""

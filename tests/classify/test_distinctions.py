@@ -420,6 +420,31 @@ def test_a_service_that_is_stopped_for_want_of_quorum_is_one_outage_that_nobody_
     assert IncidentKind.FAILOVER not in {step.incident.kind for step in cluster.steps}
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (1, 2, 0)], ids=["first the quorum", "between them", "first the nodes"])
+def test_the_nodes_with_which_the_quorum_was_lost_are_part_of_the_outage_and_not_told_by_themselves(order: tuple[int, ...]) -> None:
+    losses = (
+        "10:00:00 pm01 controld: Quorum lost",
+        "10:00:00 pm01 controld: Node pm02 state is now lost",
+        "10:00:00 pm01 controld: Node pm03 state is now lost",
+    )
+    cluster = running().log("09:00:03 pm01 controld: Node pm03 state is now member").log("\n".join(losses[number] for number in order))
+    # An election may take longer than the settle time.
+    cluster.until("10:00:07").log("""
+        10:00:07 pm01 schedulerd: Actions: Stop       prmEx             (                pm01 )  due to no quorum
+        10:00:07 pm01 schedulerd: Actions: Stop       prmPg             (                pm01 )  due to no quorum
+        10:00:07 pm01 schedulerd: Calculated transition 9, saving inputs in /var/lib/pacemaker/pengine/pe-input-9.bz2
+        10:00:07 pm01 controld: State transition S_POLICY_ENGINE -> S_TRANSITION_ENGINE
+        10:00:08 pm01 controld: Result of stop operation for prmPg on pm01: ok
+        10:00:08 pm01 controld: Result of stop operation for prmEx on pm01: ok
+        10:00:08 pm01 controld: State transition S_TRANSITION_ENGINE -> S_IDLE
+    """).until("10:01:00")
+    (down,) = cluster.main
+    assert down.kind is IncidentKind.SERVICE_DOWN
+    # What a node said of others before it lost the quorum with them is taken back: it may be the one that is cut off.
+    assert set(cluster.parts_of(down)) == ({"node_lost", "quorum_lost"} if order[-1] == 2 else {"quorum_lost"})
+    assert {said.split()[0] for said in cluster.told()} <= {"failover", "service_down"}
+
+
 def test_a_service_that_waited_for_the_quorum_was_down_wherever_it_is_started_then() -> None:
     cluster = running().log(NO_QUORUM).until("10:01:00")
     cluster.log("""
