@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from hamon import analyze
-from hamon.cli.options import OK, WRONG, Commands, complain, loaded_by, report_file, wrote, zone
+from hamon.cli.options import OK, WRONG, Commands, complain, language_option, loaded_by, report_file, wrote, zone
 from hamon.clock import SystemClock
 from hamon.model.observation import Source
 from hamon.rules.load import load_all
@@ -29,7 +29,7 @@ def add_parsers(commands: Commands) -> None:
         type=int,
         help="year of stamps that have none, of the earliest ones where they go over New Year (default: from the evidence)",
     )
-    analysis.add_argument("--lang", choices=("en", "ja"), default="en", help="language of the answer (default en)")
+    language_option(analysis)
     analysis.add_argument("--format", choices=("text", "json"), default="text", help="form of the answer (default text)")
     analysis.add_argument("--report", type=report_file, metavar="FILE", help="also write an incident report: .md (Markdown) or .html")
     analysis.add_argument("--config", type=Path, metavar="FILE", help="configuration whose services and rules are used (with --cluster)")

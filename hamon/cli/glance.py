@@ -22,7 +22,7 @@ from typing import IO, Any
 
 from hamon import tell
 from hamon.classify.services import find
-from hamon.cli.options import Commands
+from hamon.cli.options import Commands, language_option
 from hamon.clock import SystemClock
 from hamon.errors import HamonError, ParseError
 from hamon.expose.cluster import Facts
@@ -70,7 +70,7 @@ def add_parsers(commands: Commands) -> None:
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--lang", choices=tell.LANGUAGES, default="en", help="language of the answer (default en)")
+    language_option(parser)
     parser.add_argument("--timeout", type=_seconds, default=10.0, metavar="SECONDS", help="how long an answer is waited for (default 10)")
 
 

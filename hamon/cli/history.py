@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from hamon import config
-from hamon.cli.options import OK, REFUSED, WRONG, Commands, complain, config_option, loaded_by, report_file, wrote
+from hamon.cli.options import OK, REFUSED, WRONG, Commands, complain, config_option, language_option, loaded_by, report_file, wrote
 from hamon.clock import SystemClock
 from hamon.errors import HamonError
 from hamon.expose.state import as_text, state
@@ -31,7 +31,7 @@ def add_parsers(commands: Commands) -> None:
     )
     shown.add_argument("--cluster", metavar="NAME", help="which cluster (default: all)")
     shown.add_argument("--at", metavar="TIME", help='such as "2026-11-22 03:12", in the zone of the pages, or with a zone (default: now)')
-    shown.add_argument("--lang", choices=("en", "ja"), default="en", help="language of the answer (default en)")
+    language_option(shown)
     shown.add_argument("--format", choices=("text", "json"), default="text", help="form of the answer (default text)")
     config_option(shown)
     shown.set_defaults(command=_state)
@@ -44,9 +44,7 @@ def add_parsers(commands: Commands) -> None:
     )
     reporting.add_argument("key", metavar="KEY", help="key of the incident, as its page and its messages give it")
     reporting.add_argument("--cluster", metavar="NAME", help="which cluster (default: the only one that has this key)")
-    reporting.add_argument(
-        "--language", "--lang", dest="lang", choices=("en", "ja"), default="en", help="language of the report (default en)"
-    )
+    language_option(reporting, "report")
     reporting.add_argument(
         "--output",
         type=report_file,

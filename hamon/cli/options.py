@@ -39,6 +39,12 @@ def config_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help="configuration file (default: only HAMON_... variables)")
 
 
+def language_option(parser: argparse.ArgumentParser, what: str = "answer") -> None:
+    """Add `--lang`; `--language`, as some commands called it once, is still taken."""
+    parser.add_argument("--lang", choices=("en", "ja"), default="en", help=f"language of the {what} (default en)")
+    parser.add_argument("--language", dest="lang", choices=("en", "ja"), default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+
+
 def zone(text: str) -> str:
     """Take the name of a time zone."""
     try:

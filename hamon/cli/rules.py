@@ -10,7 +10,7 @@ from hamon import data, explain, rule_cases
 from hamon.classify.match import answer
 from hamon.classify.texts import LogMatcher
 from hamon.classify.traps import TrapMatcher
-from hamon.cli.options import OK, REFUSED, WRONG, Commands, complain, loaded_by, zone
+from hamon.cli.options import OK, REFUSED, WRONG, Commands, complain, language_option, loaded_by, zone
 from hamon.cli.tails import read_as_of, tails_of
 from hamon.clock import SystemClock
 from hamon.rules.check import check, check_traps
@@ -57,7 +57,7 @@ def _rule_options(parser: argparse.ArgumentParser) -> None:
         "--rules", type=Path, action="append", default=[], metavar="FOLDER", help="a folder with rules of your own, tried before hamon's"
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="configuration whose rules are used")
-    parser.add_argument("--language", dest="lang", choices=("en", "ja"), default="en", help="language of the answer (default en)")
+    language_option(parser)
 
 
 def _own_rules(options: argparse.Namespace) -> list[Path]:

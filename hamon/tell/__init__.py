@@ -21,6 +21,7 @@ from hamon.tell.report import report, story
 from hamon.tell.sources import source_reason
 from hamon.tell.steps import NextStep, next_steps, procedure, steps
 from hamon.tell.timeline import MUCH, entry_text, lines, most_telling, timeline_text, without_repetition
+from hamon.tell.undelivered import delivery_error
 from hamon.tell.words import (
     LANGUAGES,
     clean,
@@ -39,6 +40,7 @@ __all__ = [
     "clean",
     "concerns_redundancy",
     "debt_age",
+    "delivery_error",
     "duration",
     "entry_text",
     "evidence_text",

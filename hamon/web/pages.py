@@ -105,6 +105,9 @@ class Words:
     def source_reason(self, reason: str) -> str:
         return tell.source_reason(reason, self.language)
 
+    def delivery_error(self, error: str) -> str:
+        return tell.delivery_error(error, self.language)
+
     def time(self, at: datetime, *, form: str = "%Y-%m-%d %H:%M:%S", milliseconds: bool = False) -> Markup:
         """`<time>` with the local time as text and the UTC one for machines and in the tooltip."""
         local = at.astimezone(self.zone)
