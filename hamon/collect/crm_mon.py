@@ -213,6 +213,8 @@ class CrmMon:
         if self._is_lost is not False:  # also at the first answer: an earlier run may have reported it as lost
             await inbox.put(self._back())
             self._is_lost = False
+            for other in self._nodes:
+                other.probe_at = 0.0  # what ended for one node has perhaps ended for all
         changed = await self._hand_over(inbox, node, seen)
         rhythm.answered(loop.time(), changed=changed)
         if _is_doubtful(seen.status) and len(self._nodes) > 1:

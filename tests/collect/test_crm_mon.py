@@ -353,6 +353,15 @@ async def test_a_node_that_came_back_to_the_cluster_is_asked_without_waiting(tmp
         await it.inbox.until(lambda: it.view("pm01")[0], timeout_seconds=30)
 
 
+async def test_after_a_time_without_any_answer_every_node_is_asked_without_waiting(tmp_path: Path) -> None:
+    commands = {name: [program(tmp_path / name, "sys.stdout.write(open(HERE + '/answer').read())")] for name in ("pm01", "pm02")}
+    async with polling(commands) as it:
+        await it.until_lost()
+        for name in commands:
+            (tmp_path / name / "answer").write_bytes(GOOD)
+        await it.inbox.until(lambda: all(it.view(name)[0] for name in commands), timeout_seconds=30)
+
+
 async def test_numbers_of_drbd_that_count_on_are_shown_but_are_no_news(tmp_path: Path) -> None:
     shows(tmp_path, GOOD)
     status = (
