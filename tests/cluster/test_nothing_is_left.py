@@ -94,15 +94,20 @@ async def test_no_process_namespace_or_interface_is_left_whatever_ends_the_progr
     interfaces = sorted(os.listdir("/sys/class/net"))
     before = namespaces()
     process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, cwd=root, preexec_fn=heeds_ctrl_c)
-    assert process.stdout is not None
-    async with asyncio.timeout(60):
-        assert await process.stdout.readline() == b"up\n"
-    running = inside(process)
-    assert any("corosync" in one for one in running.values())
-    assert any("rsyslogd" in one for one in running.values())
-    made = namespaces(running).keys() - before.keys()  # other clusters may come and go meanwhile
-    assert len(made) >= 4  # two nodes, the switch, the monitor host
-    process.send_signal(number)
-    async with asyncio.timeout(30):
-        await process.wait()
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(60):
+            assert await process.stdout.readline() == b"up\n"
+        running = inside(process)
+        assert any("corosync" in one for one in running.values())
+        assert any("rsyslogd" in one for one in running.values())
+        made = namespaces(running).keys() - before.keys()  # other clusters may come and go meanwhile
+        assert len(made) >= 4  # two nodes, the switch, the monitor host
+        process.send_signal(number)
+        async with asyncio.timeout(30):
+            await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     await is_gone(folder, running, made, interfaces)
