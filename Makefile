@@ -9,8 +9,8 @@ RECORDINGS ?= recordings
 PYTEST := $(BIN)/python -m pytest
 # Most tests wait more than they reckon; those on a real cluster want the machine for themselves, and come after the others.
 BESIDE := --ignore=tests/cluster -n 3 --dist worksteal
-# Two clusters at once: what happens to a cluster is mostly waiting, too.
-CLUSTERS := tests/cluster -n 2 --dist loadfile
+# Several clusters at once: what happens to a cluster is mostly waiting, too.
+CLUSTERS := tests/cluster -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-full cluster-test demo-cluster record lint accuracy bench clean
