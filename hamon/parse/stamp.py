@@ -10,7 +10,9 @@ from hamon.errors import ParseError
 _MONTHS = {
     name: number for number, name in enumerate(("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), 1)
 }
-_DAY = timedelta(days=1)
+_DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)
+_ONE_YEAR_ONLY = timedelta(days=100)
+"""Within it of the reference no stamp may be nearer in another year."""
 _AHEAD, _FRESH = timedelta(minutes=2), timedelta(minutes=30)
 """A line that was read so soon after it was written tells by that in which of two equal hours it is; the reference is a whole minute."""
 _CTIME = re.compile(r"(?:[A-Z][a-z]{2} )?([A-Z][a-z]{2}) +(\d{1,2}) (\d\d):(\d\d):(\d\d) (\d{4})(?: ?(Z|[+-]\d\d:?\d\d))?$")
@@ -28,6 +30,8 @@ class Stamps:
         self._reference = reference
         self._year = year
         self._known: dict[str, datetime] = {}
+        self._minutes: dict[tuple[str, ...], datetime] = {}
+        """When a minute began: zones change their offset, and years end, with a minute and never within one."""
 
     def read(self, stamp: str) -> datetime:
         """Read `Nov 22 10:52:22`, `Nov 22 10:52:22.123`, `2017/04/24_06:19:55` or ISO 8601. Raises ParseError."""
@@ -39,6 +43,7 @@ class Stamps:
                 raise ParseError(f"no time stamp: {stamp!r}", stamp) from err
             if len(self._known) > 256:
                 self._known.clear()
+                self._minutes.clear()
             self._known[stamp] = known
         return known
 
@@ -51,7 +56,19 @@ class Stamps:
         hour, minute, second = clock.split(":")
         whole, _, fraction = second.partition(".")
         microsecond = int((fraction + "000000")[:6]) if fraction else 0
-        parts = (_MONTHS[month], int(day), int(hour), int(minute), int(whole), microsecond)
+        if not 0 <= (seconds := int(whole)) < 60 or microsecond < 0:
+            raise ValueError(stamp)
+        into = timedelta(0, seconds, microsecond)
+        known = self._minutes.get((month, day, hour, minute))
+        if known is not None:
+            return known + into
+        at = self._nearest((_MONTHS[month], int(day), int(hour), int(minute), seconds, microsecond))
+        if -_ONE_YEAR_ONLY < at - self._reference < _DAY - _MINUTE and not self._is_twice(at):
+            self._minutes[month, day, hour, minute] = at - into
+        return at
+
+    def _nearest(self, parts: tuple[int, int, int, int, int, int]) -> datetime:
+        """The moment that month, day and time of day mean, in the fixed year, or in the one that fits."""
         if self._year is not None:
             return self._local(datetime(self._year, *parts))  # noqa: DTZ001 - the zone is added
         limit = self._reference + _DAY
@@ -64,8 +81,13 @@ class Stamps:
             if candidate <= limit:
                 candidates.append(candidate)
         if not candidates:
-            raise ValueError(stamp)
+            raise ValueError(parts)
         return min(candidates, key=lambda candidate: abs(candidate - self._reference))
+
+    def _is_twice(self, at: datetime) -> bool:
+        """Whether clocks are set to another time at this hour: then what a stamp means hangs on the second in which it was read."""
+        local = at.astimezone(self._zone)
+        return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
 
     def _local(self, naive: datetime) -> datetime:
         if not 1990 <= naive.year <= 2200:
