@@ -158,10 +158,6 @@ def example_trap(rule: TrapRule, notification: str | None, varbinds: Mapping[str
     )
 
 
-_date = lru_cache(maxsize=256)(date_and_time)
-"""In a storm many traps have one date."""
-
-
 def happened_at(trap: Trap, zone: tzinfo = UTC) -> datetime:
     """When what a trap tells happened: its hrSystemDate, to a tenth of a second, or when it came.
 
@@ -170,16 +166,22 @@ def happened_at(trap: Trap, zone: tzinfo = UTC) -> datetime:
     """
     for varbind in trap.varbinds:
         if isinstance(varbind.value, bytes) and covers(HR_SYSTEM_DATE, varbind.oid):
-            try:
-                told = _date(varbind.value, zone)
-                late = trap.received_at - told
-                steps = round(late / _ZONE_STEP)
-                if abs(steps) <= _MOST_OFFSET // _ZONE_STEP and abs(late - steps * _ZONE_STEP) <= MOST_SKEW:
-                    return told + steps * _ZONE_STEP
-            except (ParseError, OverflowError):
-                pass
-            break
+            return _believed(varbind.value, zone, trap.received_at)
     return trap.received_at
+
+
+@lru_cache(maxsize=256)
+def _believed(date: bytes, zone: tzinfo, received_at: datetime) -> datetime:
+    """The moment that a date means. In a storm many traps have one date and are read together: they share the moment, too."""
+    try:
+        told = date_and_time(date, zone)
+        late = received_at - told
+        steps = round(late / _ZONE_STEP)
+        if abs(steps) <= _MOST_OFFSET // _ZONE_STEP and abs(late - steps * _ZONE_STEP) <= MOST_SKEW:
+            return told + steps * _ZONE_STEP
+    except (ParseError, OverflowError):
+        pass
+    return received_at
 
 
 def _event(trap: Trap, reading: Reading, rule: str, zone: tzinfo, ref: str, raw: str) -> Event:
