@@ -156,8 +156,13 @@ class Facts:
                 known.popitem(last=False)
         else:
             known.move_to_end(key)
-        is_trap = event.source is Source.TRAP
-        if not is_trap and (told is None or (type(told) is tuple and not _is_near(event, told[0]))):
+        source = event.source
+        is_trap = source is Source.TRAP
+        if source is Source.LOG and type(told) is tuple and (other := told[0]).source is Source.LOG:  # `_is_near`, as for most
+            if not _BACK <= event.at - other.at <= WINDOW:
+                known[key] = (event, witness)
+                return None
+        elif not is_trap and (told is None or (type(told) is tuple and not _is_near(event, told[0]))):
             known[key] = (event, witness)
             return None
         if not isinstance(told, _Told):

@@ -52,6 +52,9 @@ _CARRIED_OUT = frozenset({"start", "stop", "promote", "demote", "migrate_to", "m
 """Operations that the cluster decided on: that one failed comes after the plan; that a monitor failed, before it."""
 
 
+_COMES = frozenset({EventKind.RESOURCE_STARTED, EventKind.RESOURCE_PROMOTED})
+
+
 def by_stamp(event: Event) -> tuple[datetime, int]:
     """The order of events that were not written one after the other, such as traps: by their stamps, causes first."""
     return event.at, _rank(event)
@@ -140,10 +143,10 @@ def _by_second(events: Sequence[Event]) -> list[list[Event]]:
 def _put_right(second: list[Event]) -> list[Event]:
     if any(event.at.microsecond for event in second):
         return sorted(second, key=lambda event: event.at)
-    came = {(event.resource, event.node) for event in second if event.kind in (EventKind.RESOURCE_STARTED, EventKind.RESOURCE_PROMOTED)}
-
-    leaving = {_instance(event) for event in second if event.kind is EventKind.PLAN and not _is_in_place(event)}
-    last = next((event for event in reversed(second) if event.kind is EventKind.PLAN and event.detail.get("action") == "End"), None)
+    plans = [event for event in second if event.kind is EventKind.PLAN]
+    came = {(event.resource, event.node) for event in second if event.kind in _COMES} if plans else set()
+    leaving = {_instance(event) for event in plans if not _is_in_place(event)}
+    last = next((event for event in reversed(plans) if event.detail.get("action") == "End"), None)
 
     def place(event: Event) -> tuple[int, int]:
         if event.kind is EventKind.PLAN:
