@@ -1,9 +1,10 @@
 """Years, zones and clock changes."""
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hamon.errors import ParseError
@@ -95,3 +96,25 @@ def test_remembering_many_stamps_changes_nothing() -> None:
     stamps = Stamps("UTC", utc(2026, 11, 22, 12))
     wanted = [f"Nov 22 10:{minute:02}:{second:02}" for minute in range(60) for second in range(0, 60, 7)]
     assert [stamps.read(stamp) for stamp in wanted] == [stamps.read(stamp) for stamp in wanted]
+
+
+_EDGES = [utc(2026, 3, 29, 1), utc(2026, 10, 25, 1), utc(2026, 11, 1, 6), utc(2026, 4, 4, 15), utc(2026, 12, 31, 23, 30), utc(2026, 7, 1)]
+"""Clocks set forward and back in Berlin, back in New York, back by half an hour on Lord Howe; New Year; and nothing at all."""
+
+
+@given(
+    st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"]),
+    st.sampled_from(_EDGES),
+    st.integers(-120, 120),
+    st.lists(st.tuples(st.sampled_from([0, 0, 1, -1, 182, -183, -100]), st.integers(-90, 10), st.integers(0, 59)), min_size=2, max_size=8),
+)
+@example("Europe/Berlin", utc(2026, 10, 25, 1), 10, [(0, 2, 43), (0, 2, 0)])  # the hour comes twice, and this minute is read at its end
+def test_what_was_read_before_does_not_change_what_a_stamp_means(
+    zone: str, edge: datetime, minutes: int, written: list[tuple[int, int, int]]
+) -> None:
+    seen_at = edge + timedelta(minutes=minutes)
+    one = Stamps(zone, seen_at)
+    for days, before, second in written:
+        local = (seen_at + timedelta(days=days, minutes=before)).astimezone(ZoneInfo(zone))
+        for stamp in (f"{local:%b %d %H:%M}:{second:02d}", f"{local:%b %d %H:%M}:{(second + 17) % 60:02d}.25"):
+            assert one.read(stamp) == Stamps(zone, seen_at).read(stamp)
