@@ -1,7 +1,8 @@
 """Resources that the scheduler finds active on more nodes than one: with shared data that destroys them.
 
 The law: where polls show what runs where they say so, and not the log. The scheduler repeats it at each calculation while it is so, and
-does not say where; it is over when the resource is started, or promoted, on one node.
+does not say where; it is over when the resource is started, or promoted, on one node, or when the plan that does so was carried out:
+the DC's log at notice does not tell what starts elsewhere.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from hamon.classify.state import State
 from hamon.classify.stories import Book
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, IncidentKind, Severity
+from hamon.model.observation import Source
 
 
 class Doubles:
@@ -48,3 +50,17 @@ class Doubles:
         if story is not None and event.at >= story.detected_at:
             self._book.add(story, event)
             self._book.close(story, event.at, "it is started on one node")
+
+    def transition_ended(self, event: Event) -> None:
+        """The plan that was to leave it on one node was carried out to its end."""
+        if not self.state.plan_is_done:
+            return
+        for action in self.state.plan:
+            story = self._book.find(IncidentKind.SPLIT_BRAIN_SUSPECTED, action.resource)
+            name = action.to_node
+            if story is None or name is None or action.blocked or Source.POLL in story.sources or event.at < story.detected_at:
+                continue
+            failed_at = topology.node(self.state, name).failed.get(action.resource)  # it may have been for that that it was recovered
+            if failed_at is None or failed_at <= story.detected_at:
+                self._book.add(story, event)
+                self._book.close(story, event.at, "it is started on one node")

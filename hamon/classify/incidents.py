@@ -213,6 +213,7 @@ class Engine:
             EventKind.NODE_LOST: self._replicas.outlives,
             EventKind.RESOURCE_STARTED: self._doubles.started,
             EventKind.RESOURCE_PROMOTED: self._promoted,
+            EventKind.TRANSITION_ENDED: self._doubles.transition_ended,
         }
         """What else follows from an event, once it was handled."""
 
@@ -350,7 +351,10 @@ class Engine:
             return
         if kind is EventKind.OPERATION_RECORDED:
             for record in self._records.told(event):
-                self._take(record, events)
+                if record.witness:
+                    events.append(record)
+                else:
+                    self._take(record, events)
             return
         if (
             is_log

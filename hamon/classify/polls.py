@@ -604,8 +604,9 @@ class Polls:
             name = f"twice {service.name}"
             if not service.multiple_active:
                 self.state.polls.since.pop(name, None)
-                if known is not None:
-                    self._book.close(known, at, "it runs on one node only")
+                for subject in dict.fromkeys((service.name, *service.members)):  # a log names the member
+                    if (story := self._book.find(IncidentKind.SPLIT_BRAIN_SUSPECTED, subject)) is not None:
+                        self._book.close(story, at, "it runs on one node only")
                 continue
             since = self.state.polls.since.setdefault(name, at)
             if known is None and (at - since >= APART or service.blocked):

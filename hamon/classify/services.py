@@ -516,9 +516,15 @@ def _service(draft: _Draft, placed: Mapping[str, tuple[str, ...]], picture: _Pic
         failed=tuple([member.id for member in members if any(item.failed for item in member.instances)]),
         blocked=tuple([member.id for member in members if any(item.blocked for item in member.instances)]),
         spread=bool(members) and all(member.clone for member in members),
-        multiple_active=any(len({node for node, item in member.places if node in picture.sound and item.active}) > 1 for member in single),
+        multiple_active=any(_is_doubled(member, picture) for member in single),
         candidates=_candidates(draft, ids, active, placed, picture),
     )
+
+
+def _is_doubled(member: _Member, picture: _Picture) -> bool:
+    """Whether a primitive is active on several nodes. While it migrates both have it."""
+    places = [(node, item) for node, item in member.places if node in picture.sound and item.active]
+    return len({node for node, _ in places}) > 1 and not any(item.pending == "Migrating" for _, item in places)
 
 
 def _candidates(

@@ -141,5 +141,22 @@ def test_a_resource_that_the_scheduler_finds_on_two_nodes_is_a_suspected_split_b
     assert [item.state for item in cluster.main if item.kind is IncidentKind.SPLIT_BRAIN_SUSPECTED] == [IncidentState.RESOLVED]
 
 
+def test_a_split_brain_is_over_when_the_plan_that_leaves_it_on_one_node_was_carried_out() -> None:
+    plan = """
+        10:00:00 pm01 schedulerd: Actions: Recover    prmPg            (                   pm02 )
+        10:00:00 pm01 schedulerd: Calculated transition 7, saving inputs in /var/lib/pacemaker/pengine/pe-error-1.bz2
+        10:00:01 pm01 controld: Initiating start operation prmPg_start_0 on pm02
+        10:00:25 pm01 controld: Transition 7 (Complete={done}, Pending=0, Fired=0, Skipped={skipped}, Incomplete={skipped}, \
+Source=/var/lib/pacemaker/pengine/pe-error-1.bz2): {end}
+    """
+    given = {
+        IncidentState.RESOLVED: {"done": 6, "skipped": 0, "end": "Complete"},
+        IncidentState.OPEN: {"done": 4, "skipped": 1, "end": "Stopped"},
+    }
+    for state, how in given.items():
+        cluster = running().log(TWICE + plan.replace("\\\n", "").format(**how)).until("10:00:50")
+        assert [item.state for item in cluster.main if item.kind is IncidentKind.SPLIT_BRAIN_SUSPECTED] == [state]
+
+
 def test_a_clone_on_two_nodes_is_what_it_should_be() -> None:
     assert running().log(TWICE.replace("prmPg", "prmPing")).until("10:01:00").main == []

@@ -258,3 +258,10 @@ def test_the_patterns_that_can_be_configured_are_those_that_can_be_found() -> No
     assert set(words) - {""} == {pattern.value for pattern in Pattern} - {Pattern.UNKNOWN.value}
     assert ClusterConfig(pattern="N+1").settings("pg").pattern == Pattern.N_PLUS_ONE
     assert ClusterConfig().settings("pg").pattern is None
+
+
+def test_what_both_nodes_have_while_it_migrates_is_not_doubled() -> None:
+    twice = (CRM_MON / "multiple_active.xml").read_bytes()
+    migrates = twice.replace(b'blocked="true" managed="false"', b'blocked="false" managed="true" pending="Migrating"')
+    assert migrates != twice
+    assert [find(crm_mon.parse(data, at=AT)).services[0].multiple_active for data in (twice, migrates)] == [True, False]
