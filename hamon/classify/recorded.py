@@ -1,5 +1,6 @@
 """Operations as the CIB records them: every node logs what every other one did, which counts where that one's own log is not read.
 
+The law: which log is heard first does not matter. What a node told itself as well is still an event, that only confirms.
 A record begins when an operation does and is completed by its result, in lines of which the second does not name the operation again.
 """
 
@@ -44,10 +45,9 @@ class Records:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._waiting: list[Event] = []
 
     def told(self, event: Event) -> list[Event]:
-        """What a record tells; nothing where it tells nothing, or the node concerned tells it itself."""
+        """What a record tells: a witness where the node concerned tells it itself, nothing in that node's own log."""
         state, detail = self._state, event.detail
         number, named = str(detail.get("node_id")), detail.get("on_node")
         if named is not None:
@@ -62,18 +62,20 @@ class Records:
     def wait(self, event: Event) -> None:
         """Keep what is said of a node of which only the number is known."""
         if event.detail.get("node_id") is not None:
-            self._waiting = [*self._waiting[-MOST_WAITING:], event]
+            self._state.waiting = [*self._state.waiting[-MOST_WAITING:], event]
 
     def _named_by_now(self) -> list[Event]:
         """What waited for the name of a node that is known now."""
+        if not self._state.waiting:
+            return []
         found, waiting = [], []
-        for event in self._waiting:
+        for event in self._state.waiting:
             name = topology.named(self._state, str(event.detail.get("node_id")))
             if name is None:
                 waiting.append(event)
             else:
                 found.append(replace(event, node=name))
-        self._waiting = waiting
+        self._state.waiting = waiting
         return found
 
     def _result(self, event: Event) -> Event | None:
@@ -82,7 +84,7 @@ class Records:
             return event
         if event.node is None or event.resource is None or detail.get("status") is None:
             return None
-        slot = f"{event.node} {event.resource}"
+        slot = f"{event.reporter} {event.node} {event.resource}"  # another log may be behind
         operation, status, rc = detail.get("operation"), int(str(detail["status"])), detail.get("rc")
         if operation is None:
             key, _, recorded = state.recorded.get(slot, "").partition(" ")
@@ -92,15 +94,16 @@ class Records:
             while len(state.recorded) >= MAX_RECORDED:
                 del state.recorded[next(iter(state.recorded))]
             state.recorded[slot] = f"{detail.get('key')} {operation}"
-        told_itself = event.reporter == event.node or event.node in state.controllers
-        if operation in (None, "other") or status == _PENDING or told_itself or not _is_fresh(event):
+        if operation in (None, "other") or status == _PENDING or event.reporter == event.node or not _is_fresh(event):
             return None
+        told_itself = event.node in state.controllers
         good = RUNNING if operation == "monitor" else frozenset({0, 190, 191})
         if status == 0 and rc in good:
             kind = SUCCESS.get(str(operation), EventKind.OPERATION_SUCCEEDED)
-            return replace(event, kind=kind, detail={"operation": operation, "rc": rc, "recorded": True})
+            return replace(event, kind=kind, detail={"operation": operation, "rc": rc, "recorded": True}, witness=told_itself)
         failure = {"operation": operation, "rc": None if status else rc, "status": _STATUS.get(status, "error") if status else None}
-        return replace(event, kind=EventKind.OPERATION_FAILED, detail={**failure, "reason": None, "result": None, "recorded": True})
+        detail = {**failure, "reason": None, "result": None, "recorded": True}
+        return replace(event, kind=EventKind.OPERATION_FAILED, detail=detail, witness=told_itself)
 
 
 def _is_fresh(event: Event) -> bool:

@@ -360,7 +360,9 @@ class State:
     controllers: list[str] = field(default_factory=list)
     """Nodes whose own controller's log is read."""
     recorded: dict[str, str] = field(default_factory=dict)
-    """`node resource` -> transition key and name of the operation that the CIB recorded last."""
+    """`reporter node resource` -> transition key and name of the operation that the CIB recorded last."""
+    waiting: list[Event] = field(default_factory=list)
+    """What was said of a node of which only the number is known so far."""
     repeats: list[str] = field(default_factory=list)
     """Failures (`operation resource node`) that the scheduler repeated so far in the calculation that goes on."""
     repeated: list[str] | None = None

@@ -2,15 +2,23 @@
 
 import gzip
 import re
-from datetime import datetime, timedelta
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 from hamon.analyze import Options, analyze, to_json
+from hamon.classify.incidents import Engine
+from hamon.classify.settings import ClusterSettings
+from hamon.classify.texts import LogMatcher
+from hamon.model.event import Event
+from hamon.model.observation import LogChunk
 from tests.cases import rules
-from tests.recordings import NAMES, RECORDINGS, answer_to, truth_of
+from tests.recordings import NAMES, RECORDINGS, answer_to, evidence, truth_of
 
 # Of these one node's log holds all: both nodes live on. kind, planned
 MOVES = {
@@ -83,3 +91,31 @@ def test_what_left_a_node_is_not_called_down_where_only_that_node_is_read(name: 
 def test_the_dc_at_notice_tells_how_a_move_ended(name: str, node: str, tmp_path: Path) -> None:
     moves = [incident for incident in at_notice(name, node, timedelta(minutes=15), tmp_path) if incident["kind"] == "failover"]
     assert [move["outcome"] for move in moves] == ["succeeded"]
+
+
+def behind_each_other(name: str, seed: str) -> Counter[tuple[object, ...]]:
+    """What two logs give of which now the one, now the other is read later, by up to three seconds."""
+    random, matcher, waiting = Random(seed), LogMatcher(rules()), []
+    for path in evidence(name, "*/pacemaker.log.gz"):
+        data = gzip.decompress(path.read_bytes())
+        begin = datetime(2026, 11, 22, tzinfo=UTC)
+        node = path.parent.name
+        chunk = LogChunk(cluster="c", collector=node, path="/log", data=data, offset=0, received_at=begin, node=node)
+        read = begin
+        for event in matcher.scan(chunk).events:
+            read = max(read, event.at + timedelta(seconds=random.choice((0, 0, 0, 3))))
+            waiting.append((read, len(waiting), event))
+    engine, told = Engine(ClusterSettings(name="c")), list[Event]()
+    for _, _, event in sorted(waiting, key=itemgetter(0, 1)):
+        told += engine.advance([event]).events
+    records = (event for event in told if "/lrm_resource[" in event.raw)
+    return Counter((event.at, event.kind, event.node, event.resource, event.reporter, event.ref) for event in records)
+
+
+@pytest.mark.parametrize("name", ["failover_resource", "kill_attrd_active"])
+def test_a_record_is_an_event_whichever_log_is_heard_first(name: str) -> None:
+    expected = behind_each_other(name, "1")
+    assert sum(expected.values()) > 7
+    for seed in ("2", "3"):
+        found = behind_each_other(name, seed)
+        assert (expected - found, found - expected) == (Counter(), Counter())

@@ -83,9 +83,7 @@ async def kill_at_random(gateway: Gateway, kills: int, seconds: float, random: R
 
 def facts(events: Iterable[dict[str, Any]]) -> Counter[tuple[Any, ...]]:
     names = ("at", "kind", "node", "resource", "reporter", "ref", "raw")
-    # What one log tells of operations elsewhere counts until that node is heard; which is heard first is open after a kill.
-    own = (event for event in events if "<lrm_rsc_op " not in event["raw"] and "/lrm_rsc_op[" not in event["raw"])
-    return Counter(tuple(None if name == "node" and _NUMBER.search(event["raw"]) else event[name] for name in names) for event in own)
+    return Counter(tuple(None if name == "node" and _NUMBER.search(event["raw"]) else event[name] for name in names) for event in events)
 
 
 def stories(incidents: Iterable[dict[str, Any]]) -> Counter[tuple[Any, ...]]:
