@@ -6,6 +6,7 @@ only without a fault does a mark of planned work make it a switchover.
 
 from datetime import datetime
 
+from hamon.classify import topology
 from hamon.classify.evidence import first_entry
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import LEFT, Mark, State, Story
@@ -30,6 +31,8 @@ FAULTS = frozenset(
         IncidentKind.STANDBY_FAULT,
     }
 )
+_AWAY = frozenset({"standby", "maintenance", "node_lost", "node_stopped", "node_fenced", "ban"})
+"""What keeps a node from taking over anything."""
 
 
 class Weighing:
@@ -157,7 +160,7 @@ class Weighing:
         if story.told and story.kind is IncidentKind.SERVICE_DOWN and any(_was_back_before(other, story) for other in quorum):
             story.waited_for_quorum = True
         if (
-            (nowhere and story.outcome is Outcome.FAILED)
+            (nowhere and (story.outcome is Outcome.FAILED or self._has_nowhere_to_go(story)))
             or without_quorum
             or story.waited_for_quorum
             or came_back
@@ -175,6 +178,20 @@ class Weighing:
                 story.severity = Severity.CRITICAL
             else:
                 story.severity = Severity.MAJOR if story.planned is False else Severity.WARNING
+
+    def _has_nowhere_to_go(self, story: Story) -> bool:
+        """Whether it is known at once that a fault left no node: the plan names none, and each other one cannot run what leaves."""
+        if story.planned is not False or story.from_node is None or any(move.to_node is not None for move in story.moves.values()):
+            return False
+        others = topology.candidates(self.state, [story.from_node])
+        return bool(others) and all(self._is_unable(name, story) for name in others)
+
+    def _is_unable(self, name: str, story: Story) -> bool:
+        for word in topology.hindrances(self.state, name):
+            reason, _, rest = word.partition(" ")
+            if reason in _AWAY or (reason == "fail_count" and rest.partition(" ")[2] in story.moves):
+                return True
+        return False
 
     def down_since(self, story: Story) -> None:
         """The service is down since the first fault that stopped it: its own resource failed, or its node was lost."""

@@ -613,6 +613,20 @@ def test_a_return_after_standby_is_part_of_the_switchover() -> None:
     assert cluster.main == []
 
 
+def test_a_failure_that_has_nowhere_to_go_is_never_called_a_failover() -> None:
+    cluster = running().log("09:50:00 pm01 schedulerd: pm02 is in standby mode" + FAILS)
+    cluster.log("""
+    10:00:01 pm01 schedulerd: Actions: Stop       prmEx             (                pm01 )  due to node availability
+    10:00:01 pm01 schedulerd: Actions: Stop       prmPg             (                pm01 )  due to node availability
+    10:00:01 pm01 schedulerd: Calculated transition 9, saving inputs in /var/lib/pacemaker/pengine/pe-input-9.bz2
+    10:00:01 pm01 controld: State transition S_POLICY_ENGINE -> S_TRANSITION_ENGINE
+    10:00:02 pm01 controld: Result of stop operation for prmPg on pm01: ok
+    10:00:02 pm01 controld: Result of stop operation for prmEx on pm01: ok
+    """)
+    departures = {IncidentKind.FAILOVER, IncidentKind.SWITCHOVER, IncidentKind.SERVICE_DOWN}
+    assert {step.incident.kind for step in cluster.steps if step.incident.kind in departures} == {IncidentKind.SERVICE_DOWN}
+
+
 def test_a_failover_whose_start_fails_on_the_target_is_told_as_failed() -> None:
     cluster = running().log(FAILS + moves("pm01", "pm02", "10:00:01"))
     cluster.log("""
