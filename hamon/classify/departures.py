@@ -496,15 +496,25 @@ class Departures:
             story = self.depart(source, gone, min(stopped, default=at))
             story.down_since = min([*stopped, *([story.down_since] if story.down_since else [])], default=at)
             if all(move.done_at is None for move in story.moves.values()):
-                if source is not None and self._only_it_tells(source):
+                if source is not None and self._only_it_tells(source) and (self.state.draft_by is None or self._stops(source)):
                     story.limit_at = None  # it went, on the order of a DC whose log is not read: where to, only that one would tell
                 else:
                     self.weighing.fail(story, at)
 
+    def is_out_of_sight(self, story: Story) -> bool:
+        """Whether nothing is read but the log of the node that is left, and that was stopped in order: where to, it does not tell."""
+        name = story.from_node
+        fails = story.stumbled or any(move.failed for move in story.moves.values())
+        return name is not None and story.planned is True and not fails and self._only_it_tells(name) and self._stops(name)
+
+    def _stops(self, name: str) -> bool:
+        """Whether the node was asked to stop; it may have joined again since."""
+        return any(mark.kind == "shutdown" and mark.node == name for mark in self.state.marks)
+
     def _only_it_tells(self, name: str) -> bool:
-        """Whether nothing is read but the log of one node that is not the DC: what became of what it stopped is not known."""
+        """Whether nothing is read but the log of one node: if it is no DC or stops, what became of what it stopped is not known."""
         state = self.state
-        return state.controllers == [name] and state.draft_by is None and not state.senders and not topology.is_polled(state)
+        return state.controllers == [name] and not state.senders and not topology.is_polled(state)
 
     def _fencing_pending(self, story: Story) -> bool:
         known = self.state.nodes.get(story.from_node or "")

@@ -596,7 +596,8 @@ class Engine:
     def _limit(self, story: Story, now: datetime) -> None:
         story.limit_at = None
         if story.kind in DEPARTURES and story.outcome is Outcome.ONGOING:
-            self._weighing.fail(story, now)
+            if not self._departures.is_out_of_sight(story):
+                self._weighing.fail(story, now)
         elif story.kind is IncidentKind.DAEMON_FAILED and story.recovered_at is not None:
             self._book.close(story, now, "stable again")
         elif story.kind is IncidentKind.DC_CHANGED:

@@ -87,6 +87,18 @@ def test_what_left_a_node_is_not_called_down_where_only_that_node_is_read(name: 
     )
 
 
+def test_what_an_orderly_stopped_dc_gave_away_is_not_called_failed_where_only_its_log_is_read(tmp_path: Path) -> None:
+    (left,) = at_notice("active_stop_start", "pm01", timedelta(minutes=15), tmp_path)
+    assert (left["kind"], left["planned"], left["outcome"], left["severity"], left["from_node"], left["to_node"]) == (
+        "switchover",
+        True,
+        "ongoing",
+        "info",
+        "pm01",
+        "pm02",
+    )
+
+
 @pytest.mark.parametrize(("name", "node"), [("switchover_standby", "pm01"), ("failover_resource", "pm02"), ("active_stop_start", "pm02")])
 def test_the_dc_at_notice_tells_how_a_move_ended(name: str, node: str, tmp_path: Path) -> None:
     moves = [incident for incident in at_notice(name, node, timedelta(minutes=15), tmp_path) if incident["kind"] == "failover"]
