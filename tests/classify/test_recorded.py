@@ -107,7 +107,8 @@ def test_the_dc_at_notice_tells_how_a_move_ended(name: str, node: str, tmp_path:
 
 def behind_each_other(name: str, seed: str) -> Counter[tuple[object, ...]]:
     """What two logs give of which now the one, now the other is read later, by up to three seconds."""
-    random, matcher, waiting = Random(seed), LogMatcher(rules()), []
+    random, matcher = Random(seed), LogMatcher(rules())
+    waiting: list[tuple[datetime, int, Event]] = []
     for path in evidence(name, "*/pacemaker.log.gz"):
         data = gzip.decompress(path.read_bytes())
         begin = datetime(2026, 11, 22, tzinfo=UTC)
