@@ -1,5 +1,6 @@
 """The power switch of the rack: fence agents ask it over a socket to turn nodes off and on. It can be told to fail."""
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -59,14 +60,12 @@ class PowerSwitch:
             threading.Thread(target=self._serve, args=(connection,), name="power switch", daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection, connection.makefile("rw") as stream:
+        # An agent that was killed meanwhile takes no answer, nor what is written as its stream is closed.
+        with contextlib.suppress(OSError), connection, connection.makefile("rw") as stream:
             words = stream.readline().split()
-            try:
-                answer = self._answer(*words) if len(words) == 2 else "error: not a request"
-                stream.write(f"{answer}\n")
-                stream.flush()
-            except OSError:
-                return  # The agent was killed meanwhile.
+            answer = self._answer(*words) if len(words) == 2 else "error: not a request"
+            stream.write(f"{answer}\n")
+            stream.flush()
 
     def _answer(self, action: str, node: str) -> str:
         if action == "ping":
