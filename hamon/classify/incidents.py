@@ -629,6 +629,8 @@ class Engine:
                 self._operations.recovered(story, now)
                 return
         if is_split(story):
+            if self._membership.nobody_stays(story):
+                return
             for name in story.nodes:
                 # Also while it is open which of them stays: nobody can take over across the cut.
                 gone = topology.node(self.state, name).member is not True

@@ -338,6 +338,18 @@ class Membership:
             topology.node(self.state, event.node).stack_started_at = None  # its start is over: what it loses from now on, it had
         if (story := self._book.find(IncidentKind.QUORUM_LOST, "")) is not None:
             self._book.close(story, event.at, "quorum acquired")
+            for split in self._book.open_stories():
+                if is_split(split) and split.part_of == story.key:  # who is still cut off is told now
+                    split.part_of, split.settle_at = None, event.at + self.settings.membership
+                    self._book.changed(split, "quorum is back, and they are still cut off")
+
+    def nobody_stays(self, split: Story) -> bool:
+        """Where both sides of a cut lost the quorum neither takes anything over: the cut is part of that loss."""
+        quorum = self._book.find(IncidentKind.QUORUM_LOST, "")
+        if quorum is None or self.state.quorum_ignored or not set(split.nodes) <= set(quorum.nodes):
+            return False
+        self._book.make_part(split, quorum)
+        return True
 
     def quorum_device_lost(self, event: Event) -> None:
         """The vote of the quorum device is missing. That it is back nobody logs; while it is away the attempts to reach it are logged."""

@@ -463,6 +463,19 @@ def test_a_service_that_waited_for_the_quorum_was_down_wherever_it_is_started_th
     assert "failover" not in " ".join(cluster.told())
 
 
+def test_a_cut_that_stays_when_quorum_is_back_is_told_then() -> None:
+    cluster = running().log("""
+    10:00:00 pm01 controld: Quorum lost
+    10:00:00 pm02 controld: Quorum lost
+    10:00:00 pm01 controld: Node pm02 state is now lost
+    10:00:00 pm02 controld: Node pm01 state is now lost
+    """)
+    assert [item.kind for item in cluster.until("10:00:40").main] == [IncidentKind.QUORUM_LOST]
+    cluster.log("10:01:00 pm01 controld: Quorum acquired").until("10:02:00")
+    told = [item for item in cluster.main if item.state is IncidentState.OPEN]
+    assert [item.kind for item in told] == [IncidentKind.STANDBY_FAULT]
+
+
 def test_two_nodes_that_were_cut_from_each_other_are_one_cluster_again_when_a_link_is_up() -> None:
     cluster = (
         running()
