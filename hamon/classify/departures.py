@@ -274,6 +274,12 @@ class Departures:
         if self.state.is_idle and not polled:  # the other log's lines of this moment come late; a poll does not wait for them
             self.idle(at)
 
+    def ended_with(self, node: str, resource: str, at: datetime) -> None:
+        """The node that a service ran on was lost and begins anew, and nobody took the service over: it is down since that loss."""
+        if not topology.active_nodes(self.state.resources[resource]) and resource not in self.state.suspects:
+            self.state.suspects[resource] = Move(resource, node, stopped_at=at, is_outage=True)
+            self.state.suspects_at[resource] = at
+
     def started(self, resource: str, node: str, at: datetime, *, promoted: bool, before: list[str]) -> None:
         """A service resource serves on a node; `before` are the nodes where it did until now, as far as known."""
         for story in self.book.open_stories():
@@ -292,7 +298,7 @@ class Departures:
         self.state.restarting.pop(resource, None)
         suspect = self.state.suspects.pop(resource, None)
         self.state.suspects_at.pop(resource, None)
-        if suspect is not None and suspect.from_node != node:
+        if suspect is not None and (suspect.from_node != node or suspect.is_outage):
             self.state.resources[resource].uncertain = False  # what goes from node to node is no clone
             self._arrive(suspect, node, at, promoted)
             return

@@ -229,7 +229,8 @@ class Membership:
             node.since = event.at
         if not was_out:
             return
-        was_fenced = node.fenced_at is not None
+        was_fenced, lost_at = node.fenced_at is not None, node.lost_at
+        began_anew = lost_at is not None and node.stack_started_at is not None and node.stack_started_at > lost_at
         if node.fencing_asked_at is not None:
             node.fencing_pending_until = event.at + self.settings.story_window
         node.lost_at = node.fenced_at = node.stop_requested_at = node.lost_by = None
@@ -243,7 +244,10 @@ class Membership:
                 mark.ended_at = event.at
         for item in self.state.resources.values():
             if item.roles.get(node.name) and not self._departures.running(item.id):
+                served = node.name in topology.active_nodes(item) and topology.is_service(item, self.settings, self.state)
                 item.roles.pop(node.name, None)
+                if served and began_anew and lost_at is not None and self.state.maintenance_at is None:
+                    self._departures.ended_with(node.name, item.id, lost_at)
         for kind in (IncidentKind.NODE_LOST, IncidentKind.FENCING_FAILED, IncidentKind.CONNECTIVITY_DEGRADED, IncidentKind.DISK_DEGRADED):
             for story in self._book.open_stories():
                 if story.kind is kind and node.name in story.nodes:

@@ -124,6 +124,8 @@ class Move:
     """Where its start or promotion was begun last."""
     polled: bool = False
     """Only a poll showed it stopped: the next polls tell whether it stays so, not the clock."""
+    is_outage: bool = False
+    """It ended with its node, and nobody took it over: it was down, also where it starts again."""
 
 
 @dataclass(slots=True)

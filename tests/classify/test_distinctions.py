@@ -476,6 +476,40 @@ def test_a_cut_that_stays_when_quorum_is_back_is_told_then() -> None:
     assert [item.kind for item in told] == [IncidentKind.STANDBY_FAULT]
 
 
+EACH_LOST = """
+10:00:00 pm01 controld: Node pm02 state is now lost
+10:00:00 pm02 controld: Node pm01 state is now lost
+"""
+BOTH_BEGIN_ANEW = """
+10:01:00 pm01 corosync: Corosync Cluster Engine 3.1.7 starting up
+10:01:00 pm02 corosync: Corosync Cluster Engine 3.1.7 starting up
+10:01:01 pm01 pacemakerd: Starting Pacemaker 2.1.5
+10:01:01 pm02 pacemakerd: Starting Pacemaker 2.1.5
+"""
+BOTH_ARE_BACK = """
+10:01:02 pm01 controld: Node pm01 state is now member
+10:01:02 pm02 controld: Node pm02 state is now member
+10:01:03 pm01 controld: Node pm02 state is now member
+10:01:03 pm02 controld: Node pm01 state is now member
+10:01:05 pm01 controld: Result of start operation for prmEx on pm01: ok
+10:01:06 pm01 controld: Result of start operation for prmPg on pm01: ok
+10:01:06 pm01 controld: State transition S_TRANSITION_ENGINE -> S_IDLE
+"""
+
+
+def test_two_nodes_that_fenced_each_other_were_an_outage_though_the_service_starts_where_it_was() -> None:
+    cluster = running().log(EACH_LOST).until("10:00:59").log(BOTH_BEGIN_ANEW + BOTH_ARE_BACK).until("10:02:00")
+    (down,) = [item for item in cluster.main if item.kind is IncidentKind.SERVICE_DOWN]
+    assert (down.planned, down.outcome, down.from_node) == (False, Outcome.SUCCEEDED, "pm01")
+    assert set(down.resources) == {"prmEx", "prmPg"}
+    assert down.service_down_seconds == 66.0
+
+
+def test_two_nodes_that_are_one_cluster_again_without_a_new_start_had_no_outage() -> None:
+    cluster = running().log(EACH_LOST).until("10:00:59").log(BOTH_ARE_BACK).until("10:02:00")
+    assert IncidentKind.SERVICE_DOWN not in {step.incident.kind for step in cluster.steps}
+
+
 def test_two_nodes_that_were_cut_from_each_other_are_one_cluster_again_when_a_link_is_up() -> None:
     cluster = (
         running()

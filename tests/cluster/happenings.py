@@ -49,13 +49,15 @@ class Expected:
     """Planned work that is recorded and told to nobody."""
     told_before: frozenset[str] = frozenset()
     """Parts that people may hear of on their own: they were known for longer than the settle time before they became a part."""
+    told_afterwards: bool = False
+    """While it is down nobody is left who could tell that: it is known when the nodes are back."""
     waits: float = SETTLE_SECONDS
     """So long hamon waits after the message that decides: for what else belongs to it, the membership, or the return of the service."""
 
     @property
     def is_down(self) -> bool:
         """Whether the service is down until somebody repairs it."""
-        return self.kind == "service_down" or self.failed_meanwhile
+        return (self.kind == "service_down" and not self.told_afterwards) or self.failed_meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +272,30 @@ def cut_without_winner(cluster: Cluster, at: Roles) -> None:
         _is_tried(cluster, node)
     time.sleep(15)
     assert set(cluster.holders(at.members[0], cluster.status(at.active))) == {at.active}
+
+
+@happening(
+    "the network between the nodes is cut, and each fences the other: both are off until somebody boots them",
+    Expected(
+        kind="service_down",
+        outcome="succeeded",
+        from_node=ACTIVE,
+        parts=frozenset({"interconnect_degraded", "node_lost", "fencing"}),
+        also=frozenset({"monitoring_lost"}),  # nobody is left who could be asked
+        told_before=frozenset({"standby_fault", "connectivity_degraded"}),  # the cut may take the ping target with it
+        told_afterwards=True,
+    ),
+)
+def each_fences_the_other(cluster: Cluster, at: Roles) -> None:
+    cluster.power.asked.clear()
+    for node in cluster.nodes:
+        cluster.power.set_mood(node, Mood.FAILS_SLOWLY)  # so that each is asked for before one of them is off
+    cluster.cut(at.active)
+    for node in cluster.nodes:
+        _is_tried(cluster, node)
+    for node in cluster.nodes:
+        cluster.crash(node)
+    time.sleep(35)
 
 
 @happening(
