@@ -494,6 +494,8 @@ class Polls:
     def _standby(self, status: ClusterStatus, first: bool) -> None:
         """The generic rule: a node that could take a service over no longer can, and nobody planned it."""
         memory, at = self.state.polls, status.at
+        if status.has_quorum is False and self._book.find(IncidentKind.QUORUM_LOST, "") is not None and not self.state.quorum_ignored:
+            return  # nothing is taken over without quorum: that is told, and who is still away when it is back is told then
         for service in self._services.services:
             if not service.active_nodes:
                 continue

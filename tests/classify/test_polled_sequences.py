@@ -214,6 +214,13 @@ def test_a_service_that_stops_for_want_of_quorum_is_down_and_comes_back() -> Non
     assert IncidentKind.QUORUM_LOST in {item.kind for item in found.incidents if item.part_of == down.key}
 
 
+def test_nodes_that_are_away_while_there_is_no_quorum_are_no_standby_faults_beside_the_outage() -> None:
+    scenes = (Scene(0, quorum("n1", lost=False)), Scene(10, quorum("n1", lost=True)), Scene(19, quorum(None, lost=True)))
+    found = film(*scenes, Scene(45, quorum("n1", lost=False)))
+    assert [item.kind for item in found.mains] == [IncidentKind.SERVICE_DOWN]
+    assert IncidentKind.STANDBY_FAULT not in {item.kind for item in found.incidents}
+
+
 def test_a_stop_that_fails_without_fencing_blocks_the_resource_and_is_one_story() -> None:
     before = Cib("n1", "n2", stonith_enabled="false").add(primitive("db"), primitive("app")).runs("app", "n2").runs("db", "n1")
     found = film(Scene(0, before), Scene(10, failed_stop()), until=40)
