@@ -36,7 +36,7 @@ def is_within(state: State) -> bool:
         and len(state.told_at) <= MAX_TOLD
         and max(len(state.plan), len(state.draft)) <= MAX_PLAN
         and all(len(mapping) <= MAX_NAMES for mapping in _names(state))
-        and max(len(state.ids_seen), len(state.spoken), len(state.links), len(state.cut_links)) <= MAX_NAMES
+        and max(len(state.ids_seen), len(state.spoken), len(state.links), len(state.cut_links), len(state.nameless)) <= MAX_NAMES
         and all(len(of_node) <= MAX_ON_NODE for node in state.nodes.values() for of_node in _of(node))
     )
 
@@ -60,7 +60,7 @@ def keep_within(state: State) -> None:
         del claimed[:-MAX_NODES]
     state.suspects_at = {name: at for name, at in state.suspects_at.items() if name in state.suspects}
     del state.ids_seen[MAX_NAMES:], state.spoken[MAX_NAMES:], state.hosts[MAX_NAMES:], state.plan[MAX_PLAN:], state.draft[MAX_PLAN:]
-    del state.links[:-MAX_NAMES], state.cut_links[:-MAX_NAMES]
+    del state.links[:-MAX_NAMES], state.cut_links[:-MAX_NAMES], state.nameless[:-MAX_NAMES]
     del state.marks[:-MAX_MARKS]
     for node in state.nodes.values():
         for of_node in _of(node):

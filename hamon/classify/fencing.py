@@ -53,6 +53,7 @@ class Fencing:
         self._plans.carry_out(event.at)
         if event.node is None or str(event.detail.get("action")) == "on":
             return
+        self._membership.is_fenced(event)
         node = topology.node(self.state, event.node)
         if node.fenced_at is not None and event.at - node.fenced_at <= self.settings.membership:
             return  # the one that is done: others tell of it later
@@ -76,6 +77,8 @@ class Fencing:
             self._effects.join_effect(story, event.node)
 
     def fencing_attempted(self, event: Event) -> None:
+        if str(event.detail.get("action")) != "on":
+            self._membership.is_fenced(event)
         device = event.detail.get("device")
         if device is not None:
             self._is_device(str(device), event.at)
@@ -93,6 +96,7 @@ class Fencing:
     def fencing_done(self, event: Event) -> None:
         if event.node is None or str(event.detail.get("action")) == "on":
             return
+        self._membership.is_fenced(event)
         node = topology.node(self.state, event.node)
         manual = bool(event.detail.get("manual"))
         node.fencing_asked_at = None  # if it was back meanwhile: it is lost in a moment, or was already off and on again

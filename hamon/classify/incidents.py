@@ -487,7 +487,7 @@ class Engine:
         """When time alone will change something; None: never."""
         state = self.state
         times = [time for story in state.stories for time in (story.settle_at, story.limit_at) if time is not None]
-        times += [pending.decide_at for pending in state.links]
+        times += [pending.decide_at for pending in state.links] + [loss.decide_at for loss in state.nameless]
         times += [node.fencing_pending_until for node in state.nodes.values() if node.fencing_pending_until is not None]
         times += next_quiet(state)
         if (own := self._own.next_due()) is not None:
@@ -583,6 +583,9 @@ class Engine:
         for pending in [pending for pending in state.links if pending.decide_at <= now]:
             state.links.remove(pending)
             self._membership.link_fault(pending)
+        for loss in [loss for loss in state.nameless if loss.decide_at <= now]:
+            state.nameless.remove(loss)
+            self._membership.stays_nameless(loss)
         for node in state.nodes.values():
             if node.fencing_pending_until is not None and node.fencing_pending_until <= now:
                 node.fencing_asked_at = node.fencing_pending_until = None

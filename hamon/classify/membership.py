@@ -8,7 +8,7 @@ from hamon.classify.departures import Departures
 from hamon.classify.effects import Effects
 from hamon.classify.hearsay import isolated
 from hamon.classify.settings import ClusterSettings
-from hamon.classify.state import REPLICA, Node, PendingLink, State, Story
+from hamon.classify.state import REPLICA, NamelessLoss, Node, PendingLink, State, Story
 from hamon.classify.stories import FAILURES, UNKNOWN_END, Book, entry_of, is_split
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import QUORUM_DEVICE, Cause, IncidentKind, IncidentState, Notice, Severity
@@ -78,7 +78,9 @@ class Membership:
 
     def node_lost(self, event: Event) -> None:
         if event.node is None:
+            self._nameless(event)
             return
+        self.state.nameless = [loss for loss in self.state.nameless if abs(event.at - loss.at) > self.settings.story_window]
         node = topology.node(self.state, event.node)
         cut = self._drop_links(node.name)
         if node.member is False or self._book.find(IncidentKind.NODE_LOST, node.name) is not None:
@@ -112,6 +114,49 @@ class Membership:
             self._lost_with(quorum)
         if (doubtful := self.state.doubtful_quorum) is not None and abs(event.at - doubtful.at) <= TOGETHER:
             self._without_quorum(doubtful)
+
+    def _nameless(self, event: Event) -> None:
+        numbers = str(event.detail.get("node_ids") or "").split()
+        if event.source is Source.LOG and len(numbers) == 1 and all(loss.number != numbers[0] for loss in self.state.nameless):
+            wait = event.at + self.settings.membership
+            self.state.nameless.append(NamelessLoss(numbers[0], event.at, wait, event.reporter, entry_of(event)))
+
+    def is_fenced(self, event: Event) -> None:
+        """Who is fenced is the one that was lost just before, where only its number was known."""
+        known, losses = self.state.nodes.get(event.node or ""), self.state.nameless
+        if event.node is None or event.node == event.reporter or len(losses) != 1 or (known is not None and known.member is False):
+            return
+        (loss,) = losses
+        ids = self.state.node_ids
+        if ids.get(loss.number, event.node) != event.node or (loss.number not in ids and event.node in ids.values()):
+            return
+        losses.clear()
+        ids.setdefault(loss.number, event.node)
+        node = topology.node(self.state, event.node)
+        node.member, node.lost_at, node.since, node.lost_by = False, loss.at, loss.at, loss.reporter
+        node.lost_for = [loss.reporter] if loss.reporter else []
+        story = self._lost_before(event.node, loss)
+        self._effects.join_effect(story, node.name)
+
+    def stays_nameless(self, loss: NamelessLoss) -> None:
+        """Nobody told its name: Pacemaker would have, as far as it matters; where only Corosync is heard its number is all there is."""
+        if self.state.controllers or loss.number in self.state.node_ids:
+            return
+        self._lost_before(loss.number, loss)
+
+    def _lost_before(self, name: str, loss: NamelessLoss) -> Story:
+        story = self._book.open(
+            IncidentKind.NODE_LOST,
+            name,
+            Severity.MAJOR,
+            loss.at,
+            started_at=loss.at,
+            nodes=[name],
+            settle=self.settings.settle,
+            cause=Cause(kind="node_lost", node=name, at=loss.at, text=loss.entry.raw),
+        )
+        self._book.put(story, loss.entry)
+        return story
 
     def _silent_before(self, story: Story, cut: Sequence[PendingLink], event: Event) -> None:
         """A node that fails is silent first: its links go down, then the token is late, and only then it counts as lost."""
@@ -390,6 +435,10 @@ class Membership:
         return list(self.state.cut_links)
 
     def membership_changed(self, event: Event) -> None:
+        for number in str(event.detail.get("joined") or "").split():
+            self.state.nameless = [loss for loss in self.state.nameless if loss.number != number]
+            if (story := self._book.find(IncidentKind.NODE_LOST, number)) is not None:
+                self._book.close(story, event.at, "the node joined again")
         for field in ("members", "joined", "left"):
             topology.id_seen(self.state, str(event.detail.get(field) or ""))
 

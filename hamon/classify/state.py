@@ -215,6 +215,17 @@ class PendingLink:
 
 
 @dataclass(slots=True)
+class NamelessLoss:
+    """A node that Corosync lost, by its number: its name was not known then. Pacemaker tells it a moment later, or its fencing does."""
+
+    number: str
+    at: datetime
+    decide_at: datetime
+    reporter: str | None
+    entry: TimelineEntry
+
+
+@dataclass(slots=True)
 class PolledService:
     """What the last poll showed of a service. `able`: nodes beside the active one that could take it over; `against`: why others could not.
 
@@ -372,6 +383,7 @@ class State:
     heard: dict[str, datetime] = field(default_factory=dict)
     """Node or resource -> when a log or a trap last said that it changed. A poll may show an older state for a while."""
     links: list[PendingLink] = field(default_factory=list)
+    nameless: list[NamelessLoss] = field(default_factory=list)
     cut_links: list[PendingLink] = field(default_factory=list)
     """Links that went down with the last node that was lost."""
     suspects: dict[str, Move] = field(default_factory=dict)

@@ -1191,3 +1191,35 @@ def test_a_plan_of_a_log_that_comes_late_does_not_undo_what_was_started_since() 
     cluster.until("09:00:30")
     (service,) = cluster.engine.view().services
     assert (service.active_node, service.up) == ("pm01", True)
+
+
+GONE = "10:00:00 pm01 corosync: Failed to receive the leave message. failed: 2"
+
+
+def test_a_node_that_only_corosync_tells_of_is_lost_by_its_number_until_it_joins() -> None:
+    cluster = Cluster().log(GONE).until("10:01:00")
+    (lost,) = cluster.main
+    assert (lost.kind, lost.nodes, lost.started_at) == (IncidentKind.NODE_LOST, ("2",), at("10:00:00"))
+    cluster.log("10:02:00 pm01 corosync: A new membership (1.5f) was formed. Members joined: 2").until("10:03:00")
+    assert [incident.resolved_at for incident in cluster.main] == [at("10:02:00")]
+
+
+def test_a_node_that_is_lost_by_its_number_has_the_name_of_the_one_that_is_fenced_for_it() -> None:
+    cluster = Cluster().log(f"""
+    {GONE}
+    10:00:02 pm01 fenced: Requesting that pm01 perform 'reboot' action targeting pm02
+    10:00:14 pm01 fenced: Operation 'reboot' targeting pm02 by pm01 for pacemaker-controld.103@pm01.1234: OK
+    """)
+    (lost,) = cluster.until("10:01:00").main
+    assert (lost.kind, lost.nodes, lost.fenced, lost.started_at) == (IncidentKind.NODE_LOST, ("pm02",), ("pm02",), at("10:00:00"))
+    assert cluster.parts_of(lost) == ["fencing"]
+
+
+def test_a_node_that_pacemaker_names_is_lost_once() -> None:
+    cluster = Cluster().log(f"{GONE}\n10:00:01 pm01 controld: Node pm02 state is now lost").until("10:01:00")
+    assert [(incident.kind, incident.nodes) for incident in cluster.main] == [(IncidentKind.NODE_LOST, ("pm02",))]
+
+
+def test_a_number_of_which_pacemaker_says_nothing_is_no_lost_node() -> None:
+    cluster = Cluster().log(f"09:59:00 pm01 controld: Result of start operation for prmEx on pm01: ok\n{GONE}").until("10:01:00")
+    assert cluster.main == []
