@@ -255,7 +255,8 @@ _FACILITY = re.compile(
 def _is_usual(words: list[bytes], shift: int) -> bool:
     """Whether a date of the usual forms is followed by a host, and no process stands by itself after the tag; else see `forms.py`."""
     if shift:
-        is_dated = b"T" in words[0] or b"_" in words[0]
+        date = words[0]  # not a number that a tool put before it
+        is_dated = (b"T" in date or b"_" in date) and (date[4:5] in (b"-", b"/") or date[8:9] == b"T")
     else:
         is_dated = (words[0] in _MONTHS or words[0].startswith(b"<")) and words[1].isdigit() and b":" in words[2]
     host = words[3 + shift]
