@@ -148,6 +148,7 @@ class Attributes:
     def attributes_removed(self, event: Event) -> None:
         if event.node is None:
             return
+        self._membership.attributes_went(event.node, event.at)
         node = topology.node(self.state, event.node)
         for key in [key for key in self.state.attributes if key.startswith(f"{node.name} ")]:
             del self.state.attributes[key]

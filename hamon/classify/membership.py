@@ -138,11 +138,16 @@ class Membership:
         story = self._lost_before(event.node, loss)
         self._effects.join_effect(story, node.name)
 
+    def attributes_went(self, name: str, at: datetime) -> None:
+        """The attributes of a node are removed as it leaves: that may be the one whose number only is known."""
+        if len(self.state.nameless) == 1 and abs(at - self.state.nameless[0].at) <= TOGETHER:
+            self.state.nameless[0].called = name
+
     def stays_nameless(self, loss: NamelessLoss) -> None:
         """Nobody told its name: Pacemaker would have, as far as it matters; where only Corosync is heard its number is all there is."""
         if self.state.controllers or loss.number in self.state.node_ids:
             return
-        self._lost_before(loss.number, loss)
+        self._lost_before(loss.called or loss.number, loss).number = loss.number
 
     def _lost_before(self, name: str, loss: NamelessLoss) -> Story:
         story = self._book.open(
@@ -437,8 +442,9 @@ class Membership:
     def membership_changed(self, event: Event) -> None:
         for number in str(event.detail.get("joined") or "").split():
             self.state.nameless = [loss for loss in self.state.nameless if loss.number != number]
-            if (story := self._book.find(IncidentKind.NODE_LOST, number)) is not None:
-                self._book.close(story, event.at, "the node joined again")
+            for story in self._book.open_stories():
+                if story.kind is IncidentKind.NODE_LOST and story.number == number:
+                    self._book.close(story, event.at, "the node joined again")
         for field in ("members", "joined", "left"):
             topology.id_seen(self.state, str(event.detail.get(field) or ""))
 

@@ -169,6 +169,8 @@ class Story:
     """A fencing that a person ordered (and carried out by a device: a confirmation by hand is none)."""
     requester: str | None = None
     """The node that asked for a fencing."""
+    number: str | None = None
+    """Of a lost node that only Corosync tells of: its number."""
     vain: bool = False
     """It did not happen: who said so was itself cut off."""
     hinted: bool = False
@@ -223,6 +225,8 @@ class NamelessLoss:
     decide_at: datetime
     reporter: str | None
     entry: TimelineEntry
+    called: str | None = None
+    """The node whose attributes went with it."""
 
 
 @dataclass(slots=True)

@@ -1215,6 +1215,13 @@ def test_a_node_that_is_lost_by_its_number_has_the_name_of_the_one_that_is_fence
     assert cluster.parts_of(lost) == ["fencing"]
 
 
+def test_a_node_that_is_lost_by_its_number_has_the_name_of_the_one_whose_attributes_went_with_it() -> None:
+    cluster = Cluster().log(f"{GONE}\n10:00:00 pm01 attrd: Removing all pm02 attributes for peer loss").until("10:01:00")
+    assert [(incident.kind, incident.nodes) for incident in cluster.main] == [(IncidentKind.NODE_LOST, ("pm02",))]
+    cluster.log("10:02:00 pm01 corosync: A new membership (1.5f) was formed. Members joined: 2").until("10:03:00")
+    assert [incident.resolved_at for incident in cluster.main] == [at("10:02:00")]
+
+
 def test_a_node_that_pacemaker_names_is_lost_once() -> None:
     cluster = Cluster().log(f"{GONE}\n10:00:01 pm01 controld: Node pm02 state is now lost").until("10:01:00")
     assert [(incident.kind, incident.nodes) for incident in cluster.main] == [(IncidentKind.NODE_LOST, ("pm02",))]
