@@ -90,6 +90,9 @@ class Plans:
         promoted = topology.PROMOTED in (from_role, to_role)
         if promoted or "Unpromoted" in (from_role, to_role):
             item.clone = item.promotable = True
+        place = state.nodes.get(_text(detail.get("from")) or "")
+        if detail.get("blocked") and action == "Stop" and state.has_quorum is False and place is not None and place.member is False:
+            return  # a node without quorum would stop what runs on one that it does not see: that may go on there
         # What may not start yet waits for something else: the quorum while nodes boot, or what it needs.
         if detail.get("blocked") and action not in ("Start", "Promote"):
             self._restraints.block(event)

@@ -1230,3 +1230,14 @@ def test_a_node_that_pacemaker_names_is_lost_once() -> None:
 def test_a_number_of_which_pacemaker_says_nothing_is_no_lost_node() -> None:
     cluster = Cluster().log(f"09:59:00 pm01 controld: Result of start operation for prmEx on pm01: ok\n{GONE}").until("10:01:00")
     assert cluster.main == []
+
+
+def test_what_a_node_without_quorum_would_stop_on_one_that_it_does_not_see_is_not_down() -> None:
+    cluster = running().log("""
+    10:00:00 pm02 controld: Quorum lost
+    10:00:00 pm02 controld: Node pm01 state is now lost
+    10:00:02 pm02 schedulerd: Actions: Stop       prmPg             (                pm01 )  blocked
+    10:00:02 pm02 schedulerd: Calculated transition 3, saving inputs in /var/lib/pacemaker/pengine/pe-warn-1.bz2
+    """)
+    cluster.until("10:02:00")
+    assert not {IncidentKind.RESOURCE_BLOCKED, IncidentKind.SERVICE_DOWN} & {incident.kind for incident in cluster.incidents}
