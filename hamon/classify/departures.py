@@ -69,7 +69,9 @@ class Departures:
             if running is not None:
                 return Move(action.resource, running.from_node, action.to_node)
             source = next((name for name in serving if name != action.to_node and self._is_gone(name)), None) or self._unseen(item, at)
-            return Move(action.resource, source, action.to_node) if source is not None else None
+            if source is None and not serving and not action.blocked and not topology.is_uncertain(item):
+                source = self._just_left(item.id)  # it was to be restarted there, and a new plan has it elsewhere
+            return Move(action.resource, source, action.to_node) if source not in (None, action.to_node) else None
         if action.from_node is None or action.from_node == action.to_node:
             return None
         return Move(action.resource, action.from_node, action.to_node)
@@ -198,7 +200,7 @@ class Departures:
                 story.moves[move.resource] = move
                 if move.resource not in story.resources:
                     story.resources.append(move.resource)
-                stopped = self.state.suspects.pop(move.resource, None)
+                stopped = self.state.suspects.pop(move.resource, None) or self.state.restarting.pop(move.resource, None)
                 self.state.suspects_at.pop(move.resource, None)
                 if stopped is not None and move.stopped_at is None:
                     move.stopped_at = stopped.stopped_at

@@ -100,8 +100,8 @@ class Membership:
             event.at,
             started_at=event.at,
             nodes=[node.name],
-            # The next polls tell what becomes of it.
-            settle=self.settings.membership if event.source is Source.POLL else self.settings.settle,
+            # The next polls tell what becomes of it; of a lost DC the next one, which must be elected first.
+            settle=self.settings.membership if event.source is Source.POLL or self.state.dc == node.name else self.settings.settle,
             cause=Cause(kind="node_lost", node=node.name, at=event.at, text=event.raw),
         )
         self._silent_before(story, cut, event)

@@ -191,6 +191,7 @@ class Plans:
         actions, state.draft, state.draft_closed = state.draft, [], False
         state.is_idle = False
         state.plan, state.plan_is_done = actions, False
+        self._settle_losses(at)
         for name in {action.to_node for action in actions if action.to_node not in (None, action.from_node)}:
             self._out_of_standby(str(name), at)
         held = [action for action in actions if self._is_undecided(self._takes_from(action))]
@@ -198,6 +199,12 @@ class Plans:
             state.held = held
             actions = [action for action in actions if action not in held]
         self._departures.plan_is_carried_out(actions, at)
+
+    def _settle_losses(self, at: datetime) -> None:
+        """What comes of the nodes that were lost shows now, also where that of a lost DC had to wait for the election of the next one."""
+        for story in self._book.open_stories():
+            if story.kind is IncidentKind.NODE_LOST and not story.told and story.settle_at is not None:
+                story.settle_at = min(story.settle_at, max(at, story.detected_at) + self.settings.settle)
 
     def is_no_service(self, name: str, at: datetime) -> None:
         """A resource is a fence device, which its name did not tell."""

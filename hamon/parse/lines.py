@@ -148,7 +148,7 @@ range of bytes, without control characters, because that is what a regular expre
 
 def head_words(found: bytes) -> list[bytes]:
     """The words of a line with this head, which is not empty; those before it are stand-ins."""
-    return [*((b"0T", b"host") if found.startswith(b" ") else (b"Jan", b"1", b"0:0", b"host")), *found.split()]
+    return [*((b"0000-T", b"host") if found.startswith(b" ") else (b"Jan", b"1", b"0:0", b"host")), *found.split()]
 
 
 _UPTIME = re.compile(r"\[\s*\d+\.\d+\]\s+")

@@ -45,6 +45,55 @@ def test_a_failure_that_is_repaired_in_place_is_a_local_recovery() -> None:
     assert cluster.told() == ["local_recovery opening"]
 
 
+def test_a_service_is_not_back_before_the_member_that_was_to_be_restarted_and_is_then_planned_elsewhere() -> None:
+    """As a failure between two calculations of the scheduler has it: in the second plan the member is only started."""
+    cluster = (
+        running()
+        .log(FAILS)
+        .log("""
+        10:00:01 pm01 schedulerd: Actions: Recover    prmPg             (                pm01 )
+        10:00:01 pm01 schedulerd: Calculated transition 21, saving inputs in /var/lib/pacemaker/pengine/pe-input-21.bz2
+        10:00:01 pm01 controld: State transition S_POLICY_ENGINE -> S_TRANSITION_ENGINE
+        10:00:01 pm01 controld: Result of stop operation for prmPg on pm01: ok
+        10:00:01 pm01 controld: State transition S_TRANSITION_ENGINE -> S_POLICY_ENGINE
+        10:00:02 pm01 schedulerd: Actions: Move       prmEx             (        pm01 -> pm02 )
+        10:00:02 pm01 schedulerd: Actions: Start      prmPg             (                pm02 )
+        10:00:02 pm01 schedulerd: Calculated transition 22, saving inputs in /var/lib/pacemaker/pengine/pe-input-22.bz2
+        10:00:02 pm01 controld: State transition S_POLICY_ENGINE -> S_TRANSITION_ENGINE
+        10:00:02 pm01 controld: Result of stop operation for prmEx on pm01: ok
+        10:00:03 pm02 controld: Result of start operation for prmEx on pm02: ok
+        """)
+    )
+    (failover,) = cluster.main
+    assert (failover.kind, failover.outcome, set(failover.resources)) == (IncidentKind.FAILOVER, Outcome.ONGOING, {"prmEx", "prmPg"})
+    cluster.log("10:00:04 pm02 controld: Result of start operation for prmPg on pm02: ok").until("10:00:30")
+    (failover,) = cluster.main
+    assert (failover.outcome, failover.service_restored_at) == (Outcome.SUCCEEDED, at("10:00:04"))
+
+
+def test_what_comes_of_a_lost_dc_is_waited_for_until_the_next_one_was_elected() -> None:
+    """Its loss is no message of its own before the failover that follows, though the election takes longer than the settle time."""
+    cluster = running().log("10:00:00 pm02 controld: Node pm01 state is now lost").until("10:00:07")
+    assert cluster.told() == []
+    cluster.log("10:00:07 pm02 controld: Set DC to pm02 (3.16.1)")
+    cluster.log(moves("pm01", "pm02", "10:00:08", dc="pm02") + moved("pm01", "pm02", "10:00:09", dc="pm02")).until("10:01:00")
+    assert [said.split()[0] for said in cluster.told()][:1] == ["failover"]
+    assert not any(said.startswith("node_lost") for said in cluster.told())
+
+
+def test_a_lost_dc_that_nothing_comes_of_is_told_when_the_next_one_has_decided() -> None:
+    cluster = Cluster().log(UP.replace("Set DC to pm01", "Set DC to pm03") + "09:00:00 pm01 controld: Node pm03 state is now member")
+    cluster.log("10:00:00 pm01 controld: Node pm03 state is now lost").until("10:00:05")
+    assert cluster.told() == []
+    cluster.log("""
+        10:00:05 pm01 controld: Set DC to pm01 (3.16.1)
+        10:00:06 pm01 schedulerd: Calculated transition 0, saving inputs in /var/lib/pacemaker/pengine/pe-input-0.bz2
+        10:00:06 pm01 controld: State transition S_POLICY_ENGINE -> S_TRANSITION_ENGINE
+        10:00:06 pm01 controld: State transition S_TRANSITION_ENGINE -> S_IDLE
+    """).until("10:00:09")
+    assert cluster.told()[0].endswith("opening")
+
+
 def test_recover_with_an_arrow_is_a_move_and_without_one_is_none() -> None:
     def plan(details: str) -> Cluster:
         return (
