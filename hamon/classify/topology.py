@@ -13,8 +13,6 @@ _UNSEEN = timedelta(seconds=2)
 """How long a change takes, on a busy machine, from the log of it to the answers of `crm_mon`."""
 POLLS_COUNT_FOR = timedelta(minutes=5)
 """How long after the last poll the state that it showed still counts."""
-POLLS_FAIL_AFTER = timedelta(seconds=20)
-"""So long without a poll, and what logs and traps tell since is newer than what polls showed."""
 _DEVICE_NAME = re.compile(r"fenc|stonith|^st\d|ipmi|idrac|drac\d|\bilo\d?\b|(?<![a-z])(?:apc|pdu|sbd)(?![a-z])|(?:^|_)st_", re.IGNORECASE)
 _CLONE_NAME = re.compile(
     r"(?:^|[^a-z])ping|Ping|(?:^|[^a-z])(?:diskd|dlm|lvmlockd|clvmd?|ifcheckd?|sysinfo|healthcpu)(?![a-z])|Diskd|Ifcheckd"
@@ -251,9 +249,9 @@ def _polled_view(name: str, service: PolledService, state: State) -> ServiceView
 
 
 def _has_changed_since(state: State, service: PolledService) -> bool:
-    """Whether polls fail, and logs or traps tell meanwhile that the service started elsewhere."""
+    """Whether logs or traps tell of a start of the service since the last poll that counts: the next one takes a moment, or fails."""
     last = state.polls.last_at
-    if last is None or state.now is None or state.now - last <= POLLS_FAIL_AFTER:
+    if last is None:
         return False
     items = [state.resources[member] for member in service.members if member in state.resources]
     return any(item.started_at is not None and item.started_at > last for item in items)

@@ -143,6 +143,12 @@ class Weighing:
         return [entry for entry in (*first[:2], *(mark.entry for mark in marks[:2])) if entry is not None]
 
     def _set_kind(self, story: Story) -> None:
+        before = story.kind
+        self._choose_kind(story)
+        if story.told and (before, story.kind, story.planned) == (IncidentKind.SWITCHOVER, IncidentKind.SERVICE_DOWN, True):
+            self.book.tell(story, Notice.UPDATE)  # it was said to go elsewhere
+
+    def _choose_kind(self, story: Story) -> None:
         nowhere = bool(story.moves) and all(
             move.done_at is None and (move.to_node in (None, move.from_node) or move.failed) for move in story.moves.values()
         )
@@ -164,6 +170,7 @@ class Weighing:
             or without_quorum
             or story.waited_for_quorum
             or came_back
+            or self._stops_with_all(story)
             or (story.kind is IncidentKind.SERVICE_DOWN and nowhere)
         ):
             story.kind = IncidentKind.SERVICE_DOWN
@@ -185,6 +192,14 @@ class Weighing:
             return False
         others = topology.candidates(self.state, [story.from_node])
         return bool(others) and all(self._is_unable(name, story) for name in others)
+
+    def _stops_with_all(self, story: Story) -> bool:
+        """Whether all nodes are stopped in order, one after the other: where a plan would have it before the last of them is no move."""
+        if story.planned is not True or story.from_node is None or any(move.done_at is not None for move in story.moves.values()):
+            return False
+        others = topology.candidates(self.state, [story.from_node])
+        stopping = (self.state.nodes[name].stop_requested_at for name in (story.from_node, *others))
+        return bool(others) and all(at is not None for at in stopping)
 
     def _is_unable(self, name: str, story: Story) -> bool:
         for word in topology.hindrances(self.state, name):

@@ -285,7 +285,10 @@ class Processor:
                     self._receipt(batch)
                 raise
             self._receipt(batch)
-            self._counts.batch(asyncio.get_running_loop().time() - began)
+            ended = asyncio.get_running_loop().time()
+            if ended - began > DECIDE_SECONDS:  # while the history was away the sources had to wait: what they have goes first
+                self._catching_up_until = max(self._catching_up_until, ended + DECIDE_SECONDS)
+            self._counts.batch(ended - began)
             self._counts.waiting(self._inbox.qsize())
 
     def _receipt(self, batch: Sequence[Observation]) -> None:

@@ -71,6 +71,24 @@ def test_a_service_is_not_back_before_the_member_that_was_to_be_restarted_and_is
     assert (failover.outcome, failover.service_restored_at) == (Outcome.SUCCEEDED, at("10:00:04"))
 
 
+@pytest.mark.parametrize(("later", "said"), [(1, []), (5, ["switchover opening", "service_down update"])])
+def test_a_service_that_stops_with_the_whole_cluster_is_no_switchover(later: int, said: list[str]) -> None:
+    """`pcs cluster stop --all` asks one node after the other: for a moment the plan moves what is soon stopped on all of them."""
+    cluster = running().log("10:00:00 pm01 attrd: Setting shutdown[pm01]: (unset) -> 1764000000").log(moves("pm01", "pm02", "10:00:00"))
+    cluster.log(f"""
+        10:00:0{later} pm01 attrd: Setting shutdown[pm02]: (unset) -> 1764000000
+        10:00:0{later} pm01 controld: Result of stop operation for prmPg on pm01: ok
+        10:00:0{later} pm01 schedulerd: Actions: Stop       prmEx             (        pm01 )  due to node availability
+        10:00:0{later} pm01 schedulerd: Calculated transition 23, saving inputs in /var/lib/pacemaker/pengine/pe-input-23.bz2
+        10:00:0{later} pm01 controld: State transition S_POLICY_ENGINE -> S_TRANSITION_ENGINE
+        10:00:0{later} pm01 controld: Result of stop operation for prmEx on pm01: ok
+        10:00:0{later} pm01 controld: State transition S_TRANSITION_ENGINE -> S_IDLE
+    """).until("10:05:00")
+    (down,) = cluster.incidents
+    assert (down.kind, down.planned, down.severity) == (IncidentKind.SERVICE_DOWN, True, Severity.INFO)
+    assert cluster.told() == said
+
+
 def test_what_comes_of_a_lost_dc_is_waited_for_until_the_next_one_was_elected() -> None:
     """Its loss is no message of its own before the failover that follows, though the election takes longer than the settle time."""
     cluster = running().log("10:00:00 pm02 controld: Node pm01 state is now lost").until("10:00:07")
