@@ -13,7 +13,7 @@ from hamon.classify.settings import ClusterSettings
 from hamon.model.cluster import FencingStatus, LinkStatus
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Incident, IncidentKind, IncidentState
-from hamon.model.observation import Snapshot, Source, Tick
+from hamon.model.observation import Snapshot, Source
 from hamon.parse.cibadmin import read_cib
 from hamon.tell import cause_text, what
 from tests import peers
