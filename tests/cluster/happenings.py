@@ -160,6 +160,7 @@ def active_power_loss(cluster: Cluster, at: Roles) -> None:
 def standby_power_loss(cluster: Cluster, at: Roles) -> None:
     cluster.crash(at.standby)
     cluster.is_lost(at.standby)
+    time.sleep(4)  # where another node stands by nothing else is waited for before it is repaired
 
 
 @happening(

@@ -72,9 +72,15 @@ async def test_when_polls_hang_logs_and_traps_tell_it_all(cluster: Cluster, tmp_
         async def hang(_roles: Roles) -> None:
             await watch.do(cluster.hang_questions, True)
 
+        async def is_noticed() -> None:
+            async def lost() -> bool:
+                return any(one["kind"] == "monitoring_lost" for one in await watch.hamon.incidents())
+
+            await eventually(lost, seconds=90)
+
         # That nobody answers any more is told too.
         expected = replace(FAILOVER.expected, also=frozenset({"monitoring_lost"}))
-        await goes_right(watch, replace(FAILOVER, expected=expected), injure=hang)
+        await goes_right(watch, replace(FAILOVER, expected=expected), injure=hang, meanwhile=is_noticed)
 
 
 @pytest.mark.full
