@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hamon.classify.settings import ClusterSettings
@@ -296,8 +297,10 @@ def view(state: State, settings: ClusterSettings) -> ClusterView:
     shown = []
     for name, service in state.polls.services.items() if is_polled(state) else ():
         title = name if settings.services else called(name, service.members, state)
-        overtaken = _has_changed_since(state, service)
-        shown.append(_told_view(title, service.members, state) if overtaken else _polled_view(title, service, state))
+        if _has_changed_since(state, service):
+            shown.append(replace(_told_view(title, service.members, state), overtaken=True))
+        else:
+            shown.append(_polled_view(title, service, state))
     shown += [_told_view(name, members, state) for name, members in services(state, settings).items()] if not shown else []
     return ClusterView(
         name=settings.name,

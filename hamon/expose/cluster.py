@@ -6,7 +6,7 @@ nor absent. Facts that speak of trouble (failed actions, bans, fail counts) stay
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf, nan
 
 from hamon.classify.constraints import INFINITY
@@ -241,7 +241,11 @@ def services(facts: Facts) -> list[ServiceState]:
 
 def _services(facts: Facts) -> Iterator[ServiceState]:
     if facts.services is not None and facts.is_fresh:
+        overtaken = {view.name: view for view in facts.view.services if view.overtaken}
         for item in facts.services.services:
+            if (view := overtaken.get(item.name)) is not None:
+                yield replace(_of_view(view, facts), service=item)
+                continue
             managed = item.managed and not item.maintenance
             yield ServiceState(
                 name=item.name,

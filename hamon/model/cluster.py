@@ -500,7 +500,8 @@ class NodeView:
 class ServiceView:
     """`up` None: not known yet. `able_to_take_over`: nodes that could run it now, other than the active one; None unknown.
 
-    `held`: it is down here because a ticket that it needs is not granted to this site.
+    `held`: it is down here because a ticket that it needs is not granted to this site. `overtaken`: logs or traps tell of a start of it
+    since the last poll, so that this is how they have it.
     """
 
     name: str
@@ -510,6 +511,7 @@ class ServiceView:
     able_to_take_over: tuple[str, ...] | None = None
     since: datetime | None = None
     held: bool = False
+    overtaken: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

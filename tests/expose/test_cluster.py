@@ -96,6 +96,14 @@ def test_a_protected_service() -> None:
     assert of(shown, "hamon_fence_device_up") == {("fence1",): 1, ("fence2",): 1} or all(of(shown, "hamon_fence_device_up").values())
 
 
+def test_a_service_that_logs_tell_to_have_moved_since_the_poll_is_shown_where_they_have_it() -> None:
+    moved = ServiceView(name="grpWeb", resources=("web",), active_node="n2", up=True, able_to_take_over=(), overtaken=True)
+    shown = Gateway(answer("one_plus_one"), ClusterView(name="c", title="C", services=(moved,))).now()
+    assert of(shown, "hamon_service_active") == {("n1", "grpWeb"): 0, ("n2", "grpWeb"): 1}
+    assert of(shown, "hamon_service_redundancy") == {("grpWeb",): 0}
+    assert of(shown, "hamon_service_redundancy_known") == {("grpWeb",): 1}
+
+
 @pytest.mark.parametrize(
     ("name", "metric", "key", "value"),
     [
