@@ -25,7 +25,7 @@ from hamon.model.incident import IncidentKind, Severity
 from hamon.tell import words
 from tests.cib import SCENARIOS
 from tests.collect.polling import QUIET, program
-from tests.gateway.harness import CLUSTER, Gateway, environment, eventually
+from tests.gateway.harness import CLUSTER, Gateway, environment, eventually, heeds_ctrl_c
 from tests.gateway.test_exporter import outputs, polling
 from tests.ha_cluster_exporter import TOOLS, Outputs, polled, running
 from tests.metrics_sample import FAILOVER, troubled
@@ -272,6 +272,7 @@ async def test_watching_shows_the_clusters_anew_until_it_is_stopped_also_while_n
             *(sys.executable, "-m", "hamon", "status", "--watch", "--url", f"http://127.0.0.1:{gateway.port}"),
             stdout=asyncio.subprocess.PIPE,
             env=environment(NO_COLOR="1"),
+            preexec_fn=heeds_ctrl_c,
         )
         assert process.stdout is not None
         async with asyncio.timeout(60):

@@ -133,7 +133,7 @@ def date_and_host(before: str, stamps: Stamps) -> tuple[datetime, str] | None:
 
 HEADS = re.compile(
     rb"(?:(?:[JFMASOND][aepuco][nbrylgptvc] [ \d]?\d \d\d:WORD (?!\[|\d{4} )WORD(?<!:) ++"  # date and host
-    rb"|\d[\d/-]++[T_]WORD (?!\[)WORD(?<!:)(?= ))"  # the same, the date one word
+    rb"|\d{4}(?:[-/]\d\d[-/]\d\d[T_]|\d{4}T)WORD (?!\[)WORD(?<!:)(?= ))"  # the same, the date one word
     rb"( *+WORD"  # tag
     rb"(?: ++\[(?:\d++\] \([^)\s]*+\)|\w++ *+\]))?+"  # pid and function, or the subsystem of corosync
     rb"[ \t]++WORD ++WORD(?: ++WORD)?+)(?=\s)"  # two or three words: level, and beginning of the text

@@ -14,8 +14,8 @@ import pytest
 from playwright.async_api import expect
 
 from tests.cluster.cluster import PROGRAMS
-from tests.cluster.test_nothing_is_left import heeds_ctrl_c, inside, is_gone, namespaces
-from tests.gateway.harness import environment, eventually, free_port, text_of
+from tests.cluster.test_nothing_is_left import inside, is_gone, namespaces
+from tests.gateway.harness import environment, eventually, free_port, heeds_ctrl_c, text_of
 from tests.peers import missing, need
 from tests.web.test_browser import chromium, opened
 

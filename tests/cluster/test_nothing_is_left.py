@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.cluster import PROGRAMS
-from tests.gateway.harness import eventually
+from tests.gateway.harness import eventually, heeds_ctrl_c
 from tests.peers import missing, need
 
 
@@ -46,11 +46,6 @@ def alive(processes: dict[int, str]) -> list[str]:
         except OSError:
             continue
     return found
-
-
-def heeds_ctrl_c() -> None:
-    """For a child of a program that was itself started in the background, where the shell has SIGINT ignored."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def namespaces(of: Collection[int] | None = None) -> dict[str, list[str]]:

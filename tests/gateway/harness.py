@@ -60,6 +60,11 @@ def free_port() -> int:
         return port
 
 
+def heeds_ctrl_c() -> None:
+    """For a child of a program that was itself started in the background, where the shell has SIGINT ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def environment(**more: str) -> dict[str, str]:
     """That of the tests without hamon's own variables."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HAMON_") and name != "STATE_DIRECTORY"}
