@@ -5,7 +5,7 @@ no poll contradicts it (taxonomy 8). What the first poll finds wrong was so befo
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hamon.classify import topology
 from hamon.classify.compare import Watch
@@ -494,8 +494,8 @@ class Polls:
     def _standby(self, status: ClusterStatus, first: bool) -> None:
         """The generic rule: a node that could take a service over no longer can, and nobody planned it."""
         memory, at = self.state.polls, status.at
-        if status.has_quorum is False and self._book.find(IncidentKind.QUORUM_LOST, "") is not None and not self.state.quorum_ignored:
-            return  # nothing is taken over without quorum: that is told, and who is still away when it is back is told then
+        if self._is_without_quorum(status):
+            return  # nothing is taken over without quorum: that is told, and who is still away some time after it is back is told then
         for service in self._services.services:
             if not service.active_nodes:
                 continue
@@ -512,6 +512,15 @@ class Polls:
                     del memory.fit[name]
                     if self._rows.silent(at, candidate.node) or not self._is_told(candidate.node):
                         self._unable(service, candidate.node, hindrances, since, at)
+
+    def _is_without_quorum(self, status: ClusterStatus) -> bool:
+        """Whether the quorum is lost, or came back just now: clones are stopped with it, and take a moment to start again."""
+        if self.state.quorum_ignored:
+            return False
+        lost = [story for story in self.state.stories if story.kind is IncidentKind.QUORUM_LOST]
+        back = max((story.resolved_at for story in lost if story.resolved_at is not None), default=None)
+        is_lost = status.has_quorum is False and any(story.state is IncidentState.OPEN for story in lost)
+        return is_lost or (back is not None and timedelta(0) <= status.at - back < self.settings.grace)
 
     def _is_told(self, node: str) -> bool:
         """Whether a story tells already why this node could not take over."""

@@ -221,6 +221,14 @@ def test_nodes_that_are_away_while_there_is_no_quorum_are_no_standby_faults_besi
     assert IncidentKind.STANDBY_FAULT not in {item.kind for item in found.incidents}
 
 
+@pytest.mark.parametrize(("ready", "faults"), [(53, 0), (90, 2)], ids=["soon", "not for long"])
+def test_nodes_that_are_not_ready_when_the_quorum_comes_back_are_given_time(ready: int, faults: int) -> None:
+    back = quorum("n1", lost=False).node("n2", "pending").node("n3", "pending")
+    scenes = (Scene(0, quorum("n1", lost=False)), Scene(10, quorum("n1", lost=True)), Scene(19, quorum(None, lost=True)))
+    found = film(*scenes, Scene(45, back), Scene(ready, quorum("n1", lost=False)), until=120)
+    assert [item.kind for item in found.incidents].count(IncidentKind.STANDBY_FAULT) == faults
+
+
 def test_a_stop_that_fails_without_fencing_blocks_the_resource_and_is_one_story() -> None:
     before = Cib("n1", "n2", stonith_enabled="false").add(primitive("db"), primitive("app")).runs("app", "n2").runs("db", "n1")
     found = film(Scene(0, before), Scene(10, failed_stop()), until=40)
