@@ -271,6 +271,7 @@ class Processor:
         # What was written while hamon was down is read, of all nodes together, before time alone decides anything.
         began = asyncio.get_running_loop().time()
         self._catching_up_until, self._starting_until = began + QUIET_SECONDS, began + START_SECONDS
+        is_slow = False
         while True:
             batch = await self._next_batch()
             began = asyncio.get_running_loop().time()
@@ -286,7 +287,9 @@ class Processor:
                 raise
             self._receipt(batch)
             ended = asyncio.get_running_loop().time()
-            if ended - began > DECIDE_SECONDS:  # while the history was away the sources had to wait: what they have goes first
+            is_slow, was_slow = ended - began > DECIDE_SECONDS, is_slow
+            if is_slow and not was_slow:
+                # While the history was away the sources had to wait: what they have goes first. Where each batch is slow, time goes on.
                 self._catching_up_until = max(self._catching_up_until, ended + DECIDE_SECONDS)
             self._counts.batch(ended - began)
             self._counts.waiting(self._inbox.qsize())
