@@ -8,7 +8,7 @@ import sys
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # of glibc, see mallopt(3)
 
 
-def _spare_memory() -> None:
+def spare_memory() -> None:
     """Have the C library give freed memory back: by itself it keeps, in each thread, what the largest batch so far needed."""
     with contextlib.suppress(OSError, AttributeError):  # another C library
         libc = ctypes.CDLL(None)
@@ -18,7 +18,7 @@ def _spare_memory() -> None:
 
 def main() -> int:
     """Run the command line."""
-    _spare_memory()
+    spare_memory()
     # What is imported stays: to look through it for garbage, again and again, would take a tenth of the time to start.
     gc.disable()
     from hamon import cli

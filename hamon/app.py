@@ -363,7 +363,7 @@ class Gateway:
                     tasks[f"heartbeat {name}"] = loop.create_task(outlet.notifier.run(counts))
             if agent is not None:
                 tasks["agent"] = loop.create_task(agent.run())
-            _settle_down()
+            settle_down()
             self._not_ready.clear()
             self.ready.set()
             await asyncio.to_thread(systemd.notify, systemd.READY)
@@ -447,7 +447,7 @@ class _Reasons:
         return [*sorted(self._not_ready), *away]
 
 
-def _settle_down() -> None:
+def settle_down() -> None:
     """Tell Python that what is there now stays: not to look through it for garbage again and again, of which storms leave little that is
     cyclic. And let a page that is asked for have its turn within a millisecond, not five, while another thread computes.
     """

@@ -16,6 +16,7 @@ from hamon.classify.read import READINGS, Reading, Value, without_instance
 from hamon.errors import ParseError, RuleError
 from hamon.model.event import Event, EventKind
 from hamon.model.observation import LogChunk, Source
+from hamon.model.record import in_order
 from hamon.parse.forms import UNKNOWN_HOST, date_of, host_of, lacks_host, rewritten
 from hamon.parse.lines import (
     HEADS,
@@ -98,6 +99,9 @@ MAX_SAYINGS = 2048
 """Lines, without date and host, of which is remembered what they say: clusters say much again, word for word."""
 MAX_SAYING = 400
 """Bytes of such a line; longer ones hardly come again."""
+
+
+_event = in_order(Event)
 
 
 class _Try:
@@ -478,20 +482,20 @@ class Matcher:
         node, resource = reading.node, reading.resource
         reporter = chunk.node or (host if host != UNKNOWN_HOST else None)
         scan.events.append(
-            Event(
-                at=at,
-                received_at=chunk.received_at,
-                cluster=chunk.cluster,
-                kind=reading.kind,
-                rule=saying.rule,
-                source=Source.LOG,
-                collector=chunk.collector,
-                node=reporter if node is None and saying.is_here else node,
-                resource=resource if resource is not None else saying.instance or None,
-                reporter=reporter,
-                detail=reading.detail,
-                raw=raw if len(raw) <= MAX_RAW else raw[:MAX_RAW],
-                ref=f"{chunk.path}@{offset}",
+            _event(  # its fields in their order
+                at,
+                chunk.received_at,
+                chunk.cluster,
+                reading.kind,
+                saying.rule,
+                Source.LOG,
+                chunk.collector,
+                reporter if node is None and saying.is_here else node,
+                resource if resource is not None else saying.instance or None,
+                reporter,
+                reading.detail,
+                raw if len(raw) <= MAX_RAW else raw[:MAX_RAW],
+                f"{chunk.path}@{offset}",
             )
         )
 

@@ -60,9 +60,17 @@ def by_stamp(event: Event) -> tuple[datetime, int]:
     return event.at, _rank(event)
 
 
+_BY_DETAIL = frozenset(
+    {EventKind.STATE_CHANGED, EventKind.TRANSITION_ENDED, EventKind.PLAN, EventKind.OPERATION_FAILED, EventKind.OPERATION_RECORDED}
+)
+"""Kinds of which the place depends on what an event says."""
+
+
 def _rank(event: Event) -> int:
     """Causes first; that the cluster has nothing more to do comes last."""
     kind, detail = event.kind, event.detail
+    if kind not in _BY_DETAIL:
+        return _RANKS.get(kind, _OTHER)
     to = detail.get("to")
     if to == "S_IDLE" or kind is EventKind.TRANSITION_ENDED:
         return len(_ORDER)
@@ -149,6 +157,8 @@ def _put_right(second: list[Event]) -> list[Event]:
     last = next((event for event in reversed(plans) if event.detail.get("action") == "End"), None)
 
     def place(event: Event) -> tuple[int, int]:
+        if event.kind not in _BY_DETAIL:
+            return _RANKS.get(event.kind, _OTHER), 0
         if event.kind is EventKind.PLAN:
             action = event.detail.get("action")
             if action == "Leave" and (event.resource, event.detail.get("to")) in came:

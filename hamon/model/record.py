@@ -1,6 +1,7 @@
 """How the records of the hot path are made."""
 
-from dataclasses import field, fields, make_dataclass
+from collections.abc import Callable
+from dataclasses import MISSING, field, fields, make_dataclass
 from enum import StrEnum
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -19,10 +20,17 @@ def quickly_told(choice: type[E]) -> type[E]:
 def quickly_made(record: type[T]) -> type[T]:
     """Make instances of a frozen dataclass three times as fast: those of a plain one set their fields directly.
 
-    That nobody changes such a record is then checked by mypy, to which it stays frozen, and no longer at run time.
+    That nobody changes such a record is then checked by mypy, to which it stays frozen, and no longer at run time. To mypy its fields have
+    to be named; where they are given by their order, which takes half the time, `in_order` of it is what is called.
     """
     kind: Any = record
     own = [(item.name, item.type, field(default=item.default, default_factory=item.default_factory)) for item in fields(kind)]
-    kind.__init__ = make_dataclass(record.__name__, own, kw_only=True).__init__  # type: ignore[misc]
+    must = [item.default is MISSING and item.default_factory is MISSING for item in fields(kind)]
+    kind.__init__ = make_dataclass(record.__name__, own, kw_only=must != sorted(must, reverse=True)).__init__  # type: ignore[misc]
     del kind.__setattr__, kind.__delattr__
+    return record
+
+
+def in_order(record: type[T]) -> Callable[..., T]:
+    """The constructor of a `quickly_made` record that takes its fields by their order, for the hottest places."""
     return record

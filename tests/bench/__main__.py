@@ -20,6 +20,8 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from hamon.__main__ import spare_memory
+from hamon.app import settle_down
 from hamon.classify.match import Matcher
 from hamon.classify.routes import Target
 from hamon.classify.settings import ClusterSettings
@@ -292,6 +294,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--samples", type=int, default=100, help="notifications for the latency figure (default 100)")
     options = parser.parse_args(arguments)
     rules = load_all()
+    # As the program does it when it starts, and when it is ready.
+    spare_memory()
+    settle_down()
     say("what", "hamon", "plain loop of re.search", "ratio", "target")
     for name, write, one_in, target in (
         ("ha-log, 1 line in 50 of interest, file to stored event", logs.write_ha_log, 50, "300,000/s, 8x"),
