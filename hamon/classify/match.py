@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from io import BytesIO
 from itertools import accumulate, compress
 
 from hamon.classify.read import READINGS, Reading, Value, without_instance
@@ -301,7 +302,7 @@ class Matcher:
     def scan(self, chunk: LogChunk) -> Scan:
         """Try the rules on every line of the chunk."""
         data = chunk.data if chunk.data.endswith(b"\n") or not chunk.data else chunk.data + b"\n"
-        lines = data.split(b"\n")[:-1]
+        lines = list(BytesIO(data))  # with their ends; in half the time of `split`
         heads: list[bytes] = HEADS.findall(data)
         scan = Scan(lines=len(lines))
         unmatched = scan.unmatched
@@ -326,7 +327,7 @@ class Matcher:
         offsets: list[int] = []
         sayings = self._sayings_of(chunk.encodings)
         for number in compress(range(len(lines)), map(meanings.__contains__, heads)):
-            line = original = lines[number]
+            line = original = lines[number][:-1]
             meaning = meanings[heads[number]]
             if meaning is None:
                 meaning = self._meaning_of_line(heads[number], line)
@@ -337,14 +338,37 @@ class Matcher:
                     continue
                 unmatched[place.daemon] = unmatched.get(place.daemon, 0) + 1
             if (needles := meaning.needles) is not None:
+                find = line.find  # `in` makes and drops an exception each time, as it tries whether it is asked for a number
                 for needle in needles:
-                    if needle in line:
+                    if find(needle) >= 0:
                         break
                 else:
                     continue
+            place = meaning.place
+            assert place is not None
+            layout, saying = meaning.layout, None
+            if layout is not None and (begin := line.find(layout.head)) >= 0 and (here := places.known.get(line[:begin])) is not None:
+                saying = sayings.get(line[begin:])
+                if saying is not None:  # as of most lines
+                    at, host, before = here
+                    raw = before + saying.rest
+            if saying is None:
+                try:
+                    saying, at, host, raw = self._try(scan, chunk, places, line, meaning, original, sayings)
+                except ParseError as err:
+                    if len(scan.errors) < 20:
+                        offset = chunk.offset + sum(map(len, lines[:number]))
+                        scan.errors.append(f"{chunk.path}@{offset}: {err}")
+                    scan.unrecognised += 1
+                    unmatched[place.daemon] -= 1
+                    continue
+            if saying.is_known:
+                scan.matched[place.daemon] = scan.matched.get(place.daemon, 0) + 1
+            if saying.reading is None:
+                continue
             if not offsets:
-                offsets = list(accumulate(map(len, lines), initial=chunk.offset))  # without the ends of the lines
-            self._try(scan, chunk, places, line, offsets[number] + number, meaning, original, sayings)
+                offsets = list(accumulate(map(len, lines), initial=chunk.offset))
+            self._keep(scan, chunk, saying, saying.reading, at, host, raw, offsets[number])
         for name, count in scan.matched.items():
             unmatched[name] -= count
         return scan
@@ -427,58 +451,47 @@ class Matcher:
             known.clear()
         return known
 
-    def _try(  # the hot path: one function
+    def _try(
         self,
         scan: Scan,
         chunk: LogChunk,
         places: _Places,
         line: bytes,
-        offset: int,
         meaning: _Meaning,
         original: bytes,
         sayings: dict[bytes, _Saying],
-    ) -> None:
+    ) -> tuple[_Saying, datetime, str, str]:
+        """What a line says, when and where, and the line itself, decoded. Raises ParseError."""
         place, layout = meaning.place, meaning.layout
         assert place is not None
-        known = saying = None
+        known = None
         rest = b""
-        try:
-            if layout is not None and (begin := line.find(layout.head)) >= 0:
-                before, rest = line[:begin], line[begin:]
-                known = places.known.get(before) or places.read(before)
-            if known is not None:
-                at, host, text = known
-                if (saying := sayings.get(rest)) is not None:
-                    raw = text + saying.rest
-            if saying is None:
-                line_text, clean = decode(line, chunk.encodings)
-                scan.undecodable += not clean
-                raw = line_text if line is original else decode(original, chunk.encodings)[0]
-                if layout is not None and known is not None:
-                    said = layout.text(line_text, len(text))
-                    saying = self._saying(meaning, line, raw[len(text) :], place.daemon, layout.level, said, layout.instance)
-                    if clean and len(rest) <= MAX_SAYING:
-                        sayings[rest] = saying
-                else:
-                    parts = parse_line(line_text, places.stamps, place.form)
-                    at, host = parts.at, parts.host
-                    saying = self._saying(meaning, line, raw, parts.daemon, parts.level, parts.text, parts.instance)
-        except ParseError as err:
-            if len(scan.errors) < 20:
-                scan.errors.append(f"{chunk.path}@{offset}: {err}")
-            scan.unrecognised += 1
-            scan.unmatched[place.daemon] -= 1
-            return
-        reading = saying.reading
-        if saying.is_known:
-            scan.matched[place.daemon] = scan.matched.get(place.daemon, 0) + 1
-        elif reading is not None:
+        if layout is not None and (begin := line.find(layout.head)) >= 0:
+            before, rest = line[:begin], line[begin:]
+            known = places.known.get(before) or places.read(before)
+        if known is not None and (told := sayings.get(rest)) is not None:
+            return told, known[0], known[1], known[2] + told.rest
+        line_text, clean = decode(line, chunk.encodings)
+        scan.undecodable += not clean
+        raw = line_text if line is original else decode(original, chunk.encodings)[0]
+        if layout is None or known is None:
+            parts = parse_line(line_text, places.stamps, place.form)
+            saying = self._saying(meaning, line, raw, parts.daemon, parts.level, parts.text, parts.instance)
+            return saying, parts.at, parts.host, raw
+        at, host, text = known
+        said = layout.text(line_text, len(text))
+        saying = self._saying(meaning, line, raw[len(text) :], place.daemon, layout.level, said, layout.instance)
+        if clean and len(rest) <= MAX_SAYING:
+            sayings[rest] = saying
+        return saying, at, host, raw
+
+    def _keep(self, scan: Scan, chunk: LogChunk, saying: _Saying, reading: Reading, at: datetime, host: str, raw: str, offset: int) -> None:
+        """Make of a line the event that it tells."""
+        if not saying.is_known:
             if scan.unclassified >= UNCLASSIFIED_PER_CHUNK:
                 scan.unclassified_dropped += 1
                 return
             scan.unclassified += 1
-        if reading is None:
-            return
         node, resource = reading.node, reading.resource
         reporter = chunk.node or (host if host != UNKNOWN_HOST else None)
         scan.events.append(
@@ -516,18 +529,17 @@ class Matcher:
 
 
 def _plain(lines: Sequence[bytes], number: int, encodings: Sequence[str]) -> bytes | None:
-    """A line of a rare form in a usual one; of the lines before it the nearest date counts where it has none."""
-    text, _ = decode(lines[number], encodings)
+    """A line of a rare form in a usual one; of the lines before it the nearest date counts where it has none. Lines have their ends."""
+    text = decode(lines[number][:-1], encodings)[0]
+    before = (decode(line[:-1], encodings)[0] for line in lines[max(0, number - LOOK_BACK) : number][::-1])
     if not text.strip():
         return None
     if lacks_host(text):
-        near = (host_of(decode(line, encodings)[0]) for line in lines[max(0, number - LOOK_BACK) : number][::-1])
-        host = next((host for host in near if host is not None), UNKNOWN_HOST)
+        host = next((host for line in before if (host := host_of(line)) is not None), UNKNOWN_HOST)
         return (rewritten(text) or text).replace(f" {UNKNOWN_HOST} ", f" {host} ", 1).encode("utf-8", "replace")
     plain = rewritten(text)
     if plain is None or date_of(plain) is None:
-        before = (date_of(decode(line, encodings)[0]) for line in lines[max(0, number - LOOK_BACK) : number][::-1])
-        plain = rewritten(text, next((date for date in before if date is not None), None))
+        plain = rewritten(text, next((date for line in before if (date := date_of(line)) is not None), None))
     return plain.encode("utf-8", "replace") if plain is not None else None
 
 

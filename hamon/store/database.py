@@ -108,8 +108,6 @@ def _prepare_sqlite(engine: Engine, role: Role) -> None:
         connection.execute("PRAGMA foreign_keys = ON")
         if role is Role.WRITE:
             connection.execute("PRAGMA cache_size = -8192")  # KiB; the pages that new index entries go to
-            # Pages of indexes change with every batch: to copy them back less often costs less.
-            connection.execute("PRAGMA wal_autocheckpoint = 4000")
             connection.execute("PRAGMA journal_size_limit = 67108864")
         elif role in (Role.READ, Role.OUTBOX):
             connection.execute("PRAGMA query_only = ON")
