@@ -65,8 +65,8 @@ GATHER_SECONDS = 0.05
 """While catching up, how long is waited for the other logs of the same time."""
 DECIDE_SECONDS = 0.5
 """How long a decision by time alone waits at most for evidence that is still coming in: on a busy host it is read late."""
-START_SECONDS = 3.0
-"""At start, how long is waited at most for all logs to be read."""
+START_SECONDS = 10.0
+"""At start, how long is waited at most for all logs to be read: a host that has just been booted is busy."""
 SLOW_SECONDS = 3.0
 """A database that takes longer for a batch counts as away: another program may hold it locked."""
 LOGGED_REFUSALS = 20
