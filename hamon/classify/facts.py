@@ -11,6 +11,7 @@ same stamp (the event's own time), the same fencing, or when nothing else was to
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 from hamon.model.event import Event, EventKind
 from hamon.model.observation import Source
@@ -18,6 +19,8 @@ from hamon.model.observation import Source
 WINDOW = timedelta(seconds=10)
 _BACK = -WINDOW
 MAX_FACTS = 4096
+_SPARE = 256
+"""So many more are forgotten at once: to find the oldest one costs as much as all else."""
 
 # What of an event's own fields makes it this fact and no other.
 _CONTENT: dict[EventKind, tuple[str, ...]] = {
@@ -138,7 +141,8 @@ class Facts:
     """The facts of the last moments. Bounded; a cache that may be rebuilt from the stored events."""
 
     def __init__(self) -> None:
-        self._facts: OrderedDict[Key, _Once | _Told] = OrderedDict()
+        self._facts: dict[Key, _Once | _Told] = {}
+        """The one that was told last stands last."""
         self._latest: OrderedDict[tuple[str, str | None, str | None], Key] = OrderedDict()
 
     def first(self, event: Event) -> Event | None:
@@ -150,12 +154,10 @@ class Facts:
         known = self._facts
         key = fact_key(event)
         witness = (event.reporter, event.collector, path, event.rule)
-        told = known.get(key)
-        if told is None:
-            if len(known) >= MAX_FACTS:
-                known.popitem(last=False)
-        else:
-            known.move_to_end(key)
+        told = known.pop(key, None)  # from here on it is the latest one: each way below puts it in again
+        if told is None and len(known) >= MAX_FACTS + _SPARE:
+            for oldest in list(islice(known, _SPARE)):
+                del known[oldest]
         source = event.source
         is_trap = source is Source.TRAP
         if source is Source.LOG and type(told) is tuple and (other := told[0]).source is Source.LOG:  # `_is_near`, as for most
@@ -166,12 +168,18 @@ class Facts:
             known[key] = (event, witness)
             return None
         if not isinstance(told, _Told):
-            known[key] = told = _Told(told)
+            told = _Told(told)
+        known[key] = told
         facts = told.facts
         if len(facts) > 32:
             del facts[:-32]
-        while facts and not _is_near(event, facts[0].event):
-            del facts[0]
+        past = 0
+        for fact in facts:
+            if _is_near(event, fact.event):
+                break
+            past += 1
+        if past:
+            del facts[:past]
         if is_trap:
             told.only = None
             return self._first_trap(event, key, facts, witness)
@@ -220,8 +228,10 @@ def earliest(event: Event) -> datetime:
 
 
 def _is_near(one: Event, other: Event) -> bool:
+    if _BACK <= one.at - other.at <= WINDOW:
+        return True  # as for most; an interval ends at the time of its event
     if one.source is not Source.POLL and other.source is not Source.POLL:
-        return _BACK <= one.at - other.at <= WINDOW
+        return False
     return earliest(one) - WINDOW <= other.at and earliest(other) - WINDOW <= one.at
 
 
