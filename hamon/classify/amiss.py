@@ -24,12 +24,14 @@ def _words(state: State) -> Iterator[str]:
         yield "maintenance -"
     if state.has_quorum is False:
         yield "no_quorum -"
+    is_polled = topology.is_polled(state)
     for known in state.nodes.values():
         gone = known.member is not True and (known.member is False or known.fenced_at or known.lost_at)
         if gone:
             yield f"{topology.absence(known)} {known.name}"
         yield from topology.hindrances(state, known.name)
-        yield from topology.faults(known)  # polls say what speaks against a standby; an active node has faults as well
+        if is_polled:  # then these are what speaks against a standby; an active node has faults as well
+            yield from topology.faults(known)
         # A failure that does not bar the resource yet: the next one may.
         yield from (f"fail_count_left {known.name} {resource}" for resource in known.fail_counts)
     for mark in state.marks:

@@ -19,7 +19,7 @@ from hamon.classify.own_changes import is_suppressed, severity_of
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import State, Story
 from hamon.classify.topology import active_nodes, configured
-from hamon.model.event import Event, EventKind
+from hamon.model.event import Detail, Event, EventKind
 from hamon.model.incident import (
     Cause,
     Incident,
@@ -138,7 +138,7 @@ class Book:
         self.state = state
         self.settings = settings
         self._changed: dict[str, Step] = {}
-        self._open = [story for story in state.stories if story.state is IncidentState.OPEN]
+        self._open = tuple(story for story in state.stories if story.state is IncidentState.OPEN)
         self.silent_before: datetime | None = None
         self._grown: set[str] = set()
         self.changes: Sequence[Change] = ()
@@ -148,9 +148,9 @@ class Book:
 
     # -- finding
 
-    def open_stories(self) -> list[Story]:
-        """The open ones, in the order in which they opened; a new list each time."""
-        return list(self._open)
+    def open_stories(self) -> tuple[Story, ...]:
+        """Those that are open now, in the order in which they opened; what opens or closes meanwhile changes another tuple."""
+        return self._open
 
     @property
     def has_changes(self) -> bool:
@@ -231,7 +231,7 @@ class Book:
         self._first_of_host(story)
         sided(self.state, self.settings, story)
         self.state.stories.append(story)
-        self._open.append(story)
+        self._open = (*self._open, story)
         self.take_the_beginning(story)
         self.changed(story, "opened")
         if settle is None:
@@ -282,13 +282,13 @@ class Book:
         flapping.lasted(self.state, self.settings, story, at)
         if story.kind in (IncidentKind.FENCING, IncidentKind.FENCING_FAILED) and story.outcome is Outcome.ONGOING:
             story.outcome = Outcome.NONE  # it came to nothing, or to its end in another way
-        self._open = [other for other in self._open if other is not story]
+        self._open = tuple(other for other in self._open if other is not story)
         self.changed(story, reason)
 
     def reopen(self, story: Story) -> None:
         """What was held to be over is not."""
         story.state, story.resolved_at = IncidentState.OPEN, None
-        self._open.append(story)
+        self._open = (*self._open, story)
         self.changed(story, "it is not over")
 
     def note(self, event: Event) -> None:
@@ -631,8 +631,14 @@ def _with_entry(cause: Cause | None, timeline: Sequence[TimelineEntry]) -> Cause
     """A cause with the event that its text tells."""
     if cause is None or not cause.text:
         return cause
-    told = next((entry for entry in timeline if entry.raw == cause.text and entry.event is not EventKind.UNCLASSIFIED), None)
-    return cause if told is None else replace(cause, entry=replace(told, raw="", reported_by=()))
+    text = cause.text
+    for told in timeline:
+        if told.raw == text and told.event is not EventKind.UNCLASSIFIED:
+            entry = TimelineEntry(
+                at=told.at, node=told.node, resource=told.resource, source=told.source, event=told.event, detail=told.detail, raw=""
+            )
+            return Cause(kind=cause.kind, node=cause.node, resource=cause.resource, at=cause.at, text=text, entry=entry)
+    return cause
 
 
 def is_split(story: Story) -> bool:
@@ -725,7 +731,7 @@ def _append(story: Story, entry: TimelineEntry) -> bool:
         if known.event is not kind or known.node != node or known.resource != resource or abs(at - known.at) > _AGAIN:
             continue
         # The fields of a rule of the user's own are its own: only all of them tell it.
-        if known.detail == entry.detail or (kind is not EventKind.REPORTED and _saying(known) == _saying(entry)):
+        if known.detail == entry.detail or (kind is not EventKind.REPORTED and _say_the_same(known.detail, entry.detail)):
             return False
     story.timeline.append(entry)
     return True
@@ -751,11 +757,14 @@ _WORDY = frozenset({EventKind.AGENT_ERROR, EventKind.HOST_ERROR})
 """What may be said without end."""
 
 
-_SAID = ("text", "operation", "attribute", "new", "value", "device", "action", "to")
+_SAID = ("operation", "text", "attribute", "new", "value", "device", "action", "to")
 
 
-def _saying(entry: TimelineEntry) -> tuple[object, ...]:
-    return tuple(map(entry.detail.get, _SAID))
+def _say_the_same(one: Detail, other: Detail) -> bool:
+    for field in _SAID:  # noqa: SIM110 - a generator would cost more than the comparison
+        if one.get(field) != other.get(field):
+            return False
+    return True
 
 
 def _fingerprint(story: Story) -> str:
