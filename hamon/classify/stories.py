@@ -263,8 +263,9 @@ class Book:
             window = began - timedelta(seconds=3)
         known = {_place(entry) for entry in story.timeline}
         for entry in self.state.recent:
-            begins_it = entry.at >= window and entry.event not in _RECOVERIES and concerns(story, entry)
-            if begins_it and (_place(entry) not in known or entry not in story.timeline):
+            if entry.at < window or entry.event in _RECOVERIES or not concerns(story, entry):
+                continue
+            if not known or _place(entry) not in known or entry not in story.timeline:
                 self._put(story, entry)
 
     def close(self, story: Story, at: datetime, reason: str, *, expired: bool = False) -> None:
@@ -302,11 +303,13 @@ class Book:
         recent.append(entry)
         if len(recent) > MAX_RECENT:
             del recent[:-MAX_RECENT]
+        source = event.source
         for story in self._open:
-            if self._goes_on(story, event.at) and concerns(story, entry):
-                self._put(story, entry)
-                if event.source not in story.sources:
-                    story.sources.append(event.source)
+            if (story.service_restored_at is None or self._goes_on(story, event.at)) and concerns(story, entry):
+                if _append(story, entry):
+                    self._grown.add(story.key)
+                if source not in story.sources:
+                    story.sources.append(source)
             else:
                 self._confirm(story, event)  # a copy of it would do the same
 
