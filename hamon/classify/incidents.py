@@ -45,6 +45,7 @@ from hamon.model.cluster import ClusterStatus, ClusterView
 from hamon.model.event import Event, EventKind, place_of
 from hamon.model.incident import Cause, Incident, IncidentKind, IncidentState, Notice, Outcome, Severity, Transition
 from hamon.model.observation import Snapshot, Source, Tick
+from hamon.model.record import changed
 from hamon.rules.own import Own
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -335,16 +336,15 @@ class Engine:
         state, book, own = self.state, self._book, self._own
         kind, source, node, reporter, detail = item.kind, item.source, item.node, item.reporter, item.detail
         is_log, polled = source is Source.LOG, source is Source.POLL
-        is_exact = (  # as most are: a line in which each node has its name
+        is_named = (  # as most are: a line in which each node has its name
             is_log
             and (node is None or node in state.nodes)
             and (reporter is None or reporter in state.nodes)
-            and not (state.names or kind in state.unnamed or kind in _AMBIGUOUS)
+            and not state.names
             and (not state.hosts or (kind not in SAYING and (node is None or node == reporter)))
-            and "node_ids" not in detail
-            and "node_id" not in detail
         )
-        event = item if is_exact else self._exact(item)
+        is_exact = is_named and not (kind in state.unnamed or kind in _AMBIGUOUS or "node_ids" in detail or "node_id" in detail)
+        event = item if is_exact else self._exact(item, is_named=is_named)
         if kind is EventKind.QUORUM_IGNORED:  # said at every calculation
             if not state.quorum_ignored:
                 self._membership.quorum_ignored(event)
@@ -438,7 +438,8 @@ class Engine:
         serving = topology.active_nodes(item)
         place = str(one) if one in serving else str(other) if other in serving else None
         if place is not None and (shown is None or shown.node != place):
-            item.shown = replace(entry_of(event), node=place)
+            entry = entry_of(event)
+            item.shown = entry if entry.node == place else changed(entry, node=place)
 
     @property
     def polled(self) -> ClusterStatus | None:
@@ -666,17 +667,20 @@ class Engine:
             if not names.isdisjoint(story.nodes):
                 self._book.changed(story, "its node has another name")
 
-    def _exact(self, event: Event) -> Event:
+    def _exact(self, event: Event, *, is_named: bool) -> Event:
         """Replace node numbers by names, and let the state decide between kinds that one line can mean.
 
-        Of a line whose nodes have their names it is asked only for `_AMBIGUOUS` kinds.
+        Of a line whose nodes have their names (`is_named`) it is asked only for `_AMBIGUOUS` kinds, and for numbers.
         """
-        if event.source is Source.TRAP:
-            event = completed(self.state, event)
-        hosts = [*self.state.hosts]
-        event = explained(self.state, placed(self.state, one_name(self.state, event)))
-        if hosts:
-            self._renamed(hosts)
+        if not is_named:
+            if event.source is Source.TRAP:
+                event = completed(self.state, event)
+            hosts = [*self.state.hosts]
+            event = one_name(self.state, event)
+            if hosts:
+                self._renamed(hosts)
+        if event.kind in _AMBIGUOUS:
+            event = explained(self.state, placed(self.state, event))
         detail = event.detail
         numbers: list[str] = []
         if "node_ids" in detail or "node_id" in detail:
@@ -693,7 +697,7 @@ class Engine:
                 if name is not None and name not in self.state.node_ids.values():
                     self.state.node_ids[numbers[0]] = name
             if name is not None:
-                event = replace(event, node=name)
+                event = changed(event, node=name)
             else:
                 self.state.unnamed[event.kind] = numbers[0]
         elif self.state.unnamed and event.node is not None and event.node not in self.state.node_ids.values():

@@ -12,6 +12,7 @@ from hamon.classify import topology
 from hamon.classify.read import SUCCESS
 from hamon.classify.state import State
 from hamon.model.event import Event, EventKind
+from hamon.model.record import changed
 from hamon.parse.results import RUNNING
 
 MAX_RECORDED = 1024
@@ -57,6 +58,8 @@ class Records:
         elif event.node is None:
             self.wait(event)
             return []
+        if not state.waiting:  # as nearly always
+            return [] if (told := self._result(event)) is None else [told]
         return [told for record in [*self._named_by_now(), event] if (told := self._result(record)) is not None]
 
     def wait(self, event: Event) -> None:
@@ -100,10 +103,10 @@ class Records:
         good = RUNNING if operation == "monitor" else frozenset({0, 190, 191})
         if status == 0 and rc in good:
             kind = SUCCESS.get(str(operation), EventKind.OPERATION_SUCCEEDED)
-            return replace(event, kind=kind, detail={"operation": operation, "rc": rc, "recorded": True}, witness=told_itself)
+            return changed(event, kind=kind, detail={"operation": operation, "rc": rc, "recorded": True}, witness=told_itself)
         failure = {"operation": operation, "rc": None if status else rc, "status": _STATUS.get(status, "error") if status else None}
         detail = {**failure, "reason": None, "result": None, "recorded": True}
-        return replace(event, kind=EventKind.OPERATION_FAILED, detail=detail, witness=told_itself)
+        return changed(event, kind=EventKind.OPERATION_FAILED, detail=detail, witness=told_itself)
 
 
 def _is_fresh(event: Event) -> bool:

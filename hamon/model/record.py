@@ -34,3 +34,14 @@ def quickly_made(record: type[T]) -> type[T]:
 def in_order(record: type[T]) -> Callable[..., T]:
     """The constructor of a `quickly_made` record that takes its fields by their order, for the hottest places."""
     return record
+
+
+def changed(record: T, **values: Any) -> T:
+    """The same as `dataclasses.replace`, of a record that is `quickly_made`: in half the time."""
+    kind: Any = type(record)
+    made: T = object.__new__(kind)
+    for name in kind.__slots__:
+        setattr(made, name, getattr(record, name))
+    for name, value in values.items():
+        setattr(made, name, value)
+    return made
