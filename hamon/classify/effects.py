@@ -10,6 +10,7 @@ from hamon.classify.weighing import Weighing
 from hamon.model.event import Event
 from hamon.model.incident import Cause, IncidentKind, IncidentState, Notice, Severity
 
+_STANDBY_FAULT = IncidentKind.STANDBY_FAULT
 _HOLDING = frozenset(
     {
         IncidentKind.NODE_LOST,
@@ -174,7 +175,7 @@ class Effects:
     def protect_standby(self, at: datetime) -> None:
         """Standby faults end when the node could take over again."""
         for story in self._book.open_stories():
-            if story.kind is not IncidentKind.STANDBY_FAULT:
+            if story.kind is not _STANDBY_FAULT:
                 continue
             reasons = topology.hindrances(self.state, story.subject)
             waiting = any(

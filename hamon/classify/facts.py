@@ -16,6 +16,9 @@ from itertools import islice
 from hamon.model.event import Event, EventKind
 from hamon.model.observation import Source
 
+_LOG, _POLL, _TRAP = Source.LOG, Source.POLL, Source.TRAP
+_REPORTED = EventKind.REPORTED
+
 WINDOW = timedelta(seconds=10)
 _BACK = -WINDOW
 MAX_FACTS = 4096
@@ -159,8 +162,8 @@ class Facts:
             for oldest in list(islice(known, _SPARE)):
                 del known[oldest]
         source = event.source
-        is_trap = source is Source.TRAP
-        if source is Source.LOG and type(told) is tuple and (other := told[0]).source is Source.LOG:  # `_is_near`, as for most
+        is_trap = source is _TRAP
+        if source is _LOG and type(told) is tuple and (other := told[0]).source is _LOG:  # `_is_near`, as for most
             if not _BACK <= event.at - other.at <= WINDOW:
                 known[key] = (event, witness)
                 return None
@@ -223,14 +226,14 @@ class Facts:
 
 def earliest(event: Event) -> datetime:
     """The lower bound of the time of an event: what only two polls tell happened at any moment between them."""
-    after = event.detail.get("after") if event.source is Source.POLL else None
+    after = event.detail.get("after") if event.source is _POLL else None
     return datetime.fromisoformat(after) if isinstance(after, str) else event.at
 
 
 def _is_near(one: Event, other: Event) -> bool:
     if _BACK <= one.at - other.at <= WINDOW:
         return True  # as for most; an interval ends at the time of its event
-    if one.source is not Source.POLL and other.source is not Source.POLL:
+    if one.source is not _POLL and other.source is not _POLL:
         return False
     return earliest(one) - WINDOW <= other.at and earliest(other) - WINDOW <= one.at
 
@@ -238,7 +241,7 @@ def _is_near(one: Event, other: Event) -> bool:
 def fact_key(event: Event) -> Key:
     """What makes two events the same fact: cluster, kind, node, resource and the fields that count for the kind."""
     kind, detail = event.kind, event.detail
-    if kind is EventKind.REPORTED:  # what a rule of the user's own tells: all its fields make it
+    if kind is _REPORTED:  # what a rule of the user's own tells: all its fields make it
         return (event.cluster, kind, event.rule, event.node, event.resource, *sorted(map(str, detail.items())))
     fields, by_reporter = _MAKES[kind]
     content = tuple(map(detail.get, fields)) if fields else ()

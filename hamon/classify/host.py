@@ -14,6 +14,7 @@ BEFORE = timedelta(seconds=60)
 _AFTER = timedelta(seconds=1)
 """Syslog has whole seconds, and not every log writes at once."""
 
+_TROUBLE, _TICKET = EventKind.HOST_ERROR, EventKind.TICKET_CHANGED
 _TELLING = 3
 """Characters of a name from which on it says something."""
 _SERVING = {IncidentKind.RESOURCE_FAILURE, IncidentKind.STOP_FAILED}
@@ -42,11 +43,7 @@ _LEADS_TO: dict[str, frozenset[IncidentKind]] = {
 def lost_ticket(recent: Iterable[TimelineEntry], began: datetime) -> TimelineEntry | None:
     """The ticket that this site lost without anybody asking for it, just before its services stopped."""
     return next(
-        (
-            entry
-            for entry in recent
-            if entry.event is EventKind.TICKET_CHANGED and entry.detail.get("lost") and -_AFTER <= began - entry.at <= BEFORE
-        ),
+        (entry for entry in recent if entry.event is _TICKET and entry.detail.get("lost") and -_AFTER <= began - entry.at <= BEFORE),
         None,
     )
 
@@ -59,7 +56,7 @@ def first_trouble(
     found = [
         entry
         for entry in recent
-        if entry.event is EventKind.HOST_ERROR
+        if entry.event is _TROUBLE
         and entry.node in names
         and -_AFTER <= began - entry.at <= BEFORE
         and kind in _LEADS_TO.get(str(entry.detail.get("what")), frozenset())

@@ -48,6 +48,10 @@ from hamon.model.observation import Snapshot, Source, Tick
 from hamon.model.record import changed
 from hamon.rules.own import Own
 
+_LOG, _POLL, _TRAP = Source.LOG, Source.POLL, Source.TRAP
+_NODE_LOST, _OPERATION_RECORDED = EventKind.NODE_LOST, EventKind.OPERATION_RECORDED
+_PLAN, _QUORUM_IGNORED = EventKind.PLAN, EventKind.QUORUM_IGNORED
+
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _COARSE = 5
 """As many events of logs without fractions of a second in a row mean that these have none."""
@@ -335,7 +339,7 @@ class Engine:
         """One event: news, or a witness of what is known. What it changes stands in the book."""
         state, book, own = self.state, self._book, self._own
         kind, source, node, reporter, detail = item.kind, item.source, item.node, item.reporter, item.detail
-        is_log, polled = source is Source.LOG, source is Source.POLL
+        is_log, polled = source is _LOG, source is _POLL
         is_named = (  # as most are: a line in which each node has its name
             is_log
             and (node is None or node in state.nodes)
@@ -345,11 +349,11 @@ class Engine:
         )
         is_exact = is_named and not (kind in state.unnamed or kind in _AMBIGUOUS or "node_ids" in detail or "node_id" in detail)
         event = item if is_exact else self._exact(item, is_named=is_named)
-        if kind is EventKind.QUORUM_IGNORED:  # said at every calculation
+        if kind is _QUORUM_IGNORED:  # said at every calculation
             if not state.quorum_ignored:
                 self._membership.quorum_ignored(event)
             return
-        if kind is EventKind.OPERATION_RECORDED:
+        if kind is _OPERATION_RECORDED:
             for record in self._records.told(event):
                 if record.witness:
                     events.append(record)
@@ -382,7 +386,7 @@ class Engine:
                 self._whole_seconds = 0
             elif self._whole_seconds < _COARSE:
                 self._whole_seconds += 1
-        elif source is Source.TRAP:
+        elif source is _TRAP:
             if self._whole_seconds == _COARSE:
                 event = replace(event, at=event.at.replace(microsecond=0))  # beside a log of whole seconds a tenth would tell a false order
             if not known and is_unchanged(state, event):
@@ -392,7 +396,7 @@ class Engine:
         if known or (polled and self._polls.is_known(event)):
             events.append(_witness(event))
             book.witness(event)
-            if kind is EventKind.NODE_LOST and known:
+            if kind is _NODE_LOST and known:
                 self._membership.confirmed(event)
                 self._membership.judge_claims(event)
             return
@@ -406,7 +410,7 @@ class Engine:
             self._shown(event)
         if (after := self._after.get(kind)) is not None:
             after(event)
-        if kind is EventKind.NODE_LOST:
+        if kind is _NODE_LOST:
             self._membership.judge_claims(event)
             self._operations.lost_late(event)
         book.forced = None
@@ -431,7 +435,7 @@ class Engine:
         item = self.state.resources.get(event.resource or "")
         if item is None:
             return
-        one, other = (event.detail.get("from"), event.detail.get("to")) if event.kind is EventKind.PLAN else (event.node, None)
+        one, other = (event.detail.get("from"), event.detail.get("to")) if event.kind is _PLAN else (event.node, None)
         shown = item.shown
         if shown is not None and (one is None or one == shown.node) and (other is None or other == shown.node):
             return
@@ -704,7 +708,7 @@ class Engine:
             number = self.state.unnamed.pop(event.kind, None)
             if number is not None:
                 self.state.node_ids.setdefault(number, event.node)
-        if event.kind is EventKind.NODE_LOST and event.node is not None:
+        if event.kind is _NODE_LOST and event.node is not None:
             known = self.state.nodes.get(event.node)
             orderly = known is not None and known.stop_requested_at is not None and not detail.get("abrupt")
             if orderly and known is not None and known.lost_at is None:

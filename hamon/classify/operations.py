@@ -15,6 +15,7 @@ from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, IncidentKind, Notice, Outcome, Severity
 from hamon.model.observation import Source
 
+_TRAP = Source.TRAP
 OVERTAKING = timedelta(seconds=10)
 """By how much the trap of a stop may come after that of the start which followed it."""
 
@@ -77,7 +78,7 @@ class Operations:
 
     def _item(self, event: Event, resource: str) -> Resource:
         """The resource that an event is about; neither traps nor records in the CIB tell a clone."""
-        if event.source is not Source.TRAP and not event.detail.get("recorded"):
+        if event.source is not _TRAP and not event.detail.get("recorded"):
             return topology.resource(self.state, resource, self.settings)
         item = topology.hear_of(self.state, resource, self.settings)
         item.clone = item.clone or "instance" in event.detail
@@ -85,7 +86,7 @@ class Operations:
 
     def _is_over(self, event: Event, item: Resource) -> bool:
         """Whether a trap came so late that a later one about the same resource and node was read before it."""
-        if event.source is not Source.TRAP or event.node is None:
+        if event.source is not _TRAP or event.node is None:
             return False
         latest = item.told_at.get(event.node)
         if latest is not None and event.at < latest <= event.at + OVERTAKING:

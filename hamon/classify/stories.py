@@ -81,6 +81,11 @@ _FAULTS = frozenset(_RANK) - DEPARTURES | {
 UNKNOWN_END = "?"
 """Stands for the other end of a link whose node no line names."""
 
+_OPEN = IncidentState.OPEN
+_INTERCONNECT_DEGRADED = IncidentKind.INTERCONNECT_DEGRADED
+_PLAN, _OPERATION_SUCCEEDED = EventKind.PLAN, EventKind.OPERATION_SUCCEEDED
+_HOST_ERROR, _REPORTED = EventKind.HOST_ERROR, EventKind.REPORTED
+
 # Events that say nothing a person needs in a story.
 _UNTOLD = frozenset(
     {
@@ -116,11 +121,12 @@ def entry_of(event: Event) -> TimelineEntry:
 
 def is_telling(event: Event) -> bool:
     """Whether an event belongs in a timeline."""
-    if event.kind is EventKind.PLAN and event.detail.get("action") in ("Leave", "End"):
-        return False
-    if event.kind is EventKind.OPERATION_SUCCEEDED and event.detail.get("operation") == "notify":
-        return False
-    return event.kind not in _UNTOLD
+    kind = event.kind
+    if kind is _PLAN:
+        return event.detail.get("action") not in ("Leave", "End")
+    if kind is _OPERATION_SUCCEEDED:
+        return event.detail.get("operation") != "notify"
+    return kind not in _UNTOLD
 
 
 @dataclass(slots=True)
@@ -298,7 +304,7 @@ class Book:
             return
         entry = entry_of(event)
         recent = self.state.recent
-        if event.kind is EventKind.HOST_ERROR and sum(map(partial(_is_alike, entry), recent)) >= MOST_ALIKE:
+        if event.kind is _HOST_ERROR and sum(map(partial(_is_alike, entry), recent)) >= MOST_ALIKE:
             return  # a disk that fails says so a thousand times, and the first is what counts
         recent.append(entry)
         if len(recent) > MAX_RECENT:
@@ -618,15 +624,13 @@ class Book:
         flapping.forget(self.state, self.settings, now)
         limit = now - self.settings.story_window - _FORGOTTEN
         for story in self.state.stories:
-            if story.resolved_at is not None and story.resolved_at <= limit and story.state is not IncidentState.OPEN:
+            if story.resolved_at is not None and story.resolved_at <= limit and story.state is not _OPEN:
                 break
         else:
             return  # as nearly always
-        keep = {story.part_of for story in self.state.stories if story.state is IncidentState.OPEN}
+        keep = {story.part_of for story in self._open}
         self.state.stories = [
-            story
-            for story in self.state.stories
-            if story.state is IncidentState.OPEN or story.key in keep or (story.resolved_at or now) > limit
+            story for story in self.state.stories if story.state is _OPEN or (story.resolved_at or now) > limit or story.key in keep
         ]
 
 
@@ -646,7 +650,7 @@ def _with_entry(cause: Cause | None, timeline: Sequence[TimelineEntry]) -> Cause
 
 def is_split(story: Story) -> bool:
     """All links between two nodes are cut, so that each calls the other lost: unlike one link, that is part of what it leads to."""
-    return story.kind is IncidentKind.INTERCONNECT_DEGRADED and story.subject.startswith("split ")
+    return story.kind is _INTERCONNECT_DEGRADED and story.subject.startswith("split ")
 
 
 _COUNTED = timedelta(seconds=3)
@@ -686,12 +690,12 @@ def concerns(story: Story, entry: TimelineEntry) -> bool:
     if entry.resource is not None and (entry.resource in story.resources or entry.resource in story.moves):
         return True
     if story.kind in DEPARTURES:
-        if entry.event in (EventKind.FAILOVER_STARTED, EventKind.FAILOVER_DONE, EventKind.FAILOVER_FAILED_HINT):
+        if entry.event in _HINTS:
             return True
         places = (story.from_node, story.to_node, *story.nodes)
         return entry.resource is None and entry.node is not None and entry.node in places and entry.event not in _BACKGROUND
     if entry.resource is not None and _IS_ABOUT.get(story.kind) is not entry.event:
-        return entry.node in story.nodes and story.kind in (IncidentKind.STANDBY_FAULT, IncidentKind.NODE_LOST)
+        return entry.node in story.nodes and story.kind in _ABOUT_NODES
     return entry.node in story.nodes and entry.event not in _BACKGROUND
 
 
@@ -706,6 +710,9 @@ _RECOVERIES = frozenset(
         EventKind.OPERATION_SUCCEEDED,
     }
 )
+_HINTS = frozenset({EventKind.FAILOVER_STARTED, EventKind.FAILOVER_DONE, EventKind.FAILOVER_FAILED_HINT})
+_ABOUT_NODES = frozenset({IncidentKind.STANDBY_FAULT, IncidentKind.NODE_LOST})
+"""Kinds that what happens to resources on their nodes belongs to."""
 _FORGOTTEN = timedelta(seconds=30)
 """So long after nothing can join them any more, stories are forgotten."""
 _BACKGROUND = frozenset(
@@ -734,7 +741,7 @@ def _append(story: Story, entry: TimelineEntry) -> bool:
         if known.event is not kind or known.node != node or known.resource != resource or abs(at - known.at) > _AGAIN:
             continue
         # The fields of a rule of the user's own are its own: only all of them tell it.
-        if known.detail == entry.detail or (kind is not EventKind.REPORTED and _say_the_same(known.detail, entry.detail)):
+        if known.detail == entry.detail or (kind is not _REPORTED and _say_the_same(known.detail, entry.detail)):
             return False
     story.timeline.append(entry)
     return True
