@@ -22,8 +22,10 @@ _REPORTED = EventKind.REPORTED
 WINDOW = timedelta(seconds=10)
 _BACK = -WINDOW
 MAX_FACTS = 4096
+_MOST = 32
+"""Of one key so many facts are remembered."""
 _SPARE = 256
-"""So many more are forgotten at once: to find the oldest one costs as much as all else."""
+"""So many are forgotten at once: to find the oldest one costs as much as all else."""
 
 # What of an event's own fields makes it this fact and no other.
 _CONTENT: dict[EventKind, tuple[str, ...]] = {
@@ -126,25 +128,25 @@ class _Fact:
     refs: frozenset[str] = frozenset()
 
 
+_Alone = tuple[list[Event], Witness]
+"""Facts of one key that one witness alone told, as it is with most: it cannot confirm any of them."""
+
+
 class _Told:
-    """Facts of one key, and who told all of them where that was one log (None: it was not): it cannot confirm any of them."""
+    """Facts of one key, and who told all of them where that was one witness (None: it was not)."""
 
     __slots__ = ("facts", "only")
 
-    def __init__(self, once: "_Once | None" = None) -> None:
-        self.facts: list[_Fact] = [_Fact(once[0], (once[1],))] if once is not None else []
-        self.only: Witness | None = once[1] if once is not None else None
-
-
-_Once = tuple[Event, Witness]
-"""A fact that was told once, as most are."""
+    def __init__(self, alone: _Alone | None) -> None:
+        self.only: Witness | None = None if alone is None else alone[1]
+        self.facts: list[_Fact] = [] if alone is None else [_Fact(event, (alone[1],)) for event in alone[0]]
 
 
 class Facts:
     """The facts of the last moments. Bounded; a cache that may be rebuilt from the stored events."""
 
     def __init__(self) -> None:
-        self._facts: dict[Key, _Once | _Told] = {}
+        self._facts: dict[Key, _Alone | _Told] = {}
         """The one that was told last stands last."""
         self._latest: OrderedDict[tuple[str, str | None, str | None], Key] = OrderedDict()
 
@@ -158,37 +160,40 @@ class Facts:
         key = fact_key(event)
         witness = (event.reporter, event.collector, path, event.rule)
         told = known.pop(key, None)  # from here on it is the latest one: each way below puts it in again
-        if told is None and len(known) >= MAX_FACTS + _SPARE:
-            for oldest in list(islice(known, _SPARE)):
-                del known[oldest]
         source = event.source
-        is_trap = source is _TRAP
-        if source is _LOG and type(told) is tuple and (other := told[0]).source is _LOG:  # `_is_near`, as for most
-            if not _BACK <= event.at - other.at <= WINDOW:
-                known[key] = (event, witness)
+        if told is None:
+            if len(known) >= MAX_FACTS:
+                for oldest in list(islice(known, _SPARE)):
+                    del known[oldest]
+            if source is not _TRAP:
+                known[key] = ([event], witness)
                 return None
-        elif not is_trap and (told is None or (type(told) is tuple and not _is_near(event, told[0]))):
-            known[key] = (event, witness)
+        elif type(told) is tuple and source is _LOG and told[1] == witness:
+            events, at = told[0], event.at
+            past = max(0, len(events) - _MOST)
+            while past < len(events) and not _BACK <= at - events[past].at <= WINDOW:
+                past += 1
+            if past:
+                del events[:past]
+            events.append(event)
+            known[key] = told
             return None
         if not isinstance(told, _Told):
             told = _Told(told)
-        known[key] = told
         facts = told.facts
-        if len(facts) > 32:
-            del facts[:-32]
-        past = 0
-        for fact in facts:
-            if _is_near(event, fact.event):
-                break
+        past = max(0, len(facts) - _MOST)
+        while past < len(facts) and not _is_near(event, facts[past].event):
             past += 1
         if past:
             del facts[:past]
-        if is_trap:
-            told.only = None
+        if source is _TRAP:
+            known[key], told.only = told, None
             return self._first_trap(event, key, facts, witness)
         if not facts:
-            told.only = witness
-        elif told.only != witness:
+            known[key] = ([event], witness)
+            return None
+        known[key] = told
+        if told.only != witness:
             told.only = None
             for fact in facts:
                 if witness not in fact.witnesses and _is_near(event, fact.event):

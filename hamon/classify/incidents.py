@@ -259,7 +259,7 @@ class Engine:
                     if now is None or due is None or item.at > now or item.at >= due:
                         transitions += self._time(item.at)
                     self._take(item, events)
-                    if book.has_changes:
+                    if book.steps:
                         transitions += book.transitions(self._now(item.at))
                 case Tick():
                     transitions += self._time(item.now)
@@ -289,11 +289,11 @@ class Engine:
         self._polls.learn(self._watch)
         for event in given:
             self._take(event, events)
-            if self._book.has_changes:
+            if self._book.steps:
                 self.state.nothing_before = None
         # One step for all that a poll shows: half of it would tell that the service is down while it runs elsewhere.
         self._controller.polled(snapshot)
-        if self._book.has_changes:
+        if self._book.steps:
             self.state.nothing_before = None
             transitions += self._book.transitions(self._now(snapshot.status.at))
         if self._watch.accepted is not None:
@@ -491,7 +491,8 @@ class Engine:
     def _next_change(self) -> datetime | None:
         """When time alone will change something; None: never."""
         state = self.state
-        times = [time for story in state.stories for time in (story.settle_at, story.limit_at) if time is not None]
+        times = [story.settle_at for story in state.stories if story.settle_at is not None]
+        times += [story.limit_at for story in state.stories if story.limit_at is not None]
         times += [pending.decide_at for pending in state.links] + [loss.decide_at for loss in state.nameless]
         times += [node.fencing_pending_until for node in state.nodes.values() if node.fencing_pending_until is not None]
         times += next_quiet(state)

@@ -173,10 +173,9 @@ class Operations:
             node.member = True
         before = topology.active_nodes(item)
         alive = [name for name in item.roles if name != node.name and topology.node(self.state, name).member is not False]
-        configured = any(item.id in members for members in self.settings.services.values())
         if (
             alive
-            and not configured
+            and not any(item.id in members for members in self.settings.services.values())
             and not item.surveyed
             and item.id not in self.state.suspects
             and self._departures.running(item.id) is None

@@ -49,9 +49,8 @@ class Replays:
         lines = heard.lines
         lines[hash((event.rule, event.raw, event.node))] = event.at  # as `_mark` has it
         if len(lines) > MAX_LINES + _SPARE:
-            for mark in list(islice(lines, _SPARE)):
-                at = lines.pop(mark)
-                heard.since = at if heard.since is None or heard.since < at else heard.since
+            newest = max(map(lines.pop, list(islice(lines, _SPARE))))
+            heard.since = newest if heard.since is None or heard.since < newest else heard.since
 
     def known(self, log: str, event: Event) -> None:
         """Remember a line from before a restart; oldest first."""

@@ -143,7 +143,8 @@ class Book:
     def __init__(self, state: State, settings: ClusterSettings) -> None:
         self.state = state
         self.settings = settings
-        self._changed: dict[str, Step] = {}
+        self.steps: dict[str, Step] = {}
+        """What changed since `transitions` were last asked for, by key."""
         self._open = tuple(story for story in state.stories if story.state is IncidentState.OPEN)
         self.silent_before: datetime | None = None
         self._grown: set[str] = set()
@@ -159,10 +160,6 @@ class Book:
         return self._open
 
     @property
-    def has_changes(self) -> bool:
-        return bool(self._changed)
-
-    @property
     def has_open(self) -> bool:
         return bool(self._open)
 
@@ -174,10 +171,10 @@ class Book:
         return None
 
     def by_key(self, key: str | None) -> Story | None:
-        found = next((story for story in self.state.stories if story.key == key), None)
-        if found is None and self.state.flapping:
-            found = next((story for story in self.state.flapping.values() if story.key == key), None)
-        return found
+        for story in (*self.state.stories, *self.state.flapping.values()):
+            if story.key == key:
+                return story
+        return None
 
     # -- opening and closing
 
@@ -316,7 +313,7 @@ class Book:
                     self._grown.add(story.key)
                 if source not in story.sources:
                     story.sources.append(source)
-            else:
+            elif source not in story.sources:
                 self._confirm(story, event)  # a copy of it would do the same
 
     def put(self, story: Story, entry: TimelineEntry) -> None:
@@ -430,8 +427,8 @@ class Book:
 
     def changed(self, story: Story, reason: str) -> None:
         """Remember that a story changed; the first reason since the last transition stands."""
-        if story.key not in self._changed:
-            self._changed[story.key] = Step(story, reason)
+        if story.key not in self.steps:
+            self.steps[story.key] = Step(story, reason)
 
     def reworded(self, story: Story) -> None:
         """Its words changed, and nothing that people must be told of again: it is recorded with what its timeline grew by."""
@@ -504,13 +501,13 @@ class Book:
 
     def transitions(self, at: datetime) -> list[Transition]:
         """The transitions of all that changed, in the order in which it did."""
-        if not self._changed:
+        if not self.steps:
             return []
         given = []
         words = amiss(self.state)
-        for step in self._changed.values():
+        for step in self.steps.values():
             step.story.amiss = concerning(words, step.story)
-        for step in self._changed.values():
+        for step in self.steps.values():
             story = step.story
             fingerprint = _fingerprint(story)
             if fingerprint == story.reported and story.pending_notice is None:
@@ -536,7 +533,7 @@ class Book:
             )
             story.pending_notice = None
             self._grown.discard(story.key)
-        self._changed.clear()
+        self.steps.clear()
         return given
 
     def longer_timelines(self, at: datetime | None) -> list[Transition]:

@@ -82,10 +82,11 @@ def is_service(item: Resource, settings: ClusterSettings, state: State) -> bool:
 
     A configured service of which nothing was heard yet may be a group, whose members logs name without it: then all count.
     """
-    if any(item.id in members for members in configured(state, settings).values()):
-        return True
-    if settings.services and all(any(member in state.resources for member in members) for members in configured(state, settings).values()):
-        return False
+    if known := configured(state, settings):
+        if any(item.id in members for members in known.values()):
+            return True
+        if settings.services and all(any(member in state.resources for member in members) for members in known.values()):
+            return False
     return not item.device and (item.promotable or not item.clone)
 
 

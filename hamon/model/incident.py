@@ -117,6 +117,7 @@ class TimelineEntry:
     reported_by: tuple[str, ...] = ()
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
     """What failed first. `kind` is an incident or event kind; `text` the evidence in its own words.
