@@ -617,18 +617,26 @@ class Book:
         return [*story.own_services, *(names[item] for item in dict.fromkeys([*story.resources, *story.moves]) if item in names)]
 
     def forget(self, now: datetime) -> None:
-        """Drop stories that ended so long ago that nothing can join them any more."""
+        """Drop stories that ended so long ago that nothing can join them any more.
+
+        What ended one may be stamped long before it began, where logs come late: it is known until what begins then has another key.
+        """
         flapping.forget(self.state, self.settings, now)
         limit = now - self.settings.story_window - _FORGOTTEN
         for story in self.state.stories:
-            if story.resolved_at is not None and story.resolved_at <= limit and story.state is not _OPEN:
+            if story.state is not _OPEN and _is_past(story, limit):
                 break
         else:
             return  # as nearly always
         keep = {story.part_of for story in self._open}
         self.state.stories = [
-            story for story in self.state.stories if story.state is _OPEN or (story.resolved_at or now) > limit or story.key in keep
+            story for story in self.state.stories if story.state is _OPEN or not _is_past(story, limit) or story.key in keep
         ]
+
+
+def _is_past(story: Story, limit: datetime) -> bool:
+    """Whether a story had begun and ended before this time."""
+    return story.resolved_at is not None and story.resolved_at <= limit and (story.started_at or story.detected_at) < limit
 
 
 def _with_entry(cause: Cause | None, timeline: Sequence[TimelineEntry]) -> Cause | None:

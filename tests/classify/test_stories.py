@@ -32,3 +32,18 @@ def test_what_began_long_before_it_was_seen_has_another_key_than_what_is_forgott
     first = opened_and_forgotten(book, began + timedelta(seconds=1), began)
     state.now = NOW
     assert opened_and_forgotten(book, NOW, began) != first
+
+
+def test_what_was_ended_by_something_older_is_known_until_others_have_another_key() -> None:
+    """Two nodes send their logs after a pause, one faster than the other: that a node joined long ago is heard after its fault."""
+    state = State(now=NOW)
+    book = Book(state, ClusterSettings(name="test"))
+    began = NOW - timedelta(minutes=2)
+    keys = []
+    for step in range(6):
+        state.now = NOW + timedelta(seconds=20 * step)
+        story = book.open(IncidentKind.RESOURCE_FAILURE, "pm01 prmPg", Severity.MAJOR, began, started_at=began)
+        book.close(story, began - timedelta(minutes=5), "the node joined again")
+        book.forget(state.now)
+        keys.append(story.key)
+    assert len(set(keys)) == len(keys)
