@@ -45,7 +45,7 @@ from hamon.model.cluster import ClusterStatus, ClusterView
 from hamon.model.event import Event, EventKind, place_of
 from hamon.model.incident import Cause, Incident, IncidentKind, IncidentState, Notice, Outcome, Severity, Transition
 from hamon.model.observation import Snapshot, Source, Tick
-from hamon.model.record import changed
+from hamon.model.record import changed, in_order
 from hamon.rules.own import Own
 
 _LOG, _POLL, _TRAP = Source.LOG, Source.POLL, Source.TRAP
@@ -108,6 +108,8 @@ _STANDBY_REASONS = frozenset(
 )
 
 
+_event = in_order(Event)
+
 MAX_READS = 256
 """Logs whose latest line is remembered."""
 OUT_OF_ORDER = timedelta(seconds=5)
@@ -116,21 +118,21 @@ OUT_OF_ORDER = timedelta(seconds=5)
 
 def _witness(event: Event) -> Event:
     """The same event, marked as one that only confirms; `replace` takes three times as long, and of several logs many are such."""
-    return Event(
-        at=event.at,
-        received_at=event.received_at,
-        cluster=event.cluster,
-        kind=event.kind,
-        rule=event.rule,
-        source=event.source,
-        collector=event.collector,
-        node=event.node,
-        resource=event.resource,
-        reporter=event.reporter,
-        detail=event.detail,
-        raw=event.raw,
-        ref=event.ref,
-        witness=True,
+    return _event(
+        event.at,
+        event.received_at,
+        event.cluster,
+        event.kind,
+        event.rule,
+        event.source,
+        event.collector,
+        event.node,
+        event.resource,
+        event.reporter,
+        event.detail,
+        event.raw,
+        event.ref,
+        True,
     )
 
 

@@ -33,6 +33,7 @@ from hamon.model.incident import (
     Transition,
     TransitionKind,
 )
+from hamon.model.record import in_order
 from hamon.rules.own import Change
 
 MAX_TIMELINE = 200
@@ -99,6 +100,7 @@ _UNTOLD = frozenset(
 )
 
 
+_entry = in_order(TimelineEntry)
 _AT = attrgetter("at")
 _SOURCE = attrgetter("source")
 
@@ -106,17 +108,11 @@ _SOURCE = attrgetter("source")
 def entry_of(event: Event) -> TimelineEntry:
     """The entry of a timeline that an event makes; of its line the first `MAX_ENTRY_RAW` characters."""
     # A node of which only a number is known is not that which tells of it; the loss of one has words of its own.
-    nameless = event.node is None and event.detail.get("node_id") is not None
-    return TimelineEntry(
-        at=event.at,
-        node=None if nameless else event.node or event.reporter,
-        resource=event.resource,
-        source=event.source,
-        event=event.kind,
-        detail=event.detail,
-        raw=event.raw[:MAX_ENTRY_RAW],
-        reported_by=(event.reporter,) if event.reporter else (),
-    )
+    node, reporter, detail = event.node, event.reporter, event.detail
+    if not node:
+        node = None if node is None and detail.get("node_id") is not None else reporter
+    by = (reporter,) if reporter else ()
+    return _entry(event.at, node, event.resource, event.source, event.kind, detail, event.raw[:MAX_ENTRY_RAW], by)
 
 
 def is_telling(event: Event) -> bool:
@@ -268,8 +264,8 @@ class Book:
         for entry in self.state.recent:
             if entry.at < window or entry.event in _RECOVERIES or not concerns(story, entry):
                 continue
-            if not known or _place(entry) not in known or entry not in story.timeline:
-                self._put(story, entry)
+            if (not known or _place(entry) not in known or entry not in story.timeline) and _append(story, entry):
+                self._grown.add(story.key)
 
     def close(self, story: Story, at: datetime, reason: str, *, expired: bool = False) -> None:
         if story.state is not IncidentState.OPEN:
@@ -737,18 +733,19 @@ _IS_ABOUT = {IncidentKind.DISK_DEGRADED: EventKind.DISK_ERROR, IncidentKind.CONN
 
 def _append(story: Story, entry: TimelineEntry) -> bool:
     """Add an entry; what was just said in other words (a log by name, another by number) is not said again."""
-    if len(story.timeline) >= MAX_TIMELINE:
+    timeline = story.timeline
+    if len(timeline) >= MAX_TIMELINE:
         return False
     kind, node, resource, at = entry.event, entry.node, entry.resource, entry.at
     if kind in _WORDY and sum(map(partial(_is_alike, entry), story.timeline)) >= 2 * MOST_ALIKE:
         return False
-    for known in story.timeline[-12:]:
-        if known.event is not kind or known.node != node or known.resource != resource or abs(at - known.at) > _AGAIN:
+    for known in timeline[-12:]:
+        if known.event is not kind or known.node != node or known.resource != resource or not _BEFORE <= at - known.at <= _AGAIN:
             continue
         # The fields of a rule of the user's own are its own: only all of them tell it.
         if known.detail == entry.detail or (kind is not _REPORTED and _say_the_same(known.detail, entry.detail)):
             return False
-    story.timeline.append(entry)
+    timeline.append(entry)
     return True
 
 
@@ -768,6 +765,7 @@ def _place(entry: TimelineEntry) -> tuple[datetime, EventKind, str]:
 
 
 _AGAIN = timedelta(seconds=2)
+_BEFORE = -_AGAIN
 _WORDY = frozenset({EventKind.AGENT_ERROR, EventKind.HOST_ERROR})
 """What may be said without end."""
 

@@ -162,7 +162,7 @@ def hindrances(state: State, name: str) -> list[str]:
     if known is None:
         return []
     if not is_polled(state):
-        return [word for word, _since in _derived(known)]
+        return faults(known)
     polled = dict.fromkeys(word for service in state.polls.services.values() for word in service.against.get(name, ()))
     return [*polled, *(word for word in hindrances_since_polled(state, name) if word not in polled)]
 
