@@ -3,9 +3,7 @@
 The law: a word is there only on evidence, and goes away only on evidence. Words about the whole cluster have `-` for the node.
 """
 
-from collections.abc import Iterator
 from functools import lru_cache
-from itertools import islice
 
 from hamon.classify import topology
 from hamon.classify.state import State, Story
@@ -16,27 +14,29 @@ LIMIT = 60
 
 def amiss(state: State) -> tuple[str, ...]:
     """All that is known to be amiss, in the order of nodes."""
-    return tuple(islice(dict.fromkeys(_words(state)), LIMIT))
+    return tuple(dict.fromkeys(_words(state)))[:LIMIT]
 
 
-def _words(state: State) -> Iterator[str]:
+def _words(state: State) -> list[str]:
+    words: list[str] = []
     if state.maintenance_at is not None:
-        yield "maintenance -"
+        words.append("maintenance -")
     if state.has_quorum is False:
-        yield "no_quorum -"
+        words.append("no_quorum -")
     is_polled = topology.is_polled(state)
     for known in state.nodes.values():
-        gone = known.member is not True and (known.member is False or known.fenced_at or known.lost_at)
-        if gone:
-            yield f"{topology.absence(known)} {known.name}"
-        yield from topology.hindrances(state, known.name)
-        if is_polled:  # then these are what speaks against a standby; an active node has faults as well
-            yield from topology.faults(known)
+        if known.member is not True and (known.member is False or known.fenced_at or known.lost_at):
+            words.append(f"{topology.absence(known)} {known.name}")
+        if is_polled:
+            words += topology.hindrances(state, known.name)
+        words += topology.faults(known)  # polls say what speaks against a standby; an active node has faults as well
         # A failure that does not bar the resource yet: the next one may.
-        yield from (f"fail_count_left {known.name} {resource}" for resource in known.fail_counts)
+        if known.fail_counts:
+            words += [f"fail_count_left {known.name} {resource}" for resource in known.fail_counts]
     for mark in state.marks:
         if mark.kind == "prefer" and mark.ended_at is None and mark.constraint:
-            yield f"prefer {mark.node or '-'} {mark.constraint}"
+            words.append(f"prefer {mark.node or '-'} {mark.constraint}")
+    return words
 
 
 @lru_cache(maxsize=1024)

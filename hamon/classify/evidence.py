@@ -32,6 +32,7 @@ SIDED = _DEPARTURES | {
     IncidentKind.FENCING_FAILED,
 }
 """Kinds of which people ask whether they hit the active or a standby node."""
+_SIDES = {"active": Judgement.ON_ACTIVE, "standby": Judgement.ON_STANDBY}
 WORK = frozenset(
     {
         EventKind.STANDBY_ON,
@@ -111,8 +112,10 @@ def evidence(story: Story, timeline: Sequence[TimelineEntry]) -> tuple[Evidence,
 def _said(verdict: Judgement, by: Iterable[TimelineEntry], polled_at: datetime | None = None) -> Evidence:
     kept: list[TimelineEntry] = []
     for entry in by:
-        if len(kept) < MOST and entry not in kept:
+        if entry not in kept:
             kept.append(entry)
+            if len(kept) == MOST:
+                break
     return Evidence(verdict=verdict, by=tuple(kept), polled_at=None if kept else polled_at)
 
 
@@ -132,7 +135,7 @@ def _planned(story: Story, timeline: Sequence[TimelineEntry]) -> Evidence | None
 def _side(story: Story, timeline: Sequence[TimelineEntry]) -> Evidence | None:
     if story.kind not in SIDED or not story.side:
         return None
-    verdict = {"active": Judgement.ON_ACTIVE, "standby": Judgement.ON_STANDBY}.get(story.side, Judgement.SIDE_UNKNOWN)
+    verdict = _SIDES.get(story.side, Judgement.SIDE_UNKNOWN)
     by = story.side_by
     if not by and story.kind in _DEPARTURES:
         by = [entry for entry in timeline if entry.resource in story.moves and _leaves(entry, story.from_node)][: MOST - 1]
@@ -154,6 +157,8 @@ def _node(story: Story, timeline: Sequence[TimelineEntry]) -> Evidence | None:
         return None
     names = {story.from_node} if story.kind in _DEPARTURES else set(story.nodes)
     found = [entry for entry in timeline if entry.event in _GOES and entry.node in names]
+    if not found:
+        return None
     gone = [entry for entry in found if entry.event is not EventKind.SHUTDOWN_REQUESTED]
     asked = [entry for entry in found if entry.event is EventKind.SHUTDOWN_REQUESTED]
     if any(entry.event is EventKind.NODE_LEFT for entry in gone) or (asked and gone):

@@ -561,11 +561,10 @@ class Book:
         down = None
         if story.down_since is not None and story.service_restored_at is not None:
             down = max(0.0, (story.service_restored_at - story.down_since).total_seconds())
-        services = [
-            name
-            for name, members in configured(self.state, self.settings).items()
-            if set(members) & (set(story.resources) | set(story.moves))
-        ]
+        services: list[str] = []
+        if known := configured(self.state, self.settings):
+            concerned = {*story.resources, *story.moves}
+            services = [name for name, members in known.items() if not concerned.isdisjoint(members)]
         if story.kind is IncidentKind.STANDBY_FAULT and not services:
             services = self._served_elsewhere(story.nodes)
         incident = Incident(
@@ -578,7 +577,7 @@ class Book:
             outcome=story.outcome,
             part_of=story.part_of,
             services=tuple(dict.fromkeys([*services, *self._as_named(story, services)])),
-            nodes=tuple(name for name in story.nodes if name != UNKNOWN_END),
+            nodes=tuple([name for name in story.nodes if name != UNKNOWN_END]),
             resources=tuple(story.resources),
             from_node=story.from_node,
             to_node=story.to_node,
@@ -594,7 +593,7 @@ class Book:
             debt_since=debt_since(story),
             cause=_with_entry(story.cause, timeline),
             evidence=evidence(story, timeline),
-            sources=tuple(sorted({*story.sources, *map(_SOURCE, timeline)})),
+            sources=tuple(sorted(set(map(_SOURCE, timeline)).union(story.sources))),
             timeline=timeline,
             told=story.told,
             name=story.name,

@@ -181,7 +181,7 @@ def hindrances_since(state: State, name: str, moment: datetime) -> list[str]:
 
 def faults(known: Node) -> list[str]:
     """What logs and traps say speaks against a node, in the words of `hindrances`."""
-    return [word for word, _since in _derived(known)]
+    return [word for word, _since in derived] if (derived := _derived(known)) else []
 
 
 def _derived(known: Node) -> list[tuple[str, datetime | None]]:
