@@ -319,22 +319,23 @@ class Engine:
         node, offset, at, reads = event.reporter, int(place), event.at, self.state.reads
         log = f"{event.collector} {path} {node or ''}"
         latest, newest = reads.get(log), self._newest.get(node)
+        reached = at
         if latest is not None and (at < latest[0] or offset <= latest[1]):
-            goes_on = offset > latest[1]
+            reached, goes_on = max(at, latest[0]), offset > latest[1]
             late = latest[0] - at > OUT_OF_ORDER
             if (late and self._replays.is_copy(log, event, goes_on=goes_on)) or (not goes_on and self._replays.has(log, event)):
                 return True
         if newest is None or at > newest:
             self._newest[node] = at
+            if len(self._newest) > MAX_READS:
+                del self._newest[next(iter(self._newest))]
         elif newest - at > WINDOW and (place_of(event) in self._stored or self._replays.is_known_elsewhere(log, event)):
             self._replays.take(log, event)  # as after a restart
             return True
         self._replays.take(log, event)
         if latest is None and len(reads) >= MAX_READS:
             del reads[next(iter(reads))]
-        if len(self._newest) > MAX_READS:
-            del self._newest[next(iter(self._newest))]
-        reads[log] = (latest[0] if latest is not None and at < latest[0] else at, offset)
+        reads[log] = (reached, offset)
         return False
 
     def _take(self, item: Event, events: list[Event]) -> None:

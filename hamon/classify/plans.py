@@ -84,23 +84,24 @@ class Plans:
             return
         item = topology.resource(state, event.resource, self.settings)
         item.uncertain = False
-        to, from_role, to_role = _text(detail.get("to")), _text(detail.get("from_role")), _text(detail.get("to_role"))
+        source, to, blocked = _text(detail.get("from")), _text(detail.get("to")), bool(detail.get("blocked"))
+        from_role, to_role = _text(detail.get("from_role")), _text(detail.get("to_role"))
         if detail.get("instance") is not None:
             item.clone = True
         promoted = topology.PROMOTED in (from_role, to_role)
         if promoted or "Unpromoted" in (from_role, to_role):
             item.clone = item.promotable = True
-        place = state.nodes.get(_text(detail.get("from")) or "")
-        if detail.get("blocked") and action == "Stop" and state.has_quorum is False and place is not None and place.member is False:
-            return  # a node without quorum would stop what runs on one that it does not see: that may go on there
-        # What may not start yet waits for something else: the quorum while nodes boot, or what it needs.
-        if detail.get("blocked") and action not in ("Start", "Promote"):
-            self._restraints.block(event)
+        if blocked:
+            place = state.nodes.get(source or "")
+            if action == "Stop" and state.has_quorum is False and place is not None and place.member is False:
+                return  # a node without quorum would stop what runs on one that it does not see: that may go on there
+            # What may not start yet waits for something else: the quorum while nodes boot, or what it needs.
+            if action not in ("Start", "Promote"):
+                self._restraints.block(event)
         if action == "Leave":
             if item.clone or item.started_at is None or item.started_at <= event.at:  # else this log comes late, and it has moved since
                 self._leave(item, to, to_role)
             return
-        source = _text(detail.get("from"))
         # Where it is before the plan: learned only where nothing better is known.
         if source is not None and action != "Start" and from_role != "Stopped":
             topology.node(state, source)
@@ -117,7 +118,7 @@ class Plans:
                 to_node=to if to_role != "Stopped" and (not item.promotable or to_role == topology.PROMOTED) else None,
                 promoted=promoted and item.promotable,
                 clone=item.clone,
-                blocked=bool(detail.get("blocked")),
+                blocked=blocked,
             )
         )
 

@@ -9,6 +9,8 @@ from hamon.classify.stories import DEPARTURES, Book
 from hamon.model.incident import Outcome
 from hamon.model.observation import Source
 
+_SUCCEEDED, _TRAP = Outcome.SUCCEEDED, Source.TRAP
+
 
 class Protection:
     """Says whether a node could take over what moved; with that the story of a departure ends."""
@@ -21,7 +23,7 @@ class Protection:
     def protect(self, at: datetime) -> None:
         """Look whether services that moved are protected again; that ends their story."""
         for story in self.book.open_stories():
-            if story.kind not in DEPARTURES or story.outcome is not Outcome.SUCCEEDED:
+            if story.outcome is not _SUCCEEDED or story.kind not in DEPARTURES:
                 continue
             if any(move.done_at is None for move in story.moves.values()):
                 continue
@@ -38,7 +40,7 @@ class Protection:
 
     def sure_at(self, story: Story) -> datetime | None:
         """When a departure of which only traps tell is over: they tell no plan, so more may leave the node."""
-        if story.service_restored_at is None or story.outcome is not Outcome.SUCCEEDED or not is_hearsay(story):
+        if story.service_restored_at is None or story.outcome is not _SUCCEEDED or not is_hearsay(story):
             return None
         return story.service_restored_at + self.settings.grace
 
@@ -81,4 +83,7 @@ class Protection:
 
 def is_hearsay(story: Story) -> bool:
     """Whether only traps tell of a story."""
-    return bool(story.timeline) and all(entry.source is Source.TRAP for entry in story.timeline)
+    for entry in story.timeline:
+        if entry.source is not _TRAP:
+            return False  # nearly always the first one says so
+    return bool(story.timeline)
