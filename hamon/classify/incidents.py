@@ -235,7 +235,7 @@ class Engine:
             item
             for item in items
             if isinstance(item, Event)
-            and item.source is Source.LOG
+            and item.source is _LOG
             and (latest := newest.get(item.reporter)) is not None
             and latest - item.at > WINDOW
             and is_line(item)

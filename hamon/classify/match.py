@@ -103,6 +103,7 @@ MAX_SAYING = 400
 
 
 _event = in_order(Event)
+_LOG = Source.LOG
 
 
 class _Try:
@@ -501,7 +502,7 @@ class Matcher:
                 chunk.cluster,
                 reading.kind,
                 saying.rule,
-                Source.LOG,
+                _LOG,
                 chunk.collector,
                 reporter if node is None and saying.is_here else node,
                 resource if resource is not None else saying.instance or None,

@@ -25,6 +25,7 @@ ONE_READ = timedelta(seconds=1)
 SPAN = timedelta(seconds=2)
 """What was read within less time may come from one queue."""
 MOST_NODES = 256
+_POLL = Source.POLL
 _HALF = timedelta(seconds=0.5)
 _NO_CLOCK = frozenset({EventKind.SOURCE_LOST, EventKind.SOURCE_BACK})
 
@@ -49,7 +50,7 @@ class Skew:
                 # Lines of one second that were read together tell the same of the clock; while catching up that is most of them.
                 if event.at is at and event.received_at is received_at and event.reporter is reporter:
                     continue
-                if event.source is not Source.POLL and event.reporter is not None and event.kind not in _NO_CLOCK:
+                if event.source is not _POLL and event.reporter is not None and event.kind not in _NO_CLOCK:
                     at, received_at, reporter = event.at, event.received_at, event.reporter
                     if self._take(event, reporter):
                         seen.add(reporter)

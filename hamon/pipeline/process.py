@@ -89,6 +89,7 @@ _NO_NEWS = frozenset(
     }
 )
 
+_POLL = Source.POLL
 _STATE = TypeAdapter(State)
 
 
@@ -751,7 +752,7 @@ def _source_event(observation: SourceLost | SourceBack) -> Event:
 
 def _is_news(event: Event) -> bool:
     """Whether a log or a trap says that something happened: then, if that was just now, it is worth asking how the cluster is."""
-    return event.source is not Source.POLL and event.kind not in _NO_NEWS
+    return event.source is not _POLL and event.kind not in _NO_NEWS
 
 
 def _single_lines(chunk: LogChunk) -> Iterable[tuple[bytes, int]]:
