@@ -208,26 +208,34 @@ EVENT_COLUMNS = (
 EventRow = tuple[int | str | bool | None, ...]
 
 
-def event_row(event: Event) -> EventRow:
-    """In the order of EVENT_COLUMNS. The hot path: one tuple, no dict, and `_value_`, which skips the descriptor of `value`."""
-    node, raw, ref = event.node, event.raw, event.ref
-    return (
-        micros(event.at),
-        micros(event.received_at),
-        _word(event.cluster),
-        event.kind._value_,
-        _word(event.rule),
-        event.source._value_,
-        _word(event.collector),
-        None if node is None else name(node),
-        None if node is None or len(node) <= NAME_LIMIT // 5 else _long(node),  # escaping makes five of one character at most
-        None if event.resource is None else _word(event.resource),
-        None if event.reporter is None else _word(event.reporter),
-        to_json(event.detail) if event.detail else "{}",
-        raw if raw.isascii() and "\x00" not in raw and "\x1a" not in raw else text(raw),
-        ref if ref.isascii() and "\x00" not in ref and "\x1a" not in ref else text(ref),
-        event.witness,
-    )
+def event_rows(events: Sequence[Event]) -> list[EventRow]:
+    """In the order of EVENT_COLUMNS. The hot path: a tuple, no dict, and `_value_`, which skips the descriptor of `value`."""
+    details: dict[int, str] = {}  # lines that say the same share what they say
+    rows: list[EventRow] = []
+    for event in events:
+        node, raw, ref, detail = event.node, event.raw, event.ref, event.detail
+        if (said := details.get(id(detail))) is None:
+            said = details[id(detail)] = to_json(detail) if detail else "{}"
+        rows.append(
+            (
+                micros(event.at),
+                micros(event.received_at),
+                _word(event.cluster),
+                event.kind._value_,
+                _word(event.rule),
+                event.source._value_,
+                _word(event.collector),
+                None if node is None else name(node),
+                None if node is None or len(node) <= NAME_LIMIT // 5 else _long(node),  # escaping makes five of one character at most
+                None if event.resource is None else _word(event.resource),
+                None if event.reporter is None else _word(event.reporter),
+                said,
+                raw if raw.isascii() and "\x00" not in raw and "\x1a" not in raw else text(raw),
+                ref if ref.isascii() and "\x00" not in ref and "\x1a" not in ref else text(ref),
+                event.witness,
+            )
+        )
+    return rows
 
 
 def _long(value: str) -> str | None:
@@ -339,11 +347,13 @@ def transition_row(transition: Transition, before: Timeline, record: str) -> tup
     `before` is the timeline of the step before it, as stored (empty when there is none); `record` the `incident_json` of the incident.
     """
     timeline = transition.incident.timeline
-    kept = 0
-    for old, new in zip(before, timeline, strict=False):
-        if old is not new and old != new:
-            break
-        kept += 1
+    kept = len(before)
+    if timeline[:kept] != before:  # which it hardly ever does more than add to
+        kept = 0
+        for old, new in zip(before, timeline, strict=False):
+            if old is not new and old != new:
+                break
+            kept += 1
     step = to_json({name: getattr(transition, name) for name in _STEP})
     return (
         text(transition.incident.cluster),

@@ -254,7 +254,7 @@ class SqlStore:
 
     def _write_recording(self, connection: Connection, recording: Recording) -> None:
         if recording.events:
-            self._insert_events(connection, [records.event_row(event) for event in recording.events])
+            self._insert_events(connection, records.event_rows(recording.events))
         if recording.transitions:
             self._write_transitions(connection, recording.transitions)
         if recording.deliveries:
