@@ -25,6 +25,7 @@ _REPEATED = timedelta(seconds=10)
 """So soon after a failure the scheduler repeats it."""
 _WITH_REASON = re.compile(r"^(?:unknown |insufficient )?[a-z]+(?: [a-z]+){0,3}: (?P<reason>\S.*)$")
 """A result in the words of Pacemaker 2.1.2 and later, and the reason behind it."""
+_AGENT_ERROR, _OPERATION_FAILED = EventKind.AGENT_ERROR, EventKind.OPERATION_FAILED
 _FAILURES = frozenset({IncidentKind.RESOURCE_FAILURE, IncidentKind.STOP_FAILED, IncidentKind.FENCE_DEVICE_FAILED})
 _ENDS = frozenset(
     {
@@ -40,7 +41,7 @@ _ENDS = frozenset(
 
 def explained(state: State, event: Event) -> Event:
     """The failure of an operation with the reason that its agent gave, where it has none itself."""
-    if event.kind is not EventKind.OPERATION_FAILED or event.detail.get("reason") or not event.node or not event.resource:
+    if event.kind is not _OPERATION_FAILED or event.detail.get("reason") or not event.node or not event.resource:
         return event
     said = _said(state, event.node, event.resource, event.at)
     return replace(event, detail={**event.detail, "reason": reason(said)}) if said else event
@@ -52,7 +53,7 @@ def _said(state: State, node: str, resource: str, at: datetime) -> list[Timeline
     for entry in reversed(state.recent):
         if entry.node != node or entry.resource != resource:
             continue
-        if entry.event is EventKind.AGENT_ERROR and -_LATE <= at - entry.at <= _TRIES:
+        if entry.event is _AGENT_ERROR and -_LATE <= at - entry.at <= _TRIES:
             found.append(entry)
         elif entry.event in _ENDS:
             break

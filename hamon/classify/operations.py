@@ -16,6 +16,7 @@ from hamon.model.incident import Cause, IncidentKind, Notice, Outcome, Severity
 from hamon.model.observation import Source
 
 _TRAP = Source.TRAP
+_STOP_FAILED = IncidentKind.STOP_FAILED
 OVERTAKING = timedelta(seconds=10)
 """By how much the trap of a stop may come after that of the start which followed it."""
 
@@ -180,7 +181,7 @@ class Operations:
             and item.id not in self.state.suspects
             and self._departures.running(item.id) is None
         ):
-            if event.source is Source.TRAP and not item.clone:
+            if event.source is _TRAP and not item.clone:
                 self.state.doubles[item.id] = event.at
             else:
                 item.clone = True  # it runs on two living nodes
@@ -189,7 +190,7 @@ class Operations:
         item.started_on, item.started_at = node.name, event.at
         item.roles[node.name] = "Unpromoted" if item.promotable else "Started"
         if topology.is_service(item, self.settings, self.state) and not item.promotable:
-            if event.source is Source.TRAP and not item.clone:
+            if event.source is _TRAP and not item.clone:
                 self._effects.works_there(node.name, event.at)
             self._departures.started(item.id, node.name, event.at, promoted=False, before=before)
             self._taken_over(event, item, before)
@@ -197,7 +198,7 @@ class Operations:
 
     def _taken_over(self, event: Event, item: Resource, before: list[str], *, promoted: bool = False) -> None:
         """By traps it is not known where a resource ran that starts on the survivor of a lost node: there, unless that one was standby."""
-        if event.source is not Source.TRAP or before or item.clone != promoted or event.node is None:
+        if event.source is not _TRAP or before or item.clone != promoted or event.node is None:
             return
         if self._departures.is_moving(item.id):
             return
@@ -221,7 +222,7 @@ class Operations:
 
     def lost_late(self, event: Event) -> None:
         """A trap of a lost node may come after those of what was started instead: that was taken over, unless the node was standby."""
-        if event.source is not Source.TRAP or event.node is None or self.state.nodes[event.node].member is not False:
+        if event.source is not _TRAP or event.node is None or self.state.nodes[event.node].member is not False:
             return
         for name in list(self.state.doubles):
             item = self.state.resources[name]
@@ -248,7 +249,7 @@ class Operations:
     def _came_late(self, event: Event, item: Resource) -> bool:
         """Traps overtake each other: whether the stop or demotion on this node belongs before the start that was told of another one."""
         node, at = item.started_on, item.started_at
-        if event.source is not Source.TRAP or at is None or node is None or node == event.node or event.node is None:
+        if event.source is not _TRAP or at is None or node is None or node == event.node or event.node is None:
             return False
         self.state.doubles.pop(item.id, None)
         if topology.active_nodes(item) != [node] or not at - OVERTAKING <= event.at <= at + SAME_TIME:
@@ -282,7 +283,7 @@ class Operations:
                     item.roles.pop(name)
         item.roles[event.node] = topology.PROMOTED
         if topology.is_service(item, self.settings, self.state):
-            if event.source is Source.TRAP:
+            if event.source is _TRAP:
                 self._effects.works_there(event.node, event.at)
             self._departures.started(item.id, event.node, event.at, promoted=True, before=before)
             self._taken_over(event, item, before, promoted=True)
@@ -302,7 +303,7 @@ class Operations:
         if topology.is_service(item, self.settings, self.state) and served and not item.promotable and not self._came_late(event, item):
             self._left(event, item)
         for story in self._book.open_stories():
-            if story.kind is IncidentKind.STOP_FAILED and item.id in story.resources and event.node in story.nodes:
+            if story.kind is _STOP_FAILED and item.id in story.resources and event.node in story.nodes:
                 self._book.close(story, event.at, "it stopped")
                 break
 
@@ -322,7 +323,7 @@ class Operations:
         node = event.node or ""
         back, polled = self._comes_back(item.id, node), event.source is Source.POLL
         self._departures.stopped(item.id, node, event.at, expected_back=back, polled=polled)
-        if event.source is Source.TRAP:
+        if event.source is _TRAP:
             for other in self.state.nodes.values():
                 failed = other.failed.get(item.id)
                 if other.name != node and failed is not None and event.at - SAME_TIME <= failed <= event.at + OVERTAKING:
@@ -330,6 +331,8 @@ class Operations:
 
     def _comes_back(self, resource: str, node: str) -> bool:
         """The plan in hand restarts it where it is."""
+        if not (self.state.plan or self.state.draft):
+            return False
         return any(
             action.resource == resource and action.to_node == node and action.action in ("Restart", "Recover", "Reload", "Re-promote")
             for action in (*self.state.plan, *self.state.draft)

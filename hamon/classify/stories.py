@@ -33,6 +33,7 @@ from hamon.model.incident import (
     Transition,
     TransitionKind,
 )
+from hamon.model.observation import Source
 from hamon.model.record import in_order
 from hamon.rules.own import Change
 
@@ -144,6 +145,8 @@ class Book:
         self._open = tuple(story for story in state.stories if story.state is IncidentState.OPEN)
         self.silent_before: datetime | None = None
         self._grown: set[str] = set()
+        self._ordered: dict[str, tuple[tuple[TimelineEntry, ...], tuple[TimelineEntry, ...], frozenset[Source]]] = {}
+        """Of stories by key: the timeline as it was written, the same in order of time, and its sources."""
         self.changes: Sequence[Change] = ()
         """What rules of the user's own change of incidents."""
         self.forced: Severity | None = None
@@ -557,7 +560,7 @@ class Book:
 
     def record(self, story: Story) -> Incident:
         """The story as the world sees it."""
-        timeline = tuple(sorted(story.timeline, key=_AT))
+        timeline, sources = self._in_order(story)
         down = None
         if story.down_since is not None and story.service_restored_at is not None:
             down = max(0.0, (story.service_restored_at - story.down_since).total_seconds())
@@ -593,7 +596,7 @@ class Book:
             debt_since=debt_since(story),
             cause=_with_entry(story.cause, timeline),
             evidence=evidence(story, timeline),
-            sources=tuple(sorted(set(map(_SOURCE, timeline)).union(story.sources))),
+            sources=tuple(sorted(sources.union(story.sources))),
             timeline=timeline,
             told=story.told,
             name=story.name,
@@ -603,6 +606,14 @@ class Book:
             flaps=story.flaps,
         )
         return replace(incident, severity=severity_of(self.changes, incident)) if self.changes else incident
+
+    def _in_order(self, story: Story) -> tuple[tuple[TimelineEntry, ...], frozenset[Source]]:
+        """The timeline in order of time, and its sources. Most steps of a story add nothing to it, and it may be long."""
+        written = tuple(story.timeline)
+        known = self._ordered.get(story.key)
+        if known is None or known[0] != written:
+            known = self._ordered[story.key] = written, tuple(sorted(written, key=_AT)), frozenset(map(_SOURCE, written))
+        return known[1], known[2]
 
     def _as_named(self, story: Story, services: Iterable[str]) -> list[str]:
         """The services as lines and rules of the user's own name them, where the configuration does not."""
@@ -617,6 +628,7 @@ class Book:
         What ended one may be stamped long before it began, where logs come late: it is known until what begins then has another key.
         """
         flapping.forget(self.state, self.settings, now)
+        self._ordered.clear()
         limit = now - self.settings.story_window - _FORGOTTEN
         for story in self.state.stories:
             if story.state is not _OPEN and _is_past(story, limit):
