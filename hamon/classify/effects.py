@@ -8,7 +8,7 @@ from hamon.classify.state import State, Story
 from hamon.classify.stories import DEPARTURES, Book, entry_of, explains, fails_afterwards, is_split
 from hamon.classify.weighing import Weighing
 from hamon.model.event import Event
-from hamon.model.incident import Cause, IncidentKind, IncidentState, Notice, Severity
+from hamon.model.incident import Cause, IncidentKind, Notice, Severity
 
 _STANDBY_FAULT = IncidentKind.STANDBY_FAULT
 _HOLDING = frozenset(
@@ -178,10 +178,7 @@ class Effects:
             if story.kind is not _STANDBY_FAULT:
                 continue
             reasons = topology.hindrances(self.state, story.subject)
-            waiting = any(
-                other.part_of == story.key and other.state is IncidentState.OPEN and other.kind in _HOLDING for other in self.state.stories
-            )
-            if reasons or waiting:
+            if reasons or any(other.part_of == story.key and other.kind in _HOLDING for other in self._book.open_stories()):
                 if reasons != story.reasons:
                     story.reasons = reasons
                     self._book.changed(story, "other reasons")
