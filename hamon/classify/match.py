@@ -214,6 +214,10 @@ class Scan:
     def merge(self, other: "Scan") -> None:
         """Add what another scan gave."""
         self.events += other.events
+        self.count(other)
+
+    def count(self, other: "Scan") -> None:
+        """Add what another scan counted, and its errors."""
         self.lines += other.lines
         for mine, theirs in ((self.matched, other.matched), (self.unmatched, other.unmatched)):
             for daemon, count in theirs.items():

@@ -627,8 +627,7 @@ class Processor:
         self.store_is_away = False
         self._views.update(result.views)
         self._polled.update(result.polls)
-        for chunk, scan in result.scans:
-            self._count(chunk, scan)
+        self._count(result.scans)
         self._counts.recorded(recording.events, recording.transitions)
         if recording.deliveries or recording.relays:
             self._recorded()
@@ -640,19 +639,24 @@ class Processor:
     def _is_away(self) -> None:
         self.store_is_away = True
 
-    def _count(self, chunk: LogChunk, scan: Scan) -> None:
+    def _count(self, scans: Iterable[tuple[LogChunk, Scan]]) -> None:
+        """Count the lines of one batch: of each log all chunks together."""
         counts = self._counts
-        counts.read(chunk.collector, scan.lines)
-        for daemon, unmatched in scan.unmatched.items():
-            counts.lines(chunk.collector, daemon, scan.matched.get(daemon, 0), unmatched)
-        if chunk.truncated:
-            counts.truncated(chunk.collector, chunk.truncated)
-        if scan.undecodable:
-            counts.undecodable(chunk.collector, scan.undecodable)
-        if scan.unrecognised:
-            counts.parse_errors(chunk.collector, scan.unrecognised)
-        for error in scan.errors:
-            log.debug("a line could not be read", extra={"source": chunk.collector, "error": error})
+        totals: dict[str, Scan] = {}
+        for chunk, scan in scans:
+            totals.setdefault(chunk.collector, Scan()).count(scan)
+            if chunk.truncated:
+                counts.truncated(chunk.collector, chunk.truncated)
+        for collector, total in totals.items():
+            counts.read(collector, total.lines)
+            for daemon, unmatched in total.unmatched.items():
+                counts.lines(collector, daemon, total.matched.get(daemon, 0), unmatched)
+            if total.undecodable:
+                counts.undecodable(collector, total.undecodable)
+            if total.unrecognised:
+                counts.parse_errors(collector, total.unrecognised)
+            for error in total.errors:
+                log.debug("a line could not be read", extra={"source": collector, "error": error})
 
 
 def _size(observation: Observation) -> int:
