@@ -332,8 +332,16 @@ class Matcher:
         offsets: list[int] = []
         sayings = self._sayings_of(chunk.encodings)
         for number in compress(range(len(lines)), map(meanings.__contains__, heads)):
-            line = original = lines[number][:-1]
+            line = lines[number]
             meaning = meanings[heads[number]]
+            if meaning is not None and (needles := meaning.needles) is not None:
+                find = line.find  # `in` makes and drops an exception each time, as it tries whether it is asked for a number
+                for needle in needles:
+                    if find(needle) >= 0:
+                        break
+                else:
+                    continue
+            line = original = line[:-1]
             if meaning is None:
                 meaning = self._meaning_of_line(heads[number], line)
                 if meaning.place is None and (plain := _plain(lines, number, chunk.encodings)) is not None:
@@ -342,12 +350,7 @@ class Matcher:
                     scan.unrecognised += 1 if line.strip() else 0
                     continue
                 unmatched[place.daemon] = unmatched.get(place.daemon, 0) + 1
-            if (needles := meaning.needles) is not None:
-                find = line.find  # `in` makes and drops an exception each time, as it tries whether it is asked for a number
-                for needle in needles:
-                    if find(needle) >= 0:
-                        break
-                else:
+                if meaning.needles is not None and not any(needle in line for needle in meaning.needles):
                     continue
             place = meaning.place
             assert place is not None
