@@ -106,7 +106,7 @@ def evidence(story: Story, timeline: Sequence[TimelineEntry]) -> tuple[Evidence,
     ]
     if story.kind is IncidentKind.INTERCONNECT_DEGRADED:
         found.append(_said(Judgement.LINK_DOWN, [entry for entry in timeline if entry.event is EventKind.LINK_DOWN]))
-    return tuple(one for one in found if one is not None)
+    return tuple([one for one in found if one is not None])
 
 
 def _said(verdict: Judgement, by: Iterable[TimelineEntry], polled_at: datetime | None = None) -> Evidence:

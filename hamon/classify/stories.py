@@ -38,6 +38,8 @@ from hamon.model.record import in_order
 from hamon.rules.own import Change
 
 MAX_TIMELINE = 200
+_MOST_ORDERED = 64
+"""So many timelines are kept in order of time."""
 MAX_RECENT = 60
 MAX_LATE = 500
 """So many keys of stories that were opened late are remembered."""
@@ -612,6 +614,8 @@ class Book:
         written = tuple(story.timeline)
         known = self._ordered.get(story.key)
         if known is None or known[0] != written:
+            if len(self._ordered) >= _MOST_ORDERED:
+                self._ordered.clear()
             known = self._ordered[story.key] = written, tuple(sorted(written, key=_AT)), frozenset(map(_SOURCE, written))
         return known[1], known[2]
 
@@ -628,7 +632,6 @@ class Book:
         What ended one may be stamped long before it began, where logs come late: it is known until what begins then has another key.
         """
         flapping.forget(self.state, self.settings, now)
-        self._ordered.clear()
         limit = now - self.settings.story_window - _FORGOTTEN
         for story in self.state.stories:
             if story.state is not _OPEN and _is_past(story, limit):
@@ -750,7 +753,7 @@ def _append(story: Story, entry: TimelineEntry) -> bool:
     kind, node, resource, at = entry.event, entry.node, entry.resource, entry.at
     if kind in _WORDY and sum(map(partial(_is_alike, entry), story.timeline)) >= 2 * MOST_ALIKE:
         return False
-    for known in timeline[-12:]:
+    for known in timeline[:-13:-1]:  # from the last one back: what is said twice is said soon
         if known.event is not kind or known.node != node or known.resource != resource or not _BEFORE <= at - known.at <= _AGAIN:
             continue
         # The fields of a rule of the user's own are its own: only all of them tell it.
