@@ -143,13 +143,19 @@ def as_line(message: Message, zone: ZoneInfo, *, syslog_format: bool) -> str:
     return f"{date} {message.host} {message.priority:>7}: {message.text}"
 
 
+_MONTH = re.compile(rf"(?:<\d{{1,3}}>)?({'|'.join(_MONTHS)}) ")
+"""How a stamp without a year begins."""
+
+
 class Lines:
     """Bytes of logs to messages. Each host has a converter of its own, so that a log of several nodes is converted as theirs would be."""
 
     def __init__(
         self, rules: RuleSet, settings: LogconvSettings, timezone: str, year: int | None, hosts: Mapping[str, FailoverState] | None = None
     ) -> None:
+        """`year` is that of the earliest stamp that has none: the lines tell where New Year was."""
         self._rules, self._settings, self._timezone, self._year = rules, settings, timezone, year
+        self._first_year, self._month = year, ""
         self._converters = {host: Converter(rules, settings, state) for host, state in (hosts or {}).items()}
         self.unrecognised = 0
 
@@ -164,6 +170,8 @@ class Lines:
             if not raw.strip():
                 continue
             text, _ = decode(raw, ENCODINGS)
+            if self._is_another_year(text):
+                stamps = Stamps(self._timezone, reference, self._year)
             try:
                 line = parse_line(text, stamps)
             except ParseError:
@@ -173,6 +181,19 @@ class Lines:
             if converter is None:
                 converter = self._converters[line.host] = Converter(self._rules, self._settings)
             yield from converter.convert(line)
+
+    def _is_another_year(self, text: str) -> bool:
+        """Whether this line begins another year than the one before it: January after December, or the other way in the next log."""
+        if self._year is None or self._first_year is None or (found := _MONTH.match(text)) is None:
+            return False
+        before, self._month = self._month, found[1]
+        if (before, self._month) == ("Dec", "Jan"):
+            self._year += 1
+        elif (before, self._month) == ("Jan", "Dec") and self._year > self._first_year:
+            self._year -= 1
+        else:
+            return False
+        return True
 
 
 class Output:

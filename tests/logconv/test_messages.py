@@ -95,6 +95,14 @@ FAILED = "crmd[10]:    info: Updating failcount for prmPg on pm01 after failed m
 VANISHED = "corosync[10]:  [TOTEM ] Failed to receive the leave message. failed: 2"
 
 
+def test_a_year_that_is_given_is_that_of_the_earliest_stamp_of_each_log() -> None:
+    stamps = ("Dec 31 23:59:58", "Jan  1 00:00:01", "Jan  1 00:00:02", "Dec 31 23:59:59", "Jan  1 00:00:03")  # the last two of another node
+    log = "".join(f"{stamp} pm0{number // 3} pacemakerd[10]: notice: Shutdown complete\n" for number, stamp in enumerate(stamps))
+    lines = Lines(RULES, LogconvSettings(), "Asia/Tokyo", 2016)
+    given = [message.at.astimezone(ZoneInfo("Asia/Tokyo")).year for message in lines.convert(log.encode(), NEAR)]
+    assert given == [2016, 2017, 2017, 2016, 2017]
+
+
 def operated(resource: str) -> str:
     return f"crmd[10]:  notice: Initiating start operation {resource}_start_0 locally on pm02"
 
