@@ -46,7 +46,11 @@ def add_parsers(commands: Commands) -> None:
     conversion.add_argument(
         "--timezone", type=zone, metavar="ZONE", help="zone of stamps without one, and of the output (default: this machine's)"
     )
-    conversion.add_argument("--year", type=int, help="year of stamps that have none (default: that of the file); where they go over New Year, that of the earliest")
+    conversion.add_argument(
+        "--year",
+        type=int,
+        help="year of stamps that have none (default: that of the file); where they go over New Year, that of the earliest",
+    )
     conversion.set_defaults(command=_logconv)
 
 
