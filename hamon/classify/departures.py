@@ -210,7 +210,7 @@ class Departures:
         self._name_ends(story)
 
     def is_no_service(self, resource: str, at: datetime) -> None:
-        """What was taken for a service, its name did not tell, is a fence device: that it goes elsewhere is no departure."""
+        """What was taken for a service, its name did not tell, is a fence device or a clone: that it goes elsewhere is no departure."""
         self.state.suspects.pop(resource, None)
         self.state.suspects_at.pop(resource, None)
         self.state.restarting.pop(resource, None)
@@ -233,7 +233,7 @@ class Departures:
         story.vain, story.severity, story.outcome = True, Severity.INFO, Outcome.NONE
         if parts:
             story.part_of = parts[0].key
-        self.book.close(story, at, "only a fence device went elsewhere")
+        self.book.close(story, at, "no service went elsewhere")
 
     def _name_ends(self, story: Story) -> None:
         """From and to are those of the group, else of the promoted instance."""
@@ -435,6 +435,35 @@ class Departures:
         self._not_back(at, timedelta(0))
         left = {name: move for name, move in self.state.suspects.items() if self._stopped_before(name, at, timedelta(0))}
         self._down(left, at)
+
+    def began_before(self, at: datetime) -> None:
+        """The cluster is done with what it decided before the evidence begins.
+
+        What stopped and was not seen to start may have been started before that too: where nothing failed, it is not held to be down.
+        """
+        for name in [*self.state.suspects, *self.state.restarting]:
+            if not self._fails_somewhere(name):
+                for kept in (self.state.suspects, self.state.suspects_at, self.state.restarting):
+                    kept.pop(name, None)
+        for story in list(self.book.open_stories()):
+            if story.kind not in DEPARTURES or story.outcome is not Outcome.ONGOING or story.hinted:
+                continue
+            unseen = [move for move in story.moves.values() if move.done_at is None and move.to_node is None and not move.failed]
+            if len(unseen) == len(story.moves) or any(self._fails_somewhere(move.resource) for move in unseen):
+                continue
+            for move in unseen:
+                del story.moves[move.resource]
+                story.resources.remove(move.resource)
+            self._name_ends(story)
+            self.weighing.judge_outcome(story, at)
+
+    def _fails_somewhere(self, resource: str) -> bool:
+        return any(resource in node.failed or resource in node.barred for node in self.state.nodes.values())
+
+    def works_on(self, resource: str, node: str, at: datetime) -> bool:
+        """Whether that it works on a node tells its arrival there: it stopped elsewhere, and no line of its start was seen."""
+        left = self.running(resource) or self.state.suspects.get(resource)
+        return left is not None and left.from_node not in (node, None) and left.stopped_at is not None and left.stopped_at <= at
 
     def _not_back(self, at: datetime, age: timedelta) -> None:
         """What was to be restarted where it was and did not come back is as suspect as what just stopped."""

@@ -104,12 +104,26 @@ class Operations:
             item.clone = item.clone or item.uncertain
         elif operation in ("monitor", "probe"):
             item = self._item(event, event.resource)
-            if event.detail.get("rc") in (8, 191):
+            promoted = event.detail.get("rc") in (8, 191)
+            if operation == "monitor" and self._has_arrived(event, item, promoted):
+                (self.resource_promoted if promoted else self.resource_started)(replace(event, detail={}))
+                return
+            if promoted:
                 item.clone = item.promotable = True
                 item.roles[event.node] = topology.PROMOTED
             elif not item.promotable:
                 item.roles.setdefault(event.node, "Started")
             self.works(event)
+
+    def _has_arrived(self, event: Event, item: Resource, promoted: bool) -> bool:
+        """Whether a monitor tells that a service resource serves here since it left another node: a log that begins late lacks the start."""
+        if event.source is not Source.LOG or event.detail.get("recorded") or item.promotable is not promoted or event.node is None:
+            return False
+        return (
+            event.node not in topology.active_nodes(item)
+            and topology.is_service(item, self.settings, self.state)
+            and self._departures.works_on(item.id, event.node, event.at)
+        )
 
     def operation_failed(self, event: Event) -> None:
         if event.resource is None or event.node is None:

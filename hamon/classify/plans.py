@@ -67,6 +67,7 @@ class Plans:
 
     def plan(self, event: Event) -> None:
         state, detail = self.state, event.detail
+        state.knows_plans = True
         action = str(detail.get("action"))
         if state.draft_by not in (None, event.reporter):
             state.repeats, state.repeated = [], None
@@ -86,11 +87,14 @@ class Plans:
         item.uncertain = False
         source, to, blocked = _text(detail.get("from")), _text(detail.get("to")), bool(detail.get("blocked"))
         from_role, to_role = _text(detail.get("from_role")), _text(detail.get("to_role"))
+        was_clone = item.clone
         if detail.get("instance") is not None:
             item.clone = True
         promoted = topology.PROMOTED in (from_role, to_role)
         if promoted or "Unpromoted" in (from_role, to_role):
             item.clone = item.promotable = True
+        if item.clone and not was_clone and not item.promotable:
+            self._departures.is_no_service(item.id, event.at)  # the evidence began with its stop, which does not tell what it is
         if blocked:
             place = state.nodes.get(source or "")
             if action == "Stop" and state.has_quorum is False and place is not None and place.member is False:
@@ -267,6 +271,8 @@ class Plans:
         self.carry_out(event.at)
         if self.state.plan_is_done:
             self._arrived(event)
+        if not self.state.knows_plans:
+            self._departures.began_before(event.at)
         self.state.plan, self.state.plan_is_done = [], False
         self.state.is_idle = True
         self._departures.idle(event.at)
