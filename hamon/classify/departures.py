@@ -441,15 +441,15 @@ class Departures:
 
         What stopped and was not seen to start may have been started before that too: where nothing failed, it is not held to be down.
         """
-        for name in [*self.state.suspects, *self.state.restarting]:
-            if not self._fails_somewhere(name):
+        for name, left in [*self.state.suspects.items(), *self.state.restarting.items()]:
+            if not self._fails_elsewhere(left):
                 for kept in (self.state.suspects, self.state.suspects_at, self.state.restarting):
                     kept.pop(name, None)
         for story in list(self.book.open_stories()):
             if story.kind not in DEPARTURES or story.outcome is not Outcome.ONGOING or story.hinted:
                 continue
             unseen = [move for move in story.moves.values() if move.done_at is None and move.to_node is None and not move.failed]
-            if len(unseen) == len(story.moves) or any(self._fails_somewhere(move.resource) for move in unseen):
+            if len(unseen) == len(story.moves) or any(self._fails_elsewhere(move) for move in unseen):
                 continue
             for move in unseen:
                 del story.moves[move.resource]
@@ -457,8 +457,9 @@ class Departures:
             self._name_ends(story)
             self.weighing.judge_outcome(story, at)
 
-    def _fails_somewhere(self, resource: str) -> bool:
-        return any(resource in node.failed or resource in node.barred for node in self.state.nodes.values())
+    def _fails_elsewhere(self, move: Move) -> bool:
+        others = (node for node in self.state.nodes.values() if node.name != move.from_node)
+        return any(move.resource in node.failed or move.resource in node.barred for node in others)
 
     def works_on(self, resource: str, node: str, at: datetime) -> bool:
         """Whether that it works on a node tells its arrival there: it stopped elsewhere, and no line of its start was seen."""

@@ -106,7 +106,7 @@ class Operations:
             item = self._item(event, event.resource)
             promoted = event.detail.get("rc") in (8, 191)
             if operation == "monitor" and self._has_arrived(event, item, promoted):
-                (self.resource_promoted if promoted else self.resource_started)(replace(event, detail={}))
+                self.arrives(event, item.id, event.node, promoted=promoted)
                 return
             if promoted:
                 item.clone = item.promotable = True
@@ -114,6 +114,11 @@ class Operations:
             elif not item.promotable:
                 item.roles.setdefault(event.node, "Started")
             self.works(event)
+
+    def arrives(self, event: Event, resource: str, node: str, *, promoted: bool) -> None:
+        """An event tells that a resource serves on a node: as if its start or promotion were seen."""
+        arrived = replace(event, node=node, resource=resource, detail={})
+        (self.resource_promoted if promoted else self.resource_started)(arrived)
 
     def _has_arrived(self, event: Event, item: Resource, promoted: bool) -> bool:
         """Whether a monitor tells that a service resource serves here since it left another node: a log that begins late lacks the start."""

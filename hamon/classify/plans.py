@@ -104,7 +104,7 @@ class Plans:
                 self._restraints.block(event)
         if action == "Leave":
             if item.clone or item.started_at is None or item.started_at <= event.at:  # else this log comes late, and it has moved since
-                self._leave(item, to, to_role)
+                self._leave(event, item, to, to_role)
             return
         # Where it is before the plan: learned only where nothing better is known.
         if source is not None and action != "Start" and from_role != "Stopped":
@@ -130,7 +130,7 @@ class Plans:
         """At the end of a calculation all failures that are recorded were repeated: what the next one adds is new."""
         self.state.repeats, self.state.repeated = [], self.state.repeats
 
-    def _leave(self, item: Resource, node: str | None, role: str | None) -> None:
+    def _leave(self, event: Event, item: Resource, node: str | None, role: str | None) -> None:
         if node is None:
             if role == "Stopped" and not item.clone:
                 item.roles.clear()
@@ -141,6 +141,13 @@ class Plans:
             return
         if known.member is None and known.lost_at is None:  # else two are cut from each other, and each plans for itself
             known.member = True
+        if (
+            role == (topology.PROMOTED if item.promotable else "Started")
+            and node not in topology.active_nodes(item)
+            and topology.is_service(item, self.settings, self.state)
+            and self._departures.works_on(item.id, node, event.at)
+        ):
+            self._operations.arrives(event, item.id, node, promoted=item.promotable)  # a log that begins late lacks its start
         if not item.clone and self._departures.running(item.id) is None:
             item.roles.clear()
         item.roles[node] = role or "Started"
@@ -306,8 +313,7 @@ class Plans:
                 self._arrives(event, move, name)
 
     def _arrives(self, event: Event, move: Move, name: str) -> None:
-        arrived = replace(event, node=name, resource=move.resource, detail={})
-        (self._operations.resource_promoted if move.promoted else self._operations.resource_started)(arrived)
+        self._operations.arrives(event, move.resource, name, promoted=move.promoted)
 
     def operation_started(self, event: Event) -> None:
         if event.node is not None:
