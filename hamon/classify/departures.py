@@ -437,19 +437,21 @@ class Departures:
         self._down(left, at)
 
     def began_before(self, at: datetime) -> None:
-        """The cluster is done with what it decided before the evidence begins.
+        """The cluster has nothing more to do, nor with what it decided before the evidence begins.
 
-        What stopped and was not seen to start may have been started before that too: where nothing failed, it is not held to be down.
+        What stopped before the first plan that was seen, and was not seen to start, may have been started before the evidence begins too:
+        where nothing failed, it is not held to be down.
         """
+        since = self.state.plans_since or at
         for name, left in [*self.state.suspects.items(), *self.state.restarting.items()]:
-            if not self._fails_elsewhere(left):
+            if self._is_unseen(left, since):
                 for kept in (self.state.suspects, self.state.suspects_at, self.state.restarting):
                     kept.pop(name, None)
         for story in list(self.book.open_stories()):
             if story.kind not in DEPARTURES or story.outcome is not Outcome.ONGOING or story.hinted:
                 continue
-            unseen = [move for move in story.moves.values() if move.done_at is None and move.to_node is None and not move.failed]
-            if len(unseen) == len(story.moves) or any(self._fails_elsewhere(move) for move in unseen):
+            unseen = [move for move in story.moves.values() if move.to_node is None and self._is_unseen(move, since)]
+            if not unseen or len(unseen) == len(story.moves):
                 continue
             for move in unseen:
                 del story.moves[move.resource]
@@ -457,9 +459,12 @@ class Departures:
             self._name_ends(story)
             self.weighing.judge_outcome(story, at)
 
-    def _fails_elsewhere(self, move: Move) -> bool:
+    def _is_unseen(self, move: Move, since: datetime) -> bool:
+        """Whether what became of a resource that left may stand before the evidence begins: it was seen neither planned nor failed."""
+        if move.done_at is not None or move.failed or move.polled or move.is_outage or move.stopped_at is None or move.stopped_at > since:
+            return False
         others = (node for node in self.state.nodes.values() if node.name != move.from_node)
-        return any(move.resource in node.failed or move.resource in node.barred for node in others)
+        return not any(move.resource in node.failed or move.resource in node.barred for node in others)
 
     def works_on(self, resource: str, node: str, at: datetime) -> bool:
         """Whether that it works on a node tells its arrival there: it stopped elsewhere, and no line of its start was seen."""

@@ -121,7 +121,7 @@ class Operations:
         (self.resource_promoted if promoted else self.resource_started)(arrived)
 
     def _has_arrived(self, event: Event, item: Resource, promoted: bool) -> bool:
-        """Whether a monitor tells that a service resource serves here since it left another node: a log that begins late lacks the start."""
+        """Whether a monitor tells that a service resource serves here since it left another node: a late log lacks the start."""
         if event.source is not Source.LOG or event.detail.get("recorded") or item.promotable is not promoted or event.node is None:
             return False
         return (

@@ -67,7 +67,7 @@ class Plans:
 
     def plan(self, event: Event) -> None:
         state, detail = self.state, event.detail
-        state.knows_plans = True
+        state.plans_since = state.plans_since or event.at
         action = str(detail.get("action"))
         if state.draft_by not in (None, event.reporter):
             state.repeats, state.repeated = [], None
@@ -278,8 +278,7 @@ class Plans:
         self.carry_out(event.at)
         if self.state.plan_is_done:
             self._arrived(event)
-        if not self.state.knows_plans:
-            self._departures.began_before(event.at)
+        self._departures.began_before(event.at)
         self.state.plan, self.state.plan_is_done = [], False
         self.state.is_idle = True
         self._departures.idle(event.at)

@@ -361,8 +361,8 @@ class State:
     """The plan that is being carried out."""
     plan_is_done: bool = False
     """All of that plan was carried out."""
-    knows_plans: bool = False
-    """A scheduler's line was seen. Before that, what is carried out was decided, and perhaps begun, before the evidence begins."""
+    plans_since: datetime | None = None
+    """The scheduler's first line that was seen. What stopped until then was decided, and may have been started, before that."""
     is_idle: bool = False
     """The controller said that nothing more is to be done, and nothing was begun since."""
     stories: list[Story] = field(default_factory=list)
