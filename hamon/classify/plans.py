@@ -258,6 +258,7 @@ class Plans:
     def state_changed(self, event: Event) -> None:
         if event.detail.get("from") == "S_IDLE":
             self.state.is_idle = False
+            self.state.plans_since = self.state.plans_since or event.at
         if event.detail.get("to") == "S_TRANSITION_ENGINE":
             self.state.draft_closed = self.state.draft_closed or (bool(self.state.draft) and self.state.draft_by == event.reporter)
             self.carry_out(event.at)
@@ -279,6 +280,7 @@ class Plans:
         if self.state.plan_is_done:
             self._arrived(event)
         self._departures.began_before(event.at)
+        self.state.plans_since = self.state.plans_since or event.at
         self.state.plan, self.state.plan_is_done = [], False
         self.state.is_idle = True
         self._departures.idle(event.at)

@@ -362,7 +362,7 @@ class State:
     plan_is_done: bool = False
     """All of that plan was carried out."""
     plans_since: datetime | None = None
-    """The scheduler's first line that was seen. What stopped until then was decided, and may have been started, before that."""
+    """When the scheduler or the controller at rest was first heard. What stopped until then was decided before that."""
     is_idle: bool = False
     """The controller said that nothing more is to be done, and nothing was begun since."""
     stories: list[Story] = field(default_factory=list)
