@@ -538,17 +538,18 @@ class Departures:
             stopped = [move.stopped_at for move in gone if move.stopped_at is not None]
             story = self.depart(source, gone, min(stopped, default=at))
             story.down_since = min([*stopped, *([story.down_since] if story.down_since else [])], default=at)
-            if all(move.done_at is None for move in story.moves.values()):
-                if source is not None and self._only_it_tells(source) and (self.state.draft_by is None or self._stops(source)):
-                    story.limit_at = None  # it went, on the order of a DC whose log is not read: where to, only that one would tell
-                else:
-                    self.weighing.fail(story, at)
+            # Else it went on the order of a DC whose log is not read: where to, only that one would tell.
+            is_seen = source is None or not self._only_it_tells(source) or not (self.state.draft_by is None or self._stops(source))
+            if is_seen and all(move.done_at is None for move in story.moves.values()):
+                self.weighing.fail(story, at)
 
     def is_out_of_sight(self, story: Story) -> bool:
-        """Whether nothing is read but the log of the node that is left, and that was stopped in order: where to, it does not tell."""
+        """Whether nothing is read but the log of the node that is left, and that stopped in order or made no plan."""
         name = story.from_node
         fails = story.stumbled or any(move.failed for move in story.moves.values())
-        return name is not None and story.planned is True and not fails and self._only_it_tells(name) and self._stops(name)
+        if name is None or fails or not self._only_it_tells(name):
+            return False
+        return self.state.draft_by is None or (story.planned is True and self._stops(name))
 
     def _stops(self, name: str) -> bool:
         """Whether the node was asked to stop; it may have joined again since."""

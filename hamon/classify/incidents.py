@@ -608,7 +608,9 @@ class Engine:
     def _limit(self, story: Story, now: datetime) -> None:
         story.limit_at = None
         if story.kind in DEPARTURES and story.outcome is Outcome.ONGOING:
-            if not self._departures.is_out_of_sight(story):
+            if self._departures.is_out_of_sight(story):
+                self._book.close(story, now, "where it went is told by logs that are not read", expired=True)
+            else:
                 self._weighing.fail(story, now)
         elif story.kind is IncidentKind.DAEMON_FAILED and story.recovered_at is not None:
             self._book.close(story, now, "stable again")

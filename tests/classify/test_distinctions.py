@@ -1308,3 +1308,16 @@ def test_what_a_node_without_quorum_would_stop_on_one_that_it_does_not_see_is_no
     """)
     cluster.until("10:02:00")
     assert not {IncidentKind.RESOURCE_BLOCKED, IncidentKind.SERVICE_DOWN} & {incident.kind for incident in cluster.incidents}
+
+
+def test_a_move_of_which_only_the_node_that_is_left_tells_expires_when_no_fail_over_takes_so_long() -> None:
+    cluster = Cluster().log(
+        """10:00:00 pm01 controld: Result of start operation for prmDb on pm01: ok
+        10:10:00 pm01 controld: Result of stop operation for prmDb on pm01: ok"""
+    )
+    cluster.until("10:15:00")
+    [story] = cluster.incidents
+    assert (story.kind, story.outcome, story.state) == (IncidentKind.FAILOVER, Outcome.ONGOING, IncidentState.OPEN)
+    cluster.until("10:25:00")
+    [story] = cluster.incidents
+    assert (story.kind, story.outcome, story.state) == (IncidentKind.FAILOVER, Outcome.ONGOING, IncidentState.EXPIRED)
