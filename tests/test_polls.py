@@ -7,8 +7,9 @@ from hamon.classify.settings import ClusterSettings
 from hamon.model.cluster import ClusterStatus, NodeStatus
 from hamon.model.event import EventKind
 from hamon.model.incident import IncidentKind, Severity
-from hamon.model.observation import Snapshot, Source, SourceBack, SourceLost
+from hamon.model.observation import Snapshot, Source, SourceBack, SourceLost, Tick
 from hamon.ports import EventFilter, IncidentFilter
+from hamon.tell.headline import headline
 from tests.fakes import FakeClock
 from tests.processing import Processing
 
@@ -62,6 +63,19 @@ async def test_a_cluster_that_cannot_be_asked_is_unknown_and_alarms_until_it_ans
         assert polled is not None
         assert (polled.unknown_since, polled.reason) == (None, "")
         assert await it.store.incidents(IncidentFilter(open_only=True)) == []
+
+
+async def test_a_site_that_lost_its_power_is_told_once_by_the_name_of_its_cluster(tmp_path: Path) -> None:
+    """Nobody is left to call a node lost: what logs there are end, and no node can be asked."""
+    async with processing(tmp_path) as it:
+        await it.give(snapshot(0, "a"))
+        for minute in range(1, 30):
+            await it.give(lost(60 * minute, "n1: not connected; n2: not connected"), Tick(now=NOW + timedelta(minutes=minute, seconds=30)))
+        (incident,) = await it.store.incidents(IncidentFilter())
+    assert (incident.kind, incident.severity, incident.cluster) == (IncidentKind.MONITORING_LOST, Severity.MAJOR, "web01")
+    assert incident.started_at == NOW + timedelta(minutes=1)
+    assert "web01" in headline(incident, "en")
+    assert "web01" in headline(incident, "ja")
 
 
 async def test_a_cluster_that_never_answered_is_unknown(tmp_path: Path) -> None:
