@@ -349,6 +349,10 @@ class Membership:
         self._book.add(story, event)
         self._explained_quorum(event.at)
         self._lost_with(story)
+        for lost in self.state.stories:
+            near = abs(lost.detected_at - story.detected_at) <= self.settings.membership
+            if lost.kind is IncidentKind.NODE_LOST and lost.vain and lost.part_of is None and near:
+                self._book.make_part(lost, story)  # whom the side without quorum calls lost is told with the loss of the quorum
 
     def _lost_with(self, quorum: Story) -> None:
         """With the quorum more is lost than nodes: what comes of it is waited for, and they are part of that."""

@@ -507,8 +507,8 @@ def test_the_nodes_with_which_the_quorum_was_lost_are_part_of_the_outage_and_not
     """).until("10:01:00")
     (down,) = cluster.main
     assert down.kind is IncidentKind.SERVICE_DOWN
-    # What a node said of others before it lost the quorum with them is taken back: it may be the one that is cut off.
-    assert set(cluster.parts_of(down)) == ({"node_lost", "quorum_lost"} if order[-1] == 2 else {"quorum_lost"})
+    # Also what a node said of others before it lost the quorum with them, though it may be the one that is cut off.
+    assert set(cluster.parts_of(down)) == {"node_lost", "quorum_lost"}
     assert {said.split()[0] for said in cluster.told()} <= {"failover", "service_down"}
 
 
@@ -1321,3 +1321,15 @@ def test_a_move_of_which_only_the_node_that_is_left_tells_expires_when_no_fail_o
     cluster.until("10:25:00")
     [story] = cluster.incidents
     assert (story.kind, story.outcome, story.state) == (IncidentKind.FAILOVER, Outcome.ONGOING, IncidentState.EXPIRED)
+
+
+def test_nodes_that_are_lost_with_the_quorum_are_parts_of_that_one_incident() -> None:
+    cluster = running().log("""
+        10:00:00 pm01 controld: Node pm02 state is now lost
+        10:00:00 pm01 controld: Node pm03 state is now lost
+        10:00:00 pm01 controld: Quorum lost""")
+    cluster.until("10:05:00")
+    (alone,) = [incident for incident in cluster.incidents if incident.part_of is None]
+    assert (alone.kind, alone.severity) == (IncidentKind.QUORUM_LOST, Severity.CRITICAL)
+    assert cluster.parts_of(alone) == ["node_lost", "node_lost"]
+    assert cluster.told() == ["quorum_lost opening"]
