@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from hamon.classify import topology
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import State
-from hamon.classify.stories import Book, is_split
+from hamon.classify.stories import Book
 from hamon.model.cluster import ClusterStatus
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, IncidentKind, Severity
@@ -57,7 +57,7 @@ class Controller:
         return (
             known.member is False
             or known.stop_requested_at is not None
-            or any(is_split(story) and old in story.nodes for story in self._book.open_stories())
+            or any(topology.is_split(story) and old in story.nodes for story in self._book.open_stories())
             or any(
                 story.kind is IncidentKind.QUORUM_LOST and (story.resolved_at is None or at - story.resolved_at <= MERGED)
                 for story in self.state.stories

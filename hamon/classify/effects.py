@@ -5,7 +5,7 @@ from datetime import datetime
 from hamon.classify import topology
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import State, Story
-from hamon.classify.stories import DEPARTURES, Book, entry_of, explains, fails_afterwards, is_split
+from hamon.classify.stories import DEPARTURES, Book, entry_of, explains, fails_afterwards
 from hamon.classify.weighing import Weighing
 from hamon.model.event import Event
 from hamon.model.incident import Cause, IncidentKind, Notice, Severity
@@ -88,7 +88,7 @@ class Effects:
         """A node on which something begins to serve is alive, whoever called it lost: only those on the surviving side start services."""
         node = self.state.nodes[name]
         for cut in self._book.open_stories():
-            if not is_split(cut) or name not in cut.nodes:
+            if not topology.is_split(cut) or name not in cut.nodes:
                 continue
             for end in (topology.node(self.state, end) for end in cut.nodes if end != name):
                 if end.member is None:
@@ -110,7 +110,7 @@ class Effects:
         for story in self._book.open_stories():
             if story.kind is IncidentKind.NODE_LOST and wronged.issuperset(story.nodes):
                 story.vain, story.severity = True, Severity.INFO
-                split = next((cut for cut in self._book.open_stories() if is_split(cut) and name in cut.nodes), None)
+                split = next((cut for cut in self._book.open_stories() if topology.is_split(cut) and name in cut.nodes), None)
                 if (effect := split or self._open_effect(name)) is not None and story.part_of is None:
                     self._book.make_part(story, self._book.by_key(effect.part_of) or effect)
                 self._book.close(story, at, reason)
@@ -133,7 +133,7 @@ class Effects:
                 cause.detected_at,
                 started_at=cause.started_at,
                 nodes=[name],
-                resources=() if is_split(cause) else cause.resources,
+                resources=() if topology.is_split(cause) else cause.resources,
                 settle=self.settings.settle,
             )
             story.redundancy = bool(others)

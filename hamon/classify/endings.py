@@ -8,7 +8,7 @@ from hamon.classify.compare import Watch
 from hamon.classify.operations import Operations
 from hamon.classify.rows import APART, Rows
 from hamon.classify.state import State, Story
-from hamon.classify.stories import Book, is_split
+from hamon.classify.stories import Book
 from hamon.model.cluster import ClusterStatus
 from hamon.model.incident import IncidentKind
 
@@ -57,7 +57,7 @@ class Endings:
                 node.degraded.pop(story.subject.partition("/")[2], None)
             elif story.kind is IncidentKind.FAILCOUNT_THRESHOLD:
                 node.barred.pop(resource, None)
-        if is_split(story):
+        if topology.is_split(story):
             self.state.held.clear()
         self._book.close(story, at, reason)
 
@@ -73,7 +73,7 @@ class Endings:
         )
 
     def _joined(self, story: Story, watch: Watch, status: ClusterStatus) -> bool:
-        if not story.nodes or any(is_split(cut) and story.nodes[0] in cut.nodes for cut in self._book.open_stories()):
+        if not story.nodes or any(topology.is_split(cut) and story.nodes[0] in cut.nodes for cut in self._book.open_stories()):
             return False  # of two that are cut from each other each shows itself as a member
         return self._rows.is_settled(f"member {story.nodes[0]}", status.at)
 
@@ -105,7 +105,7 @@ class Endings:
 
     def _is_one(self, story: Story, watch: Watch, status: ClusterStatus) -> bool:
         """Whether nodes between which all links were cut see one another again; a poll shows single links by their own words."""
-        return is_split(story) and all(self._rows.is_settled(f"member {name}", status.at) for name in story.nodes)
+        return topology.is_split(story) and all(self._rows.is_settled(f"member {name}", status.at) for name in story.nodes)
 
     def _has_quorum(self, story: Story, watch: Watch, status: ClusterStatus) -> bool:
         return status.has_quorum is True

@@ -10,7 +10,7 @@ from hamon.classify.membership import Membership
 from hamon.classify.plans import Plans
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import Node, State, Story
-from hamon.classify.stories import DEPARTURES, Book, is_split
+from hamon.classify.stories import DEPARTURES, Book
 from hamon.classify.weighing import Weighing
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, IncidentKind, Outcome, Severity
@@ -109,7 +109,7 @@ class Fencing:
             self._alive(event)
         self._effects.vain_claims(node.name, event.at, "who called it lost was fenced itself")
         for vain in self._book.open_stories():
-            if is_split(vain) and node.name in vain.nodes and vain.settle_at is not None:
+            if topology.is_split(vain) and node.name in vain.nodes and vain.settle_at is not None:
                 vain.settle_at = min(vain.settle_at, event.at + self.settings.settle)
             # What it asked for is void, unless it is this: a DC asks for its own fencing when it cannot stop a resource.
             if vain.kind is IncidentKind.FENCING and vain.requester == node.name and vain.subject != node.name:

@@ -39,7 +39,7 @@ from hamon.classify.restraints import Restraints
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.sources import Sources
 from hamon.classify.state import State, Story
-from hamon.classify.stories import DEPARTURES, Book, entry_of, is_split
+from hamon.classify.stories import DEPARTURES, Book, entry_of
 from hamon.classify.weighing import Weighing
 from hamon.model.cluster import ClusterStatus, ClusterView
 from hamon.model.event import Event, EventKind, place_of
@@ -642,7 +642,7 @@ class Engine:
             if story.recovered_at is not None:
                 self._operations.recovered(story, now)
                 return
-        if is_split(story):
+        if topology.is_split(story):
             if self._membership.nobody_stays(story):
                 return
             for name in story.nodes:

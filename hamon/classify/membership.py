@@ -9,7 +9,7 @@ from hamon.classify.effects import Effects
 from hamon.classify.hearsay import isolated
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import REPLICA, NamelessLoss, Node, PendingLink, State, Story
-from hamon.classify.stories import FAILURES, UNKNOWN_END, Book, entry_of, is_split
+from hamon.classify.stories import FAILURES, UNKNOWN_END, Book, entry_of
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import QUORUM_DEVICE, Cause, IncidentKind, IncidentState, Notice, Severity
 from hamon.model.observation import Source
@@ -206,7 +206,7 @@ class Membership:
             accused_by_others = any(other in said for said in self.state.claims.values() if set(said) != set(claimed))
             if not accused_by_others:
                 self.state.nodes[other].lost_by = name
-        if not any(is_split(story) and name in story.nodes for story in self._book.open_stories()):
+        if not any(topology.is_split(story) and name in story.nodes for story in self._book.open_stories()):
             self._split(self.state.nodes[claimed[0]], node, self._drop_links(name), event, undecided=False)
         self._effects.vain_claims(name, event.at, "who called it lost is cut off itself")
 
@@ -221,7 +221,7 @@ class Membership:
 
     def _split(self, node: Node, other: Node, cut: Sequence[PendingLink], event: Event, *, undecided: bool) -> None:
         """Two nodes call each other lost: both live, and all their links are cut. Which one stays is decided by fencing, or by others."""
-        if any(is_split(story) and other.name in story.nodes for story in self._book.open_stories()):
+        if any(topology.is_split(story) and other.name in story.nodes for story in self._book.open_stories()):
             return
         fenced = [end for end in (node, other) if end.fenced_at is not None]
         for end in (node, other) if undecided else ():
@@ -305,7 +305,7 @@ class Membership:
         for story in self._book.open_stories():
             # A node that was off has started its daemons anew; of one that was only cut off nothing is known of them.
             is_anew = was_fenced and story.kind is IncidentKind.DAEMON_FAILED
-            if is_split(story) and node.name in story.nodes and all(topology.node(self.state, end).member for end in story.nodes):
+            if topology.is_split(story) and node.name in story.nodes and all(topology.node(self.state, end).member for end in story.nodes):
                 self._reunited(story, event.at, "they are one cluster again")
             if (story.kind in FAILURES or is_anew) and node.name in story.nodes:
                 self._book.close(story, event.at, "the node joined again")
@@ -397,7 +397,7 @@ class Membership:
         if (story := self._book.find(IncidentKind.QUORUM_LOST, "")) is not None:
             self._book.close(story, event.at, "quorum acquired")
             for split in self._book.open_stories():
-                if is_split(split) and split.part_of == story.key:  # who is still cut off is told now
+                if topology.is_split(split) and split.part_of == story.key:  # who is still cut off is told now
                     split.part_of, split.settle_at = None, event.at + self.settings.membership
                     self._book.changed(split, "quorum is back, and they are still cut off")
 
@@ -514,7 +514,7 @@ class Membership:
             return
         link = str(event.detail["link"])
         for story in self._book.open_stories():
-            if is_split(story) and event.source is not Source.POLL and _same_pair(_ends(story), pair):
+            if topology.is_split(story) and event.source is not Source.POLL and _same_pair(_ends(story), pair):
                 self._book.add(story, event)
                 self._reunited(story, event.at, "a link between them is up again")
         for pending in list(self.state.links):

@@ -13,7 +13,7 @@ from hamon.classify.operations import Operations
 from hamon.classify.restraints import Restraints, was_just_forgiven
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import Action, Move, Resource, State
-from hamon.classify.stories import FAILURES, SAME_TIME, Book, is_split
+from hamon.classify.stories import FAILURES, SAME_TIME, Book
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import IncidentKind
 
@@ -235,7 +235,9 @@ class Plans:
         if name is None or topology.node(self.state, name).member is False:
             return False
         return any(
-            is_split(story) and name in story.nodes and all(topology.node(self.state, end).fenced_at is None for end in story.nodes)
+            topology.is_split(story)
+            and name in story.nodes
+            and all(topology.node(self.state, end).fenced_at is None for end in story.nodes)
             for story in self._book.open_stories()
         )
 

@@ -18,7 +18,7 @@ from hamon.classify.host import first_trouble, lost_ticket
 from hamon.classify.own_changes import is_suppressed, severity_of
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import State, Story
-from hamon.classify.topology import active_nodes, configured
+from hamon.classify.topology import active_nodes, configured, is_split
 from hamon.model.event import Detail, Event, EventKind
 from hamon.model.incident import (
     Cause,
@@ -661,11 +661,6 @@ def _with_entry(cause: Cause | None, timeline: Sequence[TimelineEntry]) -> Cause
             )
             return Cause(kind=cause.kind, node=cause.node, resource=cause.resource, at=cause.at, text=text, entry=entry)
     return cause
-
-
-def is_split(story: Story) -> bool:
-    """All links between two nodes are cut, so that each calls the other lost: unlike one link, that is part of what it leads to."""
-    return story.kind is _INTERCONNECT_DEGRADED and story.subject.startswith("split ")
 
 
 _COUNTED = timedelta(seconds=3)

@@ -6,8 +6,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hamon.classify.settings import ClusterSettings
-from hamon.classify.state import Node, PolledService, Resource, State
+from hamon.classify.state import Node, PolledService, Resource, State, Story
 from hamon.model.cluster import ClusterView, NodeState, NodeView, ServiceView
+from hamon.model.incident import IncidentKind, IncidentState
+
+_INTERCONNECT_DEGRADED, _OPEN = IncidentKind.INTERCONNECT_DEGRADED, IncidentState.OPEN
 
 PROMOTED = "Promoted"
 _UNSEEN = timedelta(seconds=2)
@@ -279,6 +282,16 @@ def _told_view(name: str, members: Sequence[str], state: State) -> ServiceView:
     return ServiceView(name=name, resources=tuple(members), active_node=active, up=up, able_to_take_over=able)
 
 
+def is_split(story: Story) -> bool:
+    """All links between two nodes are cut, so that each calls the other lost: unlike one link, that is part of what it leads to."""
+    return story.kind is _INTERCONNECT_DEGRADED and story.subject.startswith("split ")
+
+
+def _cut_from_each_other(state: State) -> set[str]:
+    """Nodes of which none can take over from the other: all links between them are cut, and it is not decided which of them stays."""
+    return {node for story in state.stories if story.state is _OPEN and is_split(story) for node in story.nodes}
+
+
 def view(state: State, settings: ClusterSettings) -> ClusterView:
     """The cluster as pages and metrics show it."""
     nodes = []
@@ -302,12 +315,17 @@ def view(state: State, settings: ClusterSettings) -> ClusterView:
             )
         )
     shown = []
+    cut = _cut_from_each_other(state)
     for name, service in state.polls.services.items() if is_polled(state) else ():
         title = name if settings.services else called(name, service.members, state)
         if _has_changed_since(state, service):
             shown.append(replace(_told_view(title, service.members, state), overtaken=True))
-        else:
-            shown.append(_polled_view(title, service, state))
+            continue
+        polled = _polled_view(title, service, state)
+        if not cut.isdisjoint(service.able):  # the poll asks one side, which knows nothing of the other
+            able = tuple(node for node in polled.able_to_take_over or () if node not in cut)
+            polled = replace(polled, able_to_take_over=able, overtaken=True)
+        shown.append(polled)
     shown += [_told_view(name, members, state) for name, members in services(state, settings).items()] if not shown else []
     return ClusterView(
         name=settings.name,

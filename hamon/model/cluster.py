@@ -500,8 +500,8 @@ class NodeView:
 class ServiceView:
     """`up` None: not known yet. `able_to_take_over`: nodes that could run it now, other than the active one; None unknown.
 
-    `held`: it is down here because a ticket that it needs is not granted to this site. `overtaken`: logs or traps tell of a start of it
-    since the last poll, so that this is how they have it.
+    `held`: it is down here because a ticket that it needs is not granted to this site. `overtaken`: logs or traps tell more of it than
+    the last poll, such as a start, so that this is how they have it.
     """
 
     name: str
