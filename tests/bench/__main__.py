@@ -5,7 +5,6 @@ Of several runs the best counts, for hamon and for its peer alike, taken in turn
 
 import argparse
 import asyncio
-import gc
 import os
 import resource
 import signal
@@ -123,7 +122,7 @@ def file_to_stored(write: Writer, lines: int, one_in: int, rules: RuleSet) -> fl
         log = folder / "messages"
         write(log, lines, one_in, datetime.now(UTC))  # noqa: TID251 - the machine's own log
         gateway = _Gateway(folder, log, rules, deliver=False)
-        gc.collect()
+        settle_down()  # as the program does it when all is built
         began = time.process_time()
         async with gateway:
             await gateway.has_read(log.stat().st_size)
@@ -294,9 +293,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--samples", type=int, default=100, help="notifications for the latency figure (default 100)")
     options = parser.parse_args(arguments)
     rules = load_all()
-    # As the program does it when it starts, and when it is ready.
-    spare_memory()
-    settle_down()
+    spare_memory()  # as the program does it when it starts
     say("what", "hamon", "plain loop of re.search", "ratio", "target")
     for name, write, one_in, target in (
         ("ha-log, 1 line in 50 of interest, file to stored event", logs.write_ha_log, 50, "300,000/s, 8x"),
