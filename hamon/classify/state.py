@@ -149,6 +149,8 @@ class Story:
     service_restored_at: datetime | None = None
     redundancy_restored_at: datetime | None = None
     resolved_at: datetime | None = None
+    key_at: datetime | None = None
+    """The moment that its key names; what is found out later may move its start."""
     down_since: datetime | None = None
     redundancy: bool | None = None
     reasons: list[str] = field(default_factory=list)

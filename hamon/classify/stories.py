@@ -229,6 +229,7 @@ class Book:
             words=dict(words or {}),
             own_services=list(services),
             forced=self.forced,
+            key_at=began,
         )
         if self.silent_before is not None and at < self.silent_before:
             story.reminded_at = self.silent_before  # history: only what it grows old enough for from now on is worth a word
@@ -645,8 +646,9 @@ class Book:
 
 
 def _is_past(story: Story, limit: datetime) -> bool:
-    """Whether a story had begun and ended before this time."""
-    return story.resolved_at is not None and story.resolved_at <= limit and (story.started_at or story.detected_at) < limit
+    """Whether a story ended before this time, and what is opened from now on about the same second has another key."""
+    named = story.key_at or story.detected_at
+    return story.resolved_at is not None and story.resolved_at <= limit and named + _SECOND <= limit
 
 
 def _with_entry(cause: Cause | None, timeline: Sequence[TimelineEntry]) -> Cause | None:
@@ -723,6 +725,7 @@ _RECOVERIES = frozenset(
 _HINTS = frozenset({EventKind.FAILOVER_STARTED, EventKind.FAILOVER_DONE, EventKind.FAILOVER_FAILED_HINT})
 _ABOUT_NODES = frozenset({IncidentKind.STANDBY_FAULT, IncidentKind.NODE_LOST})
 """Kinds that what happens to resources on their nodes belongs to."""
+_SECOND = timedelta(seconds=1)
 _FORGOTTEN = timedelta(seconds=30)
 """So long after nothing can join them any more, stories are forgotten."""
 _BACKGROUND = frozenset(

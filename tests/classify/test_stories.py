@@ -40,9 +40,11 @@ def test_what_was_ended_by_something_older_is_known_until_others_have_another_ke
     book = Book(state, ClusterSettings(name="test"))
     began = NOW - timedelta(minutes=2)
     keys = []
-    for step in range(6):
-        state.now = NOW + timedelta(seconds=20 * step)
-        story = book.open(IncidentKind.RESOURCE_FAILURE, "pm01 prmPg", Severity.MAJOR, began, started_at=began)
+    for step in range(240):
+        state.now = NOW + timedelta(seconds=0.25 * step)
+        at = began + timedelta(seconds=0.3 * (step % 3))
+        story = book.open(IncidentKind.RESOURCE_FAILURE, "pm01 prmPg", Severity.MAJOR, at, started_at=at)
+        story.started_at = began - timedelta(minutes=4)  # as when its cause is heard
         book.close(story, began - timedelta(minutes=5), "the node joined again")
         book.forget(state.now)
         keys.append(story.key)
