@@ -25,6 +25,8 @@ def rsyslog_of_the_readme(transport: str) -> str:
         'port="5514"': f'port="{PORT}"',
         "/var/log/cluster/corosync.log": "/var/log/corosync/corosync.log",
         "/var/spool/rsyslog": SPOOL,
+        # What other tests did to the cluster is no matter of this one.
+        'PersistStateInterval="1"': 'PersistStateInterval="1" freshStartTail="on"',
     }
     if transport == "udp":
         changes['protocol="tcp" tcp_framing="octet-counted"'] = 'protocol="udp"'
@@ -48,7 +50,7 @@ def collector(nodes: Sequence[str], transport: str) -> dict[str, dict[str, objec
 
 @contextmanager
 def sending(cluster: Cluster, transport: str) -> Iterator[None]:
-    """Every node sends meanwhile, also after it was booted again: what its logs hold since it last sent."""
+    """Every node sends meanwhile, also after it was booted again: what its logs hold since it first sent."""
     try:
         for node in cluster.nodes:
             _restart(cluster, node, rsyslog_conf() + rsyslog_of_the_readme(transport))

@@ -1,5 +1,6 @@
 """hamon tails nothing: the nodes' own rsyslog sends it their logs, and polls tell where things are. The same happenings and assertions."""
 
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -14,14 +15,13 @@ from tests.gateway.harness import eventually
 from tests.truth import mains
 
 
-async def all_came(watch: Watch, transport: str) -> None:
-    """Wait until hamon has what the logs held before: they are sent from their first line on, so what is logged now comes after it."""
-    mark = f"over-{transport}"
-    nodes = watch.cluster.nodes
-    await watch.do(watch.cluster.on, nodes[0], "attrd_updater", "-n", mark, "-U", "begins")
+async def all_send(watch: Watch, transport: str) -> None:
+    """Wait until each node sends what it logs: its rsyslog begins at the end of the logs that it finds."""
+    nodes, marks = watch.cluster.nodes, count(1)
 
     async def told() -> set[str]:
-        return {event["reporter"] for event in await watch.hamon.events() if event["source"] == "log" and mark in event["raw"]}
+        await watch.do(watch.cluster.on, nodes[0], "attrd_updater", "-n", f"over-{transport}", "-U", str(next(marks)))
+        return {event["reporter"] for event in await watch.hamon.events() if event["source"] == "log" and "over-" in event["raw"]}
 
     await eventually(told, lambda found: found == set(nodes), seconds=60)
 
@@ -32,7 +32,7 @@ async def test_logs_that_rsyslog_sends_tell_a_failover_and_a_fault_of_the_standb
     more = collector(cluster.nodes, transport)
     async with watched(tmp_path, cluster, logs=(), traps=False, **more) as watch:
         with sending(cluster, transport):
-            await all_came(watch, transport)
+            await all_send(watch, transport)
             for happening in (happenings.resource_failure, happenings.standby_power_loss):
                 incidents = await goes_right(
                     watch, HAPPENINGS[happening.__name__], evidence=f"logs by syslog over {transport.upper()}, polls"
