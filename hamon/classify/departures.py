@@ -59,7 +59,7 @@ class Departures:
                 if action.to_node is None
                 else self._just_left(item.id) or self._unseen(item, at)
             )
-            if source is None or source == action.to_node:
+            if source is None or source == action.to_node or (action.to_node is not None and self._is_first_try(item, source, at)):
                 return None
             return Move(action.resource, source, action.to_node, promoted=True)
         if action.clone:
@@ -75,6 +75,19 @@ class Departures:
         if action.from_node is None or action.from_node == action.to_node:
             return None
         return Move(action.resource, action.from_node, action.to_node)
+
+    def _is_first_try(self, item: Resource, source: str | None, at: datetime) -> bool:
+        """Whether an instance was promoted on a node that has just begun, and goes elsewhere before the cluster came to rest since.
+
+        The scores by which the cluster decides come one after the other then: that is no departure of what served there.
+        """
+        node = self.state.nodes.get(source or "")
+        if node is None or not item.promotable or not self.state.hears_states or item.id in node.failed or item.id in node.barred:
+            return False
+        booted, rested = node.booted_at, self.state.rested_at
+        is_there = node.member is not False and node.fenced_at is None and node.stop_requested_at is None and node.standby_at is None
+        begins = booted is not None and booted <= at <= booted + self.settings.story_window
+        return is_there and begins and (rested is None or booted is None or rested < booted)
 
     def _just_left(self, resource: str) -> str | None:
         """Where it was demoted or stopped just now, though it was to come back there."""
@@ -301,7 +314,10 @@ class Departures:
         suspect = self.state.suspects.pop(resource, None)
         self.state.suspects_at.pop(resource, None)
         if suspect is not None and (suspect.from_node != node or suspect.is_outage):
-            self.state.resources[resource].uncertain = False  # what goes from node to node is no clone
+            item = self.state.resources[resource]
+            item.uncertain = False  # what goes from node to node is no clone
+            if not suspect.is_outage and self._is_first_try(item, suspect.from_node, at):
+                return
             self._arrive(suspect, node, at, promoted)
             return
         if suspect is not None:

@@ -258,6 +258,7 @@ class Plans:
                 mark.ended_at = at
 
     def state_changed(self, event: Event) -> None:
+        self.state.hears_states = True
         if event.detail.get("from") == "S_IDLE":
             self.state.is_idle = False
             self.state.plans_since = self.state.plans_since or event.at
@@ -284,7 +285,7 @@ class Plans:
         self._departures.began_before(event.at)
         self.state.plans_since = self.state.plans_since or event.at
         self.state.plan, self.state.plan_is_done = [], False
-        self.state.is_idle = True
+        self.state.is_idle, self.state.rested_at = True, event.at
         self._departures.idle(event.at)
         for node in self.state.nodes.values():
             node.fencing_asked_at = None  # nobody fences any more

@@ -35,6 +35,8 @@ class Node:
     """It joined again while that was under way, which may still reach it: it counts as back at this time, or when the cluster is done."""
     since: datetime | None = None
     stack_started_at: datetime | None = None
+    booted_at: datetime | None = None
+    """When its cluster stack was last started."""
     fail_counts: dict[str, str] = field(default_factory=dict)
     """Resource -> fail count, as far as attributes told it."""
     barred: dict[str, datetime] = field(default_factory=dict)
@@ -365,6 +367,10 @@ class State:
     """All of that plan was carried out."""
     plans_since: datetime | None = None
     """When the scheduler or the controller at rest was first heard. What stopped until then was decided before that."""
+    hears_states: bool = False
+    """A log tells the states of the controller."""
+    rested_at: datetime | None = None
+    """When the controller last said that nothing more is to be done."""
     is_idle: bool = False
     """The controller said that nothing more is to be done, and nothing was begun since."""
     stories: list[Story] = field(default_factory=list)

@@ -1333,3 +1333,35 @@ def test_nodes_that_are_lost_with_the_quorum_are_parts_of_that_one_incident() ->
     assert (alone.kind, alone.severity) == (IncidentKind.QUORUM_LOST, Severity.CRITICAL)
     assert cluster.parts_of(alone) == ["node_lost", "node_lost"]
     assert cluster.told() == ["quorum_lost opening"]
+
+
+CLUSTER_BEGINS = """
+10:00:00 pm01 pacemakerd: Starting Pacemaker 2.1.5
+10:00:01 pm02 pacemakerd: Starting Pacemaker 2.1.5
+10:00:05 pm01 controld: State transition S_NOT_DC -> S_ELECTION
+10:00:06 pm01 schedulerd: Actions: Start      prmStateful:0     (                   pm01 )
+10:00:06 pm01 schedulerd: Actions: Start      prmStateful:1     (                   pm02 )
+10:00:06 pm01 schedulerd: Calculated transition 1, saving inputs in /var/lib/pacemaker/pengine/pe-input-1.bz2
+10:00:07 pm01 controld: Result of start operation for prmStateful on pm01: ok
+10:00:07 pm02 controld: Result of start operation for prmStateful on pm02: ok
+10:00:08 pm01 schedulerd: Actions: Promote    prmStateful:1     ( Unpromoted -> Promoted pm02 )
+10:00:08 pm01 schedulerd: Calculated transition 2, saving inputs in /var/lib/pacemaker/pengine/pe-input-2.bz2
+10:00:09 pm02 controld: Result of promote operation for prmStateful on pm02: ok
+"""
+COMES_TO_REST = "10:00:10 pm01 controld: State transition S_TRANSITION_ENGINE -> S_IDLE"
+FAILS_THERE = "10:00:10 pm02 controld: Result of monitor operation for prmStateful on pm02: error"
+GOES_ELSEWHERE = """
+10:00:12 pm01 schedulerd: Actions: Promote    prmStateful:0     ( Unpromoted -> Promoted pm01 )
+10:00:12 pm01 schedulerd: Actions: Demote     prmStateful:1     ( Promoted -> Unpromoted pm02 )
+10:00:12 pm01 schedulerd: Calculated transition 3, saving inputs in /var/lib/pacemaker/pengine/pe-input-3.bz2
+10:00:12 pm01 controld: Initiating demote operation prmStateful_demote_0 on pm02
+10:00:13 pm02 controld: Result of demote operation for prmStateful on pm02: ok
+10:00:14 pm01 controld: Result of promote operation for prmStateful on pm01: ok
+10:00:15 pm01 controld: State transition S_TRANSITION_ENGINE -> S_IDLE
+"""
+
+
+@pytest.mark.parametrize(("between", "told"), [("", []), (COMES_TO_REST, ["failover"]), (FAILS_THERE, ["failover"])])
+def test_what_is_promoted_elsewhere_before_a_cluster_that_begins_comes_to_rest_is_no_failover(between: str, told: list[str]) -> None:
+    cluster = Cluster().log(CLUSTER_BEGINS).log(between).log(GOES_ELSEWHERE).until("10:05:00")
+    assert [incident.kind for incident in cluster.main] == told
