@@ -635,6 +635,10 @@ class Engine:
             self._membership.daemon_or_node(node)
             if story.part_of is not None:
                 return
+            waited = now - story.detected_at >= self.settings.membership
+            if story.kind is IncidentKind.NODE_LOST and not waited and self._plans.is_about_to_take_from(node):
+                story.settle_at = now + timedelta(seconds=1)  # what comes of it is decided, and the cluster takes a while to begin
+                return
         if story.kind in (IncidentKind.RESOURCE_FAILURE, IncidentKind.STOP_FAILED):
             if self._operations.still_in_hand(story, now):
                 story.settle_at = now + timedelta(seconds=1)

@@ -222,6 +222,16 @@ class Plans:
         """A resource is a fence device, which its name did not tell."""
         self._departures.is_no_service(name, at)
 
+    def is_about_to_take_from(self, name: str) -> bool:
+        """Whether the last plan, which is not being carried out yet, takes a service from a node to another one."""
+        return self.state.draft_closed and any(
+            action.to_node is not None
+            and self._takes_from(action) == name
+            and (item := self.state.resources.get(action.resource)) is not None
+            and topology.is_service(item, self.settings, self.state)
+            for action in self.state.draft
+        )
+
     def _takes_from(self, action: Action) -> str | None:
         """The node that an action takes something from. To promote an instance here is to take that role from where it is now."""
         if not action.promoted:

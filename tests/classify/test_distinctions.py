@@ -99,6 +99,17 @@ def test_what_comes_of_a_lost_dc_is_waited_for_until_the_next_one_was_elected() 
     assert not any(said.startswith("node_lost") for said in cluster.told())
 
 
+@pytest.mark.parametrize(("begins", "told"), [("10:00:05", ["failover"]), ("10:00:20", ["node_lost", "failover"])])
+def test_a_lost_node_is_not_told_by_itself_while_the_cluster_is_about_to_take_over(begins: str, told: list[str]) -> None:
+    """But not for as long as it likes."""
+    first, *rest = moves("pm01", "pm02", "10:00:01", dc="pm02").strip().splitlines()
+    cluster = running().log("09:30:00 pm02 controld: Set DC to pm02 (3.16.1)\n10:00:00 pm02 controld: Node pm01 state is now lost")
+    planned = [line for line in (first, *rest) if "schedulerd" in line]
+    cluster.log("\n".join(planned)).until(begins)
+    cluster.log(moves("pm01", "pm02", begins, dc="pm02") + moved("pm01", "pm02", "10:00:25", dc="pm02")).until("10:01:00")
+    assert list(dict.fromkeys(said.split()[0] for said in cluster.told())) == told
+
+
 def test_a_lost_dc_that_nothing_comes_of_is_told_when_the_next_one_has_decided() -> None:
     cluster = Cluster().log(UP.replace("Set DC to pm01", "Set DC to pm03") + "09:00:00 pm01 controld: Node pm03 state is now member")
     cluster.log("10:00:00 pm01 controld: Node pm03 state is now lost").until("10:00:05")
