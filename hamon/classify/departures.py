@@ -84,6 +84,8 @@ class Departures:
         node = self.state.nodes.get(source or "")
         if node is None or not item.promotable or not self.state.hears_states or item.id in node.failed or item.id in node.barred:
             return False
+        if (left := self.state.suspects.get(item.id)) is not None and left.is_outage:
+            return False  # it served before the node began anew
         booted, rested = node.booted_at, self.state.rested_at
         is_there = node.member is not False and node.fenced_at is None and node.stop_requested_at is None and node.standby_at is None
         begins = booted is not None and booted <= at <= booted + self.settings.story_window
