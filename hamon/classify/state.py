@@ -181,8 +181,8 @@ class Story:
     """pm_logconv said that this is a fail-over."""
     stumbled: bool = False
     """A start or promotion failed on the way."""
-    waited_for_quorum: bool = False
-    """The service was down until the quorum was back, wherever it was started then: no fail-over."""
+    waited_for_nodes: bool = False
+    """The service was down until the quorum was back or all nodes had begun anew, wherever it was started then: no fail-over."""
     reminded_at: datetime | None = None
     """Up to when people were reminded that redundancy is still missing; what it was old enough for before is not told again."""
     flaps: int = 0

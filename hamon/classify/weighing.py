@@ -163,12 +163,12 @@ class Weighing:
             and all(move.done_at is None for move in story.moves.values())
             and (self.state.has_quorum is False or bool(quorum))
         )
-        if story.told and story.kind is IncidentKind.SERVICE_DOWN and any(_was_back_before(other, story) for other in quorum):
-            story.waited_for_quorum = True
+        if story.told and story.kind is IncidentKind.SERVICE_DOWN:
+            story.waited_for_nodes |= any(_was_back_before(other, story) for other in quorum) or self._has_begun_anew(story)
         if (
             (nowhere and (story.outcome is Outcome.FAILED or self._has_nowhere_to_go(story)))
             or without_quorum
-            or story.waited_for_quorum
+            or story.waited_for_nodes
             or came_back
             or self._stops_with_all(story)
             or (story.kind is IncidentKind.SERVICE_DOWN and nowhere)
@@ -185,6 +185,11 @@ class Weighing:
                 story.severity = Severity.CRITICAL
             else:
                 story.severity = Severity.MAJOR if story.planned is False else Severity.WARNING
+
+    def _has_begun_anew(self, story: Story) -> bool:
+        """Whether every node was off meanwhile: nobody was left to take it over."""
+        started = [node.booted_at for node in self.state.nodes.values()]
+        return all(at is not None and at > story.detected_at for at in started)
 
     def _has_nowhere_to_go(self, story: Story) -> bool:
         """Whether it is known at once that a fault left no node: the plan names none, and each other one cannot run what leaves."""

@@ -588,6 +588,42 @@ def test_two_nodes_that_are_one_cluster_again_without_a_new_start_had_no_outage(
     assert IncidentKind.SERVICE_DOWN not in {step.incident.kind for step in cluster.steps}
 
 
+def test_when_all_nodes_were_off_the_service_was_down_wherever_it_is_started_then() -> None:
+    cluster = (
+        running()
+        .log("""
+    10:00:00 pm01 controld: Node pm02 state is now lost
+    10:00:00 pm02 controld: Node pm01 state is now lost
+    10:00:00 pm02 schedulerd: Actions: Fence (reboot) pm01 'peer is no longer part of the cluster'
+    10:00:00 pm02 schedulerd: Actions: Move       prmEx             ( pm01 -> pm02 )
+    10:00:00 pm02 schedulerd: Actions: Move       prmPg             ( pm01 -> pm02 )
+    10:00:00 pm02 schedulerd: Calculated transition 9, saving inputs in /var/lib/pacemaker/pengine/pe-input-9.bz2
+    10:00:00 pm01 controld: Requesting fencing (reboot) of node pm02
+    10:00:00 pm02 controld: Requesting fencing (reboot) of node pm01
+    """)
+        .until("10:00:40")
+        .log("""
+    10:00:40 pm01 pacemakerd: Starting Pacemaker 2.1.5
+    10:00:41 pm02 pacemakerd: Starting Pacemaker 2.1.5
+    10:00:42 pm01 controld: Node pm01 state is now member
+    10:00:43 pm02 controld: Node pm02 state is now member
+    """)
+        .until("10:00:50")
+        .log("""
+    10:00:50 pm02 schedulerd: Actions: Start      prmEx             (                pm02 )
+    10:00:50 pm02 schedulerd: Actions: Start      prmPg             (                pm02 )
+    10:00:50 pm02 schedulerd: Calculated transition 1, saving inputs in /var/lib/pacemaker/pengine/pe-input-1.bz2
+    10:00:50 pm02 controld: State transition S_POLICY_ENGINE -> S_TRANSITION_ENGINE
+    10:00:51 pm02 controld: Result of start operation for prmEx on pm02: ok
+    10:00:52 pm02 controld: Result of start operation for prmPg on pm02: ok
+    10:00:52 pm02 controld: State transition S_TRANSITION_ENGINE -> S_IDLE
+    """)
+    )
+    (down,) = cluster.main
+    assert (down.kind, down.outcome, down.from_node, down.to_node) == (IncidentKind.SERVICE_DOWN, Outcome.SUCCEEDED, "pm01", "pm02")
+    assert "failover" not in " ".join(cluster.told())
+
+
 def test_two_nodes_that_were_cut_from_each_other_are_one_cluster_again_when_a_link_is_up() -> None:
     cluster = (
         running()
