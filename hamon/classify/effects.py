@@ -178,7 +178,8 @@ class Effects:
             if story.kind is not _STANDBY_FAULT:
                 continue
             reasons = topology.hindrances(self.state, story.subject)
-            if reasons or any(other.part_of == story.key and other.kind in _HOLDING for other in self._book.open_stories()):
+            is_held = any(other.part_of == story.key and other.kind in _HOLDING for other in self._book.open_stories())
+            if reasons or is_held or self._is_being_fenced(story.subject):
                 if reasons != story.reasons:
                     story.reasons = reasons
                     self._book.changed(story, "other reasons")
@@ -187,6 +188,11 @@ class Effects:
             self._book.close(story, at, "the node can take over again")
 
     def may_be_standby_fault(self, story: Story, node: str) -> bool:
-        if story.kind is not IncidentKind.FAILCOUNT_THRESHOLD or story.started_at is not None:
-            return bool(topology.hindrances(self.state, node)) or story.kind is IncidentKind.FENCING_FAILED
-        return False
+        if story.kind is IncidentKind.FAILCOUNT_THRESHOLD and story.started_at is None:
+            return False
+        if story.kind is IncidentKind.DAEMON_FAILED:  # by itself it takes nothing from a node; that the node is fenced for it does
+            return self._is_being_fenced(node)
+        return bool(topology.hindrances(self.state, node)) or story.kind is IncidentKind.FENCING_FAILED
+
+    def _is_being_fenced(self, name: str) -> bool:
+        return topology.node(self.state, name).fencing_asked_at is not None and self._book.find(IncidentKind.FENCING, name) is not None

@@ -98,6 +98,7 @@ _STANDBY_REASONS = frozenset(
         IncidentKind.RESOURCE_FAILURE,
         IncidentKind.STOP_FAILED,
         IncidentKind.NODE_LOST,
+        IncidentKind.DAEMON_FAILED,
         IncidentKind.CONNECTIVITY_DEGRADED,
         IncidentKind.DISK_DEGRADED,
         IncidentKind.REPLICATION_DEGRADED,

@@ -384,6 +384,17 @@ def test_a_daemon_that_takes_its_node_with_it_is_told_as_what_comes_of_it() -> N
     assert cluster.told() == ["standby_fault opening"]
 
 
+def test_a_standby_whose_node_is_fenced_for_a_daemon_is_told_once() -> None:
+    cluster = running().log("""
+    10:00:00 pm02 pacemakerd: pacemaker-execd[105] terminated with signal 9 (Killed)
+    10:00:00 pm02 pacemakerd: Respawning pacemaker-execd subdaemon after unexpected exit
+    10:00:01 pm01 controld: Requesting fencing (reboot) of node pm02
+    """)
+    assert cluster.until("10:00:03").told() == ["standby_fault opening"]
+    (fault,) = cluster.main
+    assert (fault.kind, fault.nodes, cluster.parts_of(fault)) == (IncidentKind.STANDBY_FAULT, ("pm02",), ["daemon_failed", "fencing"])
+
+
 def test_a_daemon_that_is_started_again_is_told_without_waiting_for_its_node() -> None:
     cluster = running().log("""
     10:00:00 pm02 pacemakerd: pacemaker-execd[105] terminated with signal 9 (Killed)
