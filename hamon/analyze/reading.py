@@ -16,7 +16,7 @@ from hamon.analyze.wall_clock import Wall
 from hamon.classify.texts import LogMatcher
 from hamon.classify.traps import TrapMatcher
 from hamon.model.observation import LogChunk, Snapshot, Source
-from hamon.parse.forms import rewritten
+from hamon.parse.forms import is_dateless, rewritten
 from hamon.parse.lines import head as line_head
 from hamon.parse.pcap import MAGICS
 
@@ -150,7 +150,7 @@ def _recognise(head: bytes, path: Path) -> tuple[Source, str | None]:
 def _is_rare_log(head: bytes) -> bool:
     """Whether some of the first lines have one of the rare forms; what has a date in it, but no form, is no log."""
     lines = head.decode("utf-8", "replace").split("\n")[:50]
-    return any(
+    return any(map(is_dateless, lines)) or any(
         plain is not None and line_head(plain.encode("utf-8", "replace").split(None, 11)) is not None for plain in map(rewritten, lines)
     )
 

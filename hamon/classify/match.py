@@ -18,7 +18,7 @@ from hamon.errors import ParseError, RuleError
 from hamon.model.event import Event, EventKind
 from hamon.model.observation import LogChunk, Source
 from hamon.model.record import in_order
-from hamon.parse.forms import UNKNOWN_HOST, date_of, host_of, lacks_host, rewritten
+from hamon.parse.forms import UNKNOWN_HOST, date_of, host_of, is_dateless, lacks_host, rewritten
 from hamon.parse.lines import (
     HEADS,
     SEVERE,
@@ -344,7 +344,7 @@ class Matcher:
             line = original = line[:-1]
             if meaning is None:
                 meaning = self._meaning_of_line(heads[number], line)
-                if meaning.place is None and (plain := _plain(lines, number, chunk.encodings)) is not None:
+                if meaning.place is None and (plain := _plain(lines, number, chunk)) is not None:
                     line, meaning = plain, self._look_closer(plain.split(None, 11))
                 if (place := meaning.place) is None:
                     scan.unrecognised += 1 if line.strip() else 0
@@ -536,10 +536,10 @@ class Matcher:
         return _Saying(rest, "", None, instance, is_known=False)
 
 
-def _plain(lines: Sequence[bytes], number: int, encodings: Sequence[str]) -> bytes | None:
+def _plain(lines: Sequence[bytes], number: int, chunk: LogChunk) -> bytes | None:
     """A line of a rare form in a usual one; of the lines before it the nearest date counts where it has none. Lines have their ends."""
-    text = decode(lines[number][:-1], encodings)[0]
-    before = (decode(line[:-1], encodings)[0] for line in lines[max(0, number - LOOK_BACK) : number][::-1])
+    text = decode(lines[number][:-1], chunk.encodings)[0]
+    before = (decode(line[:-1], chunk.encodings)[0] for line in lines[max(0, number - LOOK_BACK) : number][::-1])
     if not text.strip():
         return None
     if lacks_host(text):
@@ -547,7 +547,9 @@ def _plain(lines: Sequence[bytes], number: int, encodings: Sequence[str]) -> byt
         return (rewritten(text) or text).replace(f" {UNKNOWN_HOST} ", f" {host} ", 1).encode("utf-8", "replace")
     plain = rewritten(text)
     if plain is None or date_of(plain) is None:
-        plain = rewritten(text, next((date for line in before if (date := date_of(line)) is not None), None))
+        is_file = chunk.position is None and is_dateless(text)  # an excerpt without dates, not a log that is followed
+        arrival = chunk.received_at.isoformat() if is_file else None
+        plain = rewritten(text, next((date for line in before if (date := date_of(line)) is not None), arrival))
     return plain.encode("utf-8", "replace") if plain is not None else None
 
 

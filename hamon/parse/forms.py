@@ -17,8 +17,9 @@ the host is `UNKNOWN_HOST`, and a line without any time takes that of the line b
     Nov 22 10:52:22 pm01 daemon.notice crmd[3]: ...                 facility and severity before the tag
     Nov 22 10:52:22 [3] pm01 crmd:  notice: ...                     detail of 1.1 without the function
     Nov 22 10:52:22 [3] pm01 crmd:  notice: function:Text           the same without the tab behind the function
+    Nov 22 10:52:22 node  01 crmd[3]:  notice: ...                  a host in two words, as documents write it
     Nov 22 10:52:22 crmd[3]:  notice: ...                           no host, in all forms
-    crmd[3]:  notice: ...                                           no date either
+    crmd[3]:  notice: ...                                           no date either: that of the line before, else of the file
     2026-11-22T10:52:23Z loghost Nov 22 10:52:22 pm01 ...           what a relay puts in front
     /var/log/messages-20261122:17:Nov 22 10:52:22 pm01 ...          what grep, ansible, docker, pdsh, cat -n put in front
 """
@@ -93,6 +94,7 @@ _FACILITY = re.compile(
     r"\.(?:emerg|alert|crit|err|error|warning|warn|notice|info|debug) (?P<rest>.*)$",
     re.DOTALL,
 )
+_HOST_IN_TWO = re.compile(rf"^(?P<date>{_DATE}) +(?P<host>[A-Za-z-]+) +(?P<number>\d{{1,3}}) +(?P<rest>{_DAEMON}(?:\[\d+\])?: .*)$", re.DOTALL)
 _PROCESS_APART = re.compile(rf"^(?P<head>{_DATE} \S+ {_DAEMON}): (?P<pid>\[\d+\]): (?P<rest>.*)$", re.DOTALL)
 _NO_HOST = (
     re.compile(rf"^(?P<date>{_DATE}) +(?P<rest>{_DAEMON}(?:\[\d+\])?: .*)$", re.DOTALL),
@@ -103,6 +105,7 @@ _NO_HOST_COROSYNC = re.compile(rf"^(?P<date>{_DATE}) +(?P<pid>\[\d+\]) +(?P<rest
 _NO_DATE = re.compile(
     rf"^(?:(?P<host>[\w.-]+) )?(?P<rest>{_DAEMON}(?:\[\d+\])?: .*|corosync(?:\[\d+\])?:? +(?:[a-z]+ +)?\[\w+ *\] .*)$", re.DOTALL
 )
+_PROCESS_FIRST = re.compile(rf"^(?:[\w.-]+ )?{_DAEMON}\[\d+\]: ")
 _COROSYNC_ALONE = re.compile(r"^(?:(?P<level>[a-z]+) +)?\[(?P<tag>TOTEM|KNET|MAIN|QUORUM|CPG|SERV|VOTEQ|QB|CFG|WD) *\] ", re.DOTALL)
 _ANY_DATE = re.compile(rf"^(?:<\d{{1,3}}>)?(?P<date>{_DATE})\s")
 _ANY_HOST = re.compile(rf"^(?:<\d{{1,3}}>)?{_DATE}\s+(?:\[\d+\]\s+)?(?P<host>[\w.-]+)\s+[\w./-]+(?:\([^)]*\))?[:\s\[]")
@@ -124,6 +127,11 @@ def host_of(line: str) -> str | None:
 def lacks_host(line: str) -> bool:
     """Whether it is a line that an agent wrote into the log of its own node, where the other lines name the host."""
     return _AGENT.match(line) is not None
+
+
+def is_dateless(line: str) -> bool:
+    """Whether a line of the cluster begins with its process, so that it may be believed to be a log's without any date near it."""
+    return _PROCESS_FIRST.match(line) is not None
 
 
 def rewritten(line: str, date: str | None = None) -> str | None:
@@ -183,6 +191,8 @@ def _with_host(text: str) -> str | None:
         return f"{found['date']} {UNKNOWN_HOST} {found['tag']} {found['rest']}"
     if (found := _FACILITY.match(text)) is not None:
         return f"{found['head']} {found['rest']}"
+    if (found := _HOST_IN_TWO.match(text)) is not None:
+        return f"{found['date']} {found['host']}{found['number']} {found['rest']}"
     if (found := _PROCESS_APART.match(text)) is not None:
         return f"{found['head']}{found['pid']}: {found['rest']}"
     if (found := _DETAIL_GLUED.match(text)) is not None:

@@ -98,6 +98,8 @@ def parse_line(line: str, stamps: Stamps, likely: int | None = None) -> LogLine:
             text, _, extended = text.partition(" |")
         if daemon.startswith("pacemaker") and (function := _FUNCTIONS.match(text)) is not None:
             text = text[function.end() :]
+            if form == SYSLOG:  # a tool made it of a line of the detail log
+                text, _, extended = text.partition(" |")
         elif daemon == "corosync" and (place := _PLACE.match(text)) is not None:
             text = text[place.end() :]
         elif daemon == "kernel" and (uptime := _UPTIME.match(text)) is not None:
@@ -169,7 +171,7 @@ class Head:
     """The tag names a resource: `AGENT(RESOURCE)[PID]:`."""
 
 
-FUNCTION_NAME = r"(?:[a-z]\w*_\w*|cib:diff|main|stage\d|Log(?:Node)?Actions):"
+FUNCTION_NAME = r"(?:[a-z]\w*_\w*|cib:diff|main|stage\d|Log(?:Node)?Actions?):"
 _FUNCTION = re.compile(f"{FUNCTION_NAME} ")
 """Older releases put the name of a function before the text, the oldest also that of the function that asked for it."""
 _FUNCTIONS = re.compile(rf"(?:{FUNCTION_NAME}[ \t]+){{1,2}}")

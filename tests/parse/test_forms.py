@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hamon.classify.match import Matcher
 from hamon.data import folder
 from hamon.model.event import Event, EventKind
-from hamon.model.observation import LogChunk
+from hamon.model.observation import LogChunk, ReadPosition
 from hamon.parse.forms import rewritten
 from hamon.rules.load import load
 
@@ -79,6 +79,8 @@ def events(*lines: str, node: str | None = None) -> Sequence[Event]:
         pytest.param(
             f"Nov 22 10:52:22.856 pm01 pacemaker-controld  [105] (do_state_transition@controld_fsa.c:629) \tnotice: {TEXT} | x", id="traced"
         ),
+        pytest.param(f"2026-11-22T10:52:22+0900 pm01 crmd: notice: do_state_transition:     {TEXT} | input=I_X", id="a parser of detail logs"),
+        pytest.param(f"Nov 22 10:52:22 pm  01 pacemaker-controld[106]:  notice: {TEXT}", id="a host in two words"),
         pytest.param(f"messages-20261123:{USUAL}", id="grep -H"),
         pytest.param(f"/var/log/messages:17:{USUAL}", id="grep -Hn"),
         pytest.param(f"17:{USUAL}", id="grep -n"),
@@ -121,8 +123,17 @@ def test_a_line_without_a_date_has_that_of_the_line_before() -> None:
     assert (first.kind, first.at) == (second.kind, second.at)
 
 
-def test_without_any_date_before_it_a_line_tells_nothing() -> None:
-    assert events(f"pacemaker-controld[106]:  notice: {TEXT}") == []
+def test_an_excerpt_without_any_date_is_of_the_time_of_its_file() -> None:
+    (event,) = events(f"pacemaker-controld[106]:  notice: {TEXT}", node="pm01")
+    assert (event.kind, event.node, event.at) == (EventKind.STATE_CHANGED, "pm01", datetime(2026, 11, 25, tzinfo=UTC))
+
+
+def test_of_a_followed_log_a_line_tells_nothing_without_any_date_before_it() -> None:
+    data = f"pacemaker-controld[106]:  notice: {TEXT}\n".encode()
+    read = ReadPosition(collector="l", path="p", device=1, inode=1, offset=len(data))
+    near = datetime(2026, 11, 25, tzinfo=UTC)
+    chunk = LogChunk(cluster="c", collector="l", path="p", data=data, offset=0, received_at=near, node="pm01", position=read)
+    assert MATCHER.scan(chunk).events == []
 
 
 @pytest.mark.parametrize(
