@@ -94,7 +94,9 @@ _FACILITY = re.compile(
     r"\.(?:emerg|alert|crit|err|error|warning|warn|notice|info|debug) (?P<rest>.*)$",
     re.DOTALL,
 )
-_HOST_IN_TWO = re.compile(rf"^(?P<date>{_DATE}) +(?P<host>[A-Za-z-]+) +(?P<number>\d{{1,3}}) +(?P<rest>{_DAEMON}(?:\[\d+\])?: .*)$", re.DOTALL)
+_HOST_IN_TWO = re.compile(
+    rf"^(?P<date>{_DATE}) +(?P<host>[A-Za-z-]+) +(?P<number>\d{{1,3}}) +(?P<rest>{_DAEMON}(?:\[\d+\])?: .*)$", re.DOTALL
+)
 _PROCESS_APART = re.compile(rf"^(?P<head>{_DATE} \S+ {_DAEMON}): (?P<pid>\[\d+\]): (?P<rest>.*)$", re.DOTALL)
 _NO_HOST = (
     re.compile(rf"^(?P<date>{_DATE}) +(?P<rest>{_DAEMON}(?:\[\d+\])?: .*)$", re.DOTALL),

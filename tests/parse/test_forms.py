@@ -79,7 +79,9 @@ def events(*lines: str, node: str | None = None) -> Sequence[Event]:
         pytest.param(
             f"Nov 22 10:52:22.856 pm01 pacemaker-controld  [105] (do_state_transition@controld_fsa.c:629) \tnotice: {TEXT} | x", id="traced"
         ),
-        pytest.param(f"2026-11-22T10:52:22+0900 pm01 crmd: notice: do_state_transition:     {TEXT} | input=I_X", id="a parser of detail logs"),
+        pytest.param(
+            f"2026-11-22T10:52:22+0900 pm01 crmd: notice: do_state_transition:     {TEXT} | input=I_X", id="a parser of detail logs"
+        ),
         pytest.param(f"Nov 22 10:52:22 pm  01 pacemaker-controld[106]:  notice: {TEXT}", id="a host in two words"),
         pytest.param(f"messages-20261123:{USUAL}", id="grep -H"),
         pytest.param(f"/var/log/messages:17:{USUAL}", id="grep -Hn"),
