@@ -68,7 +68,7 @@ def keep_within(state: State) -> None:
 
 
 def _names(state: State) -> tuple[dict[str, Any], ...]:
-    known = (state.names, state.node_ids, state.senders, state.claims, state.best, state.clocks)
+    known = (state.names, state.node_ids, state.departed, state.senders, state.claims, state.best, state.clocks)
     return (*known, state.suspects, state.restarting, state.doubles, state.returning)
 
 

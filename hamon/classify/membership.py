@@ -326,6 +326,7 @@ class Membership:
             return  # a node that boots has no quorum yet
         # A trap of quorum tells a change, which a node that only begins does not have. Whom it loses, a node had.
         loses = any(node.lost_at is not None and abs(event.at - node.lost_at) <= TOGETHER for node in self.state.nodes.values())
+        loses = loses or any(abs(event.at - left_at) <= TOGETHER for left_at in self.state.departed.values())
         is_known = self.state.dc is not None or event.source is Source.TRAP or loses
         self.state.doubtful_quorum = None if is_known else event
         if is_known:
@@ -444,7 +445,12 @@ class Membership:
         return list(self.state.cut_links)
 
     def membership_changed(self, event: Event) -> None:
+        for number in str(event.detail.get("left") or "").split():
+            self.state.departed[number] = event.at
+        for number in str(event.detail.get("members") or "").split():
+            self.state.departed.pop(number, None)
         for number in str(event.detail.get("joined") or "").split():
+            self.state.departed.pop(number, None)
             self.state.nameless = [loss for loss in self.state.nameless if loss.number != number]
             for story in self._book.open_stories():
                 if story.kind is IncidentKind.NODE_LOST and story.number == number:
@@ -558,6 +564,9 @@ class Membership:
         ends = (self.state.nodes.get(name) for name in self._by_name(pending.pair))
         if any(end is not None and end.member is False for end in ends):
             return  # its peer was lost; that this is its number was learned later
+        numbers = {end.removeprefix(_NUMBERED) for end in pending.pair if end.startswith(_NUMBERED)}
+        if numbers & set(self.state.departed) and not set(self.state.ids_seen) <= set(self.state.departed):
+            return  # Corosync alone is heard, and its peer left; where all have left each other they are cut from each other
         subject = _link_subject(pending.link or "", pending.pair)
         first = min(pending.entries, key=lambda entry: (entry.at, entry.node or ""))  # in whatever order they came
         story = self._book.open(

@@ -334,6 +334,8 @@ class State:
     """Address of a sender of traps -> the nodes that it called lost, and that did not join since."""
     ids_seen: list[str] = field(default_factory=list)
     """All corosync node ids that were mentioned: that tells how many nodes there are."""
+    departed: dict[str, datetime] = field(default_factory=dict)
+    """Corosync node id -> when it left the membership, in order or not, while it is not back."""
     unnamed: dict[str, str] = field(default_factory=dict)
     """Event kind -> node id that an event named by number only; the next of this kind that names a node tells which it is."""
     resources: dict[str, Resource] = field(default_factory=dict)

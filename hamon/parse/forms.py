@@ -19,6 +19,7 @@ the host is `UNKNOWN_HOST`, and a line without any time takes that of the line b
     Nov 22 10:52:22 [3] pm01 crmd:  notice: function:Text           the same without the tab behind the function
     Nov 22 10:52:22 node  01 crmd[3]:  notice: ...                  a host in two words, as documents write it
     Nov 22 10:52:22 crmd[3]:  notice: ...                           no host, in all forms
+    Nov 22 10:52:22 [TOTEM ] ...                                    nor a daemon, of Corosync
     crmd[3]:  notice: ...                                           no date either: that of the line before, else of the file
     2026-11-22T10:52:23Z loghost Nov 22 10:52:22 pm01 ...           what a relay puts in front
     /var/log/messages-20261122:17:Nov 22 10:52:22 pm01 ...          what grep, ansible, docker, pdsh, cat -n put in front
@@ -108,7 +109,9 @@ _NO_DATE = re.compile(
     rf"^(?:(?P<host>[\w.-]+) )?(?P<rest>{_DAEMON}(?:\[\d+\])?: .*|corosync(?:\[\d+\])?:? +(?:[a-z]+ +)?\[\w+ *\] .*)$", re.DOTALL
 )
 _PROCESS_FIRST = re.compile(rf"^(?:[\w.-]+ )?{_DAEMON}\[\d+\]: ")
-_COROSYNC_ALONE = re.compile(r"^(?:(?P<level>[a-z]+) +)?\[(?P<tag>TOTEM|KNET|MAIN|QUORUM|CPG|SERV|VOTEQ|QB|CFG|WD) *\] ", re.DOTALL)
+_SUBSYSTEM = r"(?:[a-z]+ +)?\[(?:TOTEM|KNET|MAIN|QUORUM|CPG|SERV|VOTEQ|QB|CFG|WD) *\] "
+_COROSYNC_ALONE = re.compile(rf"^{_SUBSYSTEM}", re.DOTALL)
+_COROSYNC_DATED = re.compile(rf"^(?P<date>{_DATE}) +(?P<rest>{_SUBSYSTEM}.*)$", re.DOTALL)
 _ANY_DATE = re.compile(rf"^(?:<\d{{1,3}}>)?(?P<date>{_DATE})\s")
 _ANY_HOST = re.compile(rf"^(?:<\d{{1,3}}>)?{_DATE}\s+(?:\[\d+\]\s+)?(?P<host>[\w.-]+)\s+[\w./-]+(?:\([^)]*\))?[:\s\[]")
 _NOWHERE = datetime(1970, 1, 1, tzinfo=UTC)
@@ -206,6 +209,8 @@ def _with_host(text: str) -> str | None:
             return f"{found['date']} {UNKNOWN_HOST} {_colon(found['rest'])}"
     if (found := _NO_HOST_COROSYNC.match(text)) is not None:
         return f"{found['date']} {found['pid']} {UNKNOWN_HOST} {found['rest']}"
+    if (found := _COROSYNC_DATED.match(text)) is not None:
+        return f"{found['date']} {UNKNOWN_HOST} corosync: {found['rest']}"
     return None
 
 

@@ -153,6 +153,8 @@ def test_of_a_followed_log_a_line_tells_nothing_without_any_date_before_it() -> 
         f"Nov 22 10:52:22 pm01 corosync[80]:   [TOTEM ] passive_monitor {RING}",
         f"Nov 22 10:52:22.123 [80] pm01 corosync error   [TOTEM ] totemrrp.c:passive_monitor:881 {RING}",
         f"Nov 22 10:52:22 corosync [TOTEM ] totemrrp.c:881 {RING}",
+        f"Nov 22 10:52:22 [TOTEM] {RING}",
+        f"Nov 22 10:52:22 error   [TOTEM ] {RING}",
     ],
 )
 def test_corosync_says_it_in_all_its_forms(line: str) -> None:
