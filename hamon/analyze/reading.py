@@ -117,7 +117,7 @@ _LOG_FORMS = (
     ("pacemaker.log 1.1", re.compile(rb"^\S+\s+\d+ \S+ \[\d+\] \S+\s+\w+:", re.MULTILINE)),
     (
         "pm_logconv.out",
-        re.compile(rb"^(?:\S+\s+\d+ \d\d:\d\d:\d\d|\d{4}/\d\d/\d\d_\S+) \S+\s+(?:error|warning|info|notice|crit): ", re.MULTILINE),
+        re.compile(rb"^(?:\S+\s+\d+ \d\d:\d\d:\d\d|\d{4}/\d\d/\d\d_\S+) \S+(?<!:)\s+(?:error|warning|info|notice|crit): ", re.MULTILINE),
     ),
     ("syslog", _LOGLIKE),
 )

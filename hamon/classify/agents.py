@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from hamon.classify.state import State, Story
 from hamon.classify.stories import Book
+from hamon.classify.topology import is_device_name
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import IncidentKind, TimelineEntry
 
@@ -48,10 +49,13 @@ def explained(state: State, event: Event) -> Event:
 
 
 def _said(state: State, node: str, resource: str, at: datetime) -> list[TimelineEntry]:
-    """What the agent said since the end of the operation before this one, oldest first."""
+    """What the agent said since the end of the operation before this one, oldest first. Fence agents do not say for which device."""
     found: list[TimelineEntry] = []
+    known = state.resources.get(resource)
+    is_device = known.device if known is not None else is_device_name(resource)
     for entry in reversed(state.recent):
-        if entry.node != node or entry.resource != resource:
+        of_any_device = is_device and entry.resource is None and entry.event is _AGENT_ERROR
+        if entry.node != node or (entry.resource != resource and not of_any_device):
             continue
         if entry.event is _AGENT_ERROR and -_LATE <= at - entry.at <= _TRIES:
             found.append(entry)

@@ -16,6 +16,8 @@ from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, IncidentKind, Outcome, Severity
 from hamon.model.observation import Source
 
+_FAILED = frozenset({IncidentKind.RESOURCE_FAILURE, IncidentKind.STOP_FAILED})
+
 
 class Fencing:
     """Fencing: asked for, tried, done, failed."""
@@ -75,6 +77,15 @@ class Fencing:
             story.limit_at = event.at + self.settings.expire
             story.requester = event.reporter
             self._effects.join_effect(story, event.node)
+
+    def explained(self, story: Story, name: str) -> None:
+        """A fencing that stands alone explains what failed on its node just before: with `on-fail=fence` that is why."""
+        for failed in self._book.open_stories():
+            is_before = timedelta(0) <= story.detected_at - failed.detected_at <= self.settings.story_window
+            if failed.kind in _FAILED and failed.part_of is None and name in failed.nodes and is_before:
+                self._book.make_part(failed, story)
+                if story.cause is None or story.cause.kind == "fencing":
+                    story.cause = failed.cause
 
     def fencing_attempted(self, event: Event) -> None:
         if str(event.detail.get("action")) != "on":

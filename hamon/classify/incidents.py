@@ -669,6 +669,8 @@ class Engine:
             self._weighing.weigh(story, now)
             if story.told:
                 return
+        if story.kind is IncidentKind.FENCING and node is not None:
+            self._fencing.explained(story, node)
         if story.planned and story.kind not in DEPARTURES:
             return  # planned work is recorded, not told
         if story.severity is Severity.INFO and story.kind is not IncidentKind.SWITCHOVER:

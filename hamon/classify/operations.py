@@ -165,6 +165,9 @@ class Operations:
             story.limit_at = event.at + self.settings.expire
             self._effects.join_effect(story, name)
             self._join_its_bundle(story)
+            before = self._book.find(IncidentKind.RESOURCE_FAILURE, subject) if kind is _STOP_FAILED else None
+            if before is not None and before.part_of is None and story.part_of is None:
+                self._book.make_part(before, story)  # it was to be stopped for that
         story.recovered_at = None
         if self._is_over(event, item) and item.started_on == name and item.started_at is not None and name in item.roles:
             self.works(replace(event, at=max(event.at, item.started_at)))

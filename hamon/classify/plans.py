@@ -10,6 +10,7 @@ from hamon.classify.agents import explained, recorded
 from hamon.classify.bounds import MAX_REPEATED
 from hamon.classify.departures import Departures
 from hamon.classify.operations import Operations
+from hamon.classify.read import Value, without_instance
 from hamon.classify.restraints import Restraints, was_just_forgiven
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import Action, Move, Resource, State
@@ -24,6 +25,8 @@ _NEWS = timedelta(seconds=5)
 """So long after a failure a line of the scheduler is still the first to tell it."""
 _WALL_CLOCK = re.compile(r"(?:\d{4}-\d\d-\d\d[T ]|[A-Z][a-z]{2} +\d{1,2} )(?P<time>\d\d:\d\d:\d\d)")
 _DAY = timedelta(days=1)
+_FAILED_THERE = re.compile(r"^(?P<resource>\S+) failed there$")
+"""Why the scheduler fences a node that takes part."""
 
 
 def _is_by_its_time(event: Event) -> bool:
@@ -82,6 +85,7 @@ class Plans:
             self._all_repeated()
             return
         if event.resource is None:
+            self._fences(event)
             return
         item = topology.resource(state, event.resource, self.settings)
         item.uncertain = False
@@ -161,6 +165,19 @@ class Plans:
             return  # what failed is the way there
         if not self._is_told(event, item, name):
             failed = replace(event, kind=EventKind.OPERATION_FAILED, node=name, resource=item.id, detail={})
+            self._operations.operation_failed(explained(self.state, failed))
+
+    def _fences(self, event: Event) -> None:
+        """A node is to be fenced for a resource that failed there: a log at notice of another node may say no more of that failure."""
+        found = _FAILED_THERE.match(str(event.detail.get("reason") or ""))
+        if event.detail.get("action") != "Fence" or found is None or event.node is None:
+            return
+        item = topology.resource(self.state, without_instance(found["resource"]), self.settings)
+        if not self._is_told(event, item, event.node):
+            ending = f" {item.id} {event.node}"
+            known = [fact.removesuffix(ending) for fact in self.state.repeats if fact.endswith(ending)]
+            detail: dict[str, Value] = {"operation": known[-1]} if known else {}
+            failed = replace(event, kind=EventKind.OPERATION_FAILED, resource=item.id, detail=detail)
             self._operations.operation_failed(explained(self.state, failed))
 
     def old_failure(self, event: Event) -> None:

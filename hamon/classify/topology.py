@@ -24,11 +24,16 @@ _CLONE_NAME = re.compile(
 """Names that people give to what every node needs; only a trap, which tells no kind, makes them count."""
 
 
+def is_device_name(name: str) -> bool:
+    """Whether a fence device would be called so."""
+    return _DEVICE_NAME.search(name) is not None
+
+
 def resource(state: State, name: str, settings: ClusterSettings) -> Resource:
     """The resource of this name; a new one is a fence device when the configuration or, as a last resort, its name says so."""
     known = state.resources.get(name)
     if known is None:
-        device = name in settings.fence_devices or bool(_DEVICE_NAME.search(name))
+        device = name in settings.fence_devices or is_device_name(name)
         known = state.resources[name] = Resource(id=name, device=device)
     return known
 
