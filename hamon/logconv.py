@@ -27,7 +27,8 @@ from hamon.collect.log_tail_config import LogTailConfig, StartAt
 from hamon.collect.reader import LogReader
 from hamon.errors import ConfigError, HamonError, ParseError, Problem
 from hamon.model.observation import LogChunk, ReadPosition, SourceBack, SourceLost
-from hamon.parse.lines import parse_line
+from hamon.parse.forms import UNKNOWN_HOST, rewritten
+from hamon.parse.lines import LogLine, parse_line
 from hamon.parse.stamp import Stamps
 from hamon.rules.schema import RuleSet
 
@@ -175,8 +176,11 @@ class Lines:
             try:
                 line = parse_line(text, stamps)
             except ParseError:
-                self.unrecognised += 1
-                continue
+                plain = _in_usual_form(text, stamps)
+                if plain is None:
+                    self.unrecognised += 1
+                    continue
+                line = plain
             converter = self._converters.get(line.host)
             if converter is None:
                 converter = self._converters[line.host] = Converter(self._rules, self._settings)
@@ -194,6 +198,16 @@ class Lines:
         else:
             return False
         return True
+
+
+def _in_usual_form(text: str, stamps: Stamps) -> LogLine | None:
+    """A line that tools or documents put something around, if it names its host; None: it is no line of a log."""
+    plain = rewritten(text)
+    try:
+        line = parse_line(plain, stamps) if plain is not None else None
+    except ParseError:
+        return None
+    return line if line is not None and line.host != UNKNOWN_HOST else None
 
 
 class Output:

@@ -6,11 +6,12 @@ the DC's log at notice does not tell what starts elsewhere.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 
 from hamon.classify import topology
 from hamon.classify.settings import ClusterSettings
-from hamon.classify.state import State
-from hamon.classify.stories import Book
+from hamon.classify.state import State, Story
+from hamon.classify.stories import DEPARTURES, FAILURES, Book
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, IncidentKind, Severity
 from hamon.model.observation import Source
@@ -43,6 +44,20 @@ class Doubles:
             cause=Cause(kind="resource_doubled", resource=item.id, at=event.at, text=event.raw),
         )
         story.limit_at = event.at + self.settings.expire
+        if (migrated := self._migrated(item.id, event.at)) is not None:
+            self._book.make_part(story, migrated)
+
+    def _migrated(self, name: str, at: datetime) -> Story | None:
+        """Where a migration fails the scheduler takes both ends for active and stops both: that is how the cluster goes on from it."""
+        failed = any(
+            entry.event is EventKind.OPERATION_FAILED
+            and entry.resource == name
+            and str(entry.detail.get("operation")).startswith("migrate_")
+            and timedelta(0) <= at - entry.at <= self.settings.story_window
+            for entry in self.state.recent
+        )
+        told = [story for story in self._book.open_stories() if failed and story.part_of is None and name in story.resources]
+        return next((story for kinds in (DEPARTURES, FAILURES) for story in told if story.kind in kinds), None)
 
     def started(self, event: Event) -> None:
         """It was stopped on all of them, and is started on one."""

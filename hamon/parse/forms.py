@@ -43,7 +43,7 @@ _DATE = rf"(?:{_TRADITIONAL}|\d{{4}}-\d\d-\d\dT\S+|\d{{4}}/\d\d/\d\d_\d\d:\d\d:\
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _AROUND = re.compile(
     r"^(?:(?:[\w./@+-]+[:|-]\s*|[\w./@+-]+\s+\|\s+|\[[\w./-]+\]\s+){1,3}"
-    r"|\s*(?!1 \d{4}-)\d+\s+|\d{4}-\d\d-\d\dT\S+ (?:[\w.-]+ )?|\s+|[>#|]+\s*|\")"
+    r"|\s*(?!1 \d{4}-)\d+\s+|\d{4}-\d\d-\d\dT\S+ (?:[\w.-]+ )?|\s+|[>#|\u2460-\u2473]+\s*|\")"
     rf"(?=(?:<\d{{1,3}}>)?(?:1 )?(?:{_DATE}|\d{{4}}-\d\d-\d\d \d\d:|[A-Z][a-z]{{2}} \d{{4}}-\d\d-\d\d ))"
 )
 # `journalctl` writes months as the terminal's language does.
@@ -108,7 +108,7 @@ _NO_HOST_COROSYNC = re.compile(rf"^(?P<date>{_DATE}) +(?P<pid>\[\d+\]) +(?P<rest
 _NO_DATE = re.compile(
     rf"^(?:(?P<host>[\w.-]+) )?(?P<rest>{_DAEMON}(?:\[\d+\])?: .*|corosync(?:\[\d+\])?:? +(?:[a-z]+ +)?\[\w+ *\] .*)$", re.DOTALL
 )
-_PROCESS_FIRST = re.compile(rf"^(?:[\w.-]+ )?{_DAEMON}\[\d+\]: ")
+_PROCESS_FIRST = re.compile(rf"^(?:[\w.-]+ )?{_DAEMON}(?:\[\d+\]:|: \[\d+\]:) ")
 _SUBSYSTEM = r"(?:[a-z]+ +)?\[(?:TOTEM|KNET|MAIN|QUORUM|CPG|SERV|VOTEQ|QB|CFG|WD) *\] "
 _COROSYNC_ALONE = re.compile(rf"^{_SUBSYSTEM}", re.DOTALL)
 _COROSYNC_DATED = re.compile(rf"^(?P<date>{_DATE}) +(?P<rest>{_SUBSYSTEM}.*)$", re.DOTALL)
@@ -216,7 +216,8 @@ def _with_host(text: str) -> str | None:
 
 def _with_date(text: str, date: str) -> str | None:
     if (found := _NO_DATE.match(text)) is not None:
-        return f"{date} {found['host'] or UNKNOWN_HOST} {_colon(found['rest'])}"
+        dated = f"{date} {found['host'] or UNKNOWN_HOST} {_colon(found['rest'])}"
+        return _with_host(dated) or dated
     if _COROSYNC_ALONE.match(text) is not None:
         return f"{date} {UNKNOWN_HOST} corosync: {text}"
     return None

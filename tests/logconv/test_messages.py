@@ -69,6 +69,21 @@ def test_every_number_of_the_converters_list_is_tried() -> None:
     assert {case["number"] for case in CASES} >= NUMBERS
 
 
+def test_what_a_document_puts_before_a_line_is_no_part_of_it() -> None:
+    lines = (
+        "\tApr 24 06:19:55 pm01 crmd[3594]:  notice: Result of stop operation for prmPg on pm01: 0 (ok)\n"
+        "\u2464\tApr 24 06:19:56 pm01 crmd[3594]:  notice: Result of stop operation for prmIp on pm01: 0 (ok)\n"
+        "\u2465\tsome words\n"
+    )
+    reader = Lines(RULES, LogconvSettings(), "UTC", None)
+    found = [as_line(message, ZoneInfo("UTC"), syslog_format=True) for message in reader.convert(lines.encode(), NEAR)]
+    assert found == [
+        "Apr 24 06:19:55 pm01    info: Resource prmPg stopped. (rc=0) ok",
+        "Apr 24 06:19:56 pm01    info: Resource prmIp stopped. (rc=0) ok",
+    ]
+    assert reader.unrecognised == 1
+
+
 def test_a_fact_that_two_lines_of_one_daemon_tell_is_one_message() -> None:
     assert converted(
         "pacemaker-controld[10]:  info: Cluster node pm02 is now lost (was member)",

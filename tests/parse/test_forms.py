@@ -93,6 +93,7 @@ def events(*lines: str, node: str | None = None) -> Sequence[Event]:
         pytest.param(f"[pod/pm01/pacemaker] {USUAL}", id="kubectl logs --prefix"),
         pytest.param(f"    {USUAL}", id="indented"),
         pytest.param(f"> {USUAL}", id="quoted in a mail"),
+        pytest.param(f"\u2462\t{USUAL}", id="with a mark of a manual"),
         pytest.param(f"\x1b[1m{USUAL}\x1b[0m", id="coloured"),
         pytest.param(f"{USUAL}\r", id="of Windows"),
     ],
@@ -125,8 +126,9 @@ def test_a_line_without_a_date_has_that_of_the_line_before() -> None:
     assert (first.kind, first.at) == (second.kind, second.at)
 
 
-def test_an_excerpt_without_any_date_is_of_the_time_of_its_file() -> None:
-    (event,) = events(f"pacemaker-controld[106]:  notice: {TEXT}", node="pm01")
+@pytest.mark.parametrize("line", [f"pacemaker-controld[106]:  notice: {TEXT}", f"pm01 crmd: [106]: notice: do_state_transition: {TEXT}"])
+def test_an_excerpt_without_any_date_is_of_the_time_of_its_file(line: str) -> None:
+    (event,) = events(line, node="pm01")
     assert (event.kind, event.node, event.at) == (EventKind.STATE_CHANGED, "pm01", datetime(2026, 11, 25, tzinfo=UTC))
 
 
