@@ -17,7 +17,9 @@ _UNSEEN = timedelta(seconds=2)
 """How long a change takes, on a busy machine, from the log of it to the answers of `crm_mon`."""
 POLLS_COUNT_FOR = timedelta(minutes=5)
 """How long after the last poll the state that it showed still counts."""
-_DEVICE_NAME = re.compile(r"fenc|stonith|^st\d|ipmi|idrac|drac\d|\bilo\d?\b|(?<![a-z])(?:apc|pdu|sbd)(?![a-z])|(?:^|_)st_", re.IGNORECASE)
+_DEVICE_NAME = re.compile(
+    r"fenc|stonith|^st\d|ipmi|idrac|drac\d|\bilo\d?\b|(?<![a-z])(?:apc|pdu)(?![a-z])|sbd(?![a-z])|(?:^|_)st_", re.IGNORECASE
+)
 _CLONE_NAME = re.compile(
     r"(?:^|[^a-z])ping|Ping|(?:^|[^a-z])(?:diskd|dlm|lvmlockd|clvmd?|ifcheckd?|sysinfo|healthcpu)(?![a-z])|Diskd|Ifcheckd"
 )
