@@ -444,7 +444,14 @@ class Departures:
             is_before = (story.started_at or story.detected_at) - at > WHOLE_SECOND
             if story.kind in DEPARTURES and story.outcome is Outcome.ONGOING and story.moves and not is_before:
                 waiting = [move for move in story.moves.values() if move.done_at is None]
-                if waiting and all(move.to_node is None or move.failed for move in waiting) and not self._fencing_pending(story):
+                failed = [move for move in waiting if move.failed and move.begun_on is not None]
+                for move in waiting if failed else ():
+                    if not move.failed and move.begun_on is None:
+                        move.to_node = None  # it was to start after what failed: nothing begins it any more
+                stuck = bool(waiting) and all(move.to_node is None or move.failed for move in waiting)
+                # What was tried elsewhere did not wait for the fencing of the node that it left.
+                if stuck and (failed or not self._fencing_pending(story)):
+                    self._name_ends(story)
                     self.weighing.fail(story, at)
         for name in list(self.state.returning):
             if not topology.active_nodes(self.state.resources[name]):

@@ -1,6 +1,7 @@
 """Nodes that come and go, their links, the DC, quorum, and daemons."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hamon.classify import topology
@@ -85,6 +86,9 @@ class Membership:
         cut = self._drop_links(node.name)
         if node.member is False or self._book.find(IncidentKind.NODE_LOST, node.name) is not None:
             return
+        if (numbered := self._lost_by_number(node.name)) is not None:
+            self._is_called(numbered, node, event)
+            return
         other = self.state.nodes.get(event.reporter or "") if event.reporter != node.name else None
         if other is not None and (len(other.lost_for) > 1 or (other.member is False and other.lost_by != node.name)):
             self._split(topology.node(self.state, other.lost_by or node.name), other, cut, event, undecided=False)
@@ -109,7 +113,11 @@ class Membership:
             story.planned = None  # two polls far apart: it may have been stopped in order between them
         if other is not None and other.member is False:
             self._split(node, other, cut, event, undecided=True)
-        self._effects.join_effect(story, node.name)
+        self._joins(story, event)
+
+    def _joins(self, story: Story, event: Event) -> None:
+        """Tell the loss of a node together with what it brings about, and with the quorum that is lost with it."""
+        self._effects.join_effect(story, story.subject)
         if (quorum := self._book.find(IncidentKind.QUORUM_LOST, "")) is not None:
             self._lost_with(quorum)
         if (doubtful := self.state.doubtful_quorum) is not None and abs(event.at - doubtful.at) <= TOGETHER:
@@ -148,6 +156,25 @@ class Membership:
         if self.state.controllers or loss.number in self.state.node_ids:
             return
         self._lost_before(loss.called or loss.number, loss).number = loss.number
+
+    def _lost_by_number(self, name: str) -> Story | None:
+        """The loss of a node that had only its number, where that is the number of this node."""
+        for story in self._book.open_stories():
+            if story.number is not None and story.subject == story.number and self.state.node_ids.get(story.number) == name:
+                return story
+        return None
+
+    def _is_called(self, story: Story, node: Node, event: Event) -> None:
+        """Pacemaker names a node that Corosync lost long before, since a quorum device held up the word of it."""
+        began = story.started_at or event.at
+        node.member, node.lost_at, node.since, node.lost_by = False, began, began, event.reporter
+        node.lost_for = [event.reporter] if event.reporter else []
+        node.fencing_pending_until = node.stop_requested_at = None
+        story.subject, story.nodes = node.name, [node.name]
+        if story.cause is not None:
+            story.cause = replace(story.cause, node=node.name)
+        self._book.changed(story, "its node has a name")
+        self._joins(story, event)
 
     def _lost_before(self, name: str, loss: NamelessLoss) -> Story:
         story = self._book.open(
