@@ -65,7 +65,7 @@ def read_config(path: Path) -> LogconvConfig:
     """Read the converter's configuration. Raises ConfigurationMissing, and ConfigError with all problems."""
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     try:
-        with path.open(encoding="utf-8", errors="replace") as stream:
+        with path.open(encoding="utf-8-sig", errors="replace") as stream:
             parser.read_file(stream)
     except FileNotFoundError:
         raise ConfigurationMissing(f"{path} does not exist; name another one with --config") from None

@@ -194,9 +194,10 @@ attribute_disk = diskcheck_status, eq, ERROR
 """
 
 
-def test_the_converters_configuration_is_honoured(tmp_path: Path) -> None:
+@pytest.mark.parametrize("begin", ["", "\ufeff"], ids=["as it is", "as an editor of another system wrote it"])
+def test_the_converters_configuration_is_honoured(begin: str, tmp_path: Path) -> None:
     file = tmp_path / "pm_logconv.conf"
-    file.write_text(CONFIGURATION)
+    file.write_text(begin + CONFIGURATION.lstrip())
     config = read_config(file)
     assert (config.log_path, config.output, config.facility, config.syncs, config.syslog_format) == (
         Path("/var/log/other"),
