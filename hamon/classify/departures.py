@@ -449,6 +449,7 @@ class Departures:
                     if not move.failed and move.begun_on is None:
                         move.to_node = None  # it was to start after what failed: nothing begins it any more
                 stuck = bool(waiting) and all(move.to_node is None or move.failed for move in waiting)
+                stuck = stuck or self._holds_on(story, waiting)
                 # What was tried elsewhere did not wait for the fencing of the node that it left.
                 if stuck and (failed or not self._fencing_pending(story)):
                     self._name_ends(story)
@@ -460,6 +461,16 @@ class Departures:
         self._not_back(at, timedelta(0))
         left = {name: move for name, move in self.state.suspects.items() if self._stopped_before(name, at, timedelta(0))}
         self._down(left, at)
+
+    def _holds_on(self, story: Story, waiting: list[Move]) -> bool:
+        """Whether something could not be stopped where it was, and nobody is fenced for it: nothing may start it elsewhere, nor what needs it."""
+        stuck = {
+            name
+            for part in self.book.open_stories()
+            if part.kind is IncidentKind.STOP_FAILED and part.part_of == story.key and story.from_node in part.nodes
+            for name in part.resources
+        }
+        return any(move.resource in stuck for move in waiting)
 
     def began_before(self, at: datetime) -> None:
         """The cluster has nothing more to do, nor with what it decided before the evidence begins.
