@@ -463,7 +463,7 @@ class Departures:
         self._down(left, at)
 
     def _holds_on(self, story: Story, waiting: list[Move]) -> bool:
-        """Whether something could not be stopped where it was, and nobody is fenced for it: nothing may start it elsewhere, nor what needs it."""
+        """Whether something could not be stopped where it was, and nobody is fenced for it: nothing may start it elsewhere."""
         stuck = {
             name
             for part in self.book.open_stories()

@@ -76,6 +76,12 @@ class Effects:
         if effect.kind in DEPARTURES and effect.service_restored_at is None:
             self._weighing.weigh(effect, story.detected_at)
 
+    def join_departure(self, story: Story, name: str) -> None:
+        """Join what leaves this node at this time, and nothing else that befalls the node."""
+        effect = self._open_effect(name)
+        if effect is not None and effect.kind in DEPARTURES and effect.planned is not True:
+            self.join_effect(story, name)
+
     def join_ended(self, story: Story, name: str) -> None:
         """Join a departure from this node also when it has ended meanwhile: what is left on the node follows from it."""
         for effect in reversed(self.state.stories):

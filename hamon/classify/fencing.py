@@ -125,6 +125,7 @@ class Fencing:
             # What it asked for is void, unless it is this: a DC asks for its own fencing when it cannot stop a resource.
             if vain.kind is IncidentKind.FENCING and vain.requester == node.name and vain.subject != node.name:
                 self._book.close(vain, event.at, "who asked for it was fenced itself")
+        self._membership.cut_off_is_down(event.at)
         story = self._book.find(IncidentKind.FENCING, node.name)
         if story is None:
             story = self._book.open(

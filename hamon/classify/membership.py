@@ -90,9 +90,10 @@ class Membership:
             self._is_called(numbered, node, event)
             return
         other = self.state.nodes.get(event.reporter or "") if event.reporter != node.name else None
-        if other is not None and (len(other.lost_for) > 1 or (other.member is False and other.lost_by != node.name)):
+        is_out = other is not None and other.member is False and (other.lost_by != node.name or self._lacks_quorum(other, node))
+        if other is not None and (len(other.lost_for) > 1 or is_out):
             self._split(topology.node(self.state, other.lost_by or node.name), other, cut, event, undecided=False)
-            return  # who says so is lost itself, as others have seen
+            return  # who says so is lost itself, as others have seen, or is the one of the two that has no quorum
         node.member, node.lost_at, node.since, node.lost_by = False, event.at, event.at, event.reporter
         node.fencing_pending_until = None
         node.lost_for = [event.reporter] if event.reporter else []
@@ -112,7 +113,10 @@ class Membership:
         if event.detail.get("unsure"):
             story.planned = None  # two polls far apart: it may have been stopped in order between them
         if other is not None and other.member is False:
-            self._split(node, other, cut, event, undecided=True)
+            is_decided = self._lacks_quorum(node, other)
+            self._split(node, other, cut, event, undecided=not is_decided)
+            if is_decided:
+                self._effects.vain_claims(node.name, event.at, "who called it lost has no quorum")
         self._joins(story, event)
 
     def _joins(self, story: Story, event: Event) -> None:
@@ -122,6 +126,12 @@ class Membership:
             self._lost_with(quorum)
         if (doubtful := self.state.doubtful_quorum) is not None and abs(event.at - doubtful.at) <= TOGETHER:
             self._without_quorum(doubtful)
+
+    def _lacks_quorum(self, node: Node, other: Node) -> bool:
+        """Of two that call each other lost, whether this one has lost its quorum and the other one has not."""
+        if self.state.quorum_ignored or (quorum := self._book.find(IncidentKind.QUORUM_LOST, "")) is None:
+            return False
+        return node.name in quorum.nodes and other.name not in quorum.nodes
 
     def _nameless(self, event: Event) -> None:
         numbers = str(event.detail.get("node_ids") or "").split()
@@ -376,6 +386,8 @@ class Membership:
         )
         self._book.add(story, event)
         self._explained_quorum(event.at)
+        if event.node is not None and story.part_of is None:
+            self._effects.join_departure(story, event.node)  # its service may have been given to others already, as these tell
         self._lost_with(story)
         for lost in self.state.stories:
             near = abs(lost.detected_at - story.detected_at) <= self.settings.membership
@@ -428,6 +440,17 @@ class Membership:
                 if topology.is_split(split) and split.part_of == story.key:  # who is still cut off is told now
                     split.part_of, split.settle_at = None, event.at + self.settings.membership
                     self._book.changed(split, "quorum is back, and they are still cut off")
+
+    def cut_off_is_down(self, at: datetime) -> None:
+        """Once all that had no quorum are fenced it is not missing any more: those who fenced them have it."""
+        story = self._book.find(IncidentKind.QUORUM_LOST, "")
+        if story is None or not story.nodes:
+            return
+        since = story.detected_at - self.settings.membership
+        fenced = (topology.node(self.state, name).fenced_at for name in story.nodes)
+        if all(when is not None and when >= since for when in fenced):
+            self.state.has_quorum = True
+            self._book.close(story, at, "who had no quorum was fenced")
 
     def nobody_stays(self, split: Story) -> bool:
         """Where both sides of a cut lost the quorum neither takes anything over: the cut is part of that loss."""

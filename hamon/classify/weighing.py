@@ -156,12 +156,14 @@ class Weighing:
             move.done_node is not None and move.done_node == move.from_node for move in story.moves.values()
         )
         # Nobody may start it: where a plan would have it is no fail-over.
-        quorum = [other for other in self.state.stories if other.kind is IncidentKind.QUORUM_LOST and other.part_of == story.key]
+        losses = [other for other in self.state.stories if other.kind is IncidentKind.QUORUM_LOST]
+        away = [other for other in losses if self._is_of_the_lost(other)]
+        quorum = [other for other in losses if other.part_of == story.key and other not in away]
         without_quorum = (
             bool(story.moves)
             and not self.state.quorum_ignored
             and all(move.done_at is None for move in story.moves.values())
-            and (self.state.has_quorum is False or bool(quorum))
+            and (bool(quorum) or (self.state.has_quorum is False and all(other.resolved_at is not None for other in away)))
         )
         if story.told and story.kind is IncidentKind.SERVICE_DOWN:
             story.waited_for_nodes |= any(_was_back_before(other, story) for other in quorum) or self._has_begun_anew(story)
@@ -190,6 +192,11 @@ class Weighing:
         """Whether every node was off meanwhile: nobody was left to take it over."""
         started = [node.booted_at for node in self.state.nodes.values()]
         return all(at is not None and at > story.detected_at for at in started)
+
+    def _is_of_the_lost(self, quorum: Story) -> bool:
+        """Whether only nodes lack the quorum that the others, who have it, call lost: these may start what ran there."""
+        nodes = (self.state.nodes.get(name) for name in quorum.nodes)
+        return bool(quorum.nodes) and all(node is not None and node.member is False for node in nodes)
 
     def _has_nowhere_to_go(self, story: Story) -> bool:
         """Whether it is known at once that a fault left no node: the plan names none, and each other one cannot run what leaves."""

@@ -1423,3 +1423,23 @@ GOES_ELSEWHERE = """
 def test_what_is_promoted_elsewhere_before_a_cluster_that_begins_comes_to_rest_is_no_failover(between: str, told: list[str]) -> None:
     cluster = Cluster().log(CLUSTER_BEGINS).log(between).log(GOES_ELSEWHERE).until("10:05:00")
     assert [incident.kind for incident in cluster.main] == told
+
+
+@pytest.mark.parametrize("first", ["the others", "the node itself"])
+def test_the_quorum_that_a_node_lost_is_part_of_the_fail_over_from_it_and_over_when_it_is_fenced(first: str) -> None:
+    own = """
+        10:00:00 pm01 controld: Quorum lost
+        10:00:00 pm01 controld: Node pm02 state is now lost
+        10:00:00 pm01 controld: Node pm03 state is now lost"""
+    others = "10:00:00 pm02 controld: Node pm01 state is now lost" + moves("pm01", "pm02", "10:00:00", dc="pm02")
+    cluster = running().log("09:00:03 pm02 controld: Node pm03 state is now member")
+    for part in (others, own) if first == "the others" else (own, others):
+        cluster.log(part)
+    cluster.log("10:00:12 pm02 controld: Peer pm01 was terminated (reboot) by pm03 on behalf of pacemaker-controld.1@pm02: OK")
+    cluster.log("""
+        10:00:13 pm02 controld: Result of start operation for prmEx on pm02: ok
+        10:00:14 pm02 controld: Result of start operation for prmPg on pm02: ok""").until("10:01:00")
+    (failover,) = cluster.main
+    assert (failover.kind, failover.outcome, failover.from_node, failover.to_node) == (IncidentKind.FAILOVER, Outcome.SUCCEEDED, "pm01", "pm02")
+    (quorum,) = [incident for incident in cluster.incidents if incident.kind is IncidentKind.QUORUM_LOST]
+    assert (quorum.part_of, quorum.resolved_at) == (failover.key, at("10:00:12"))
