@@ -258,6 +258,8 @@ def _facts(incident: Incident) -> frozenset[str]:
         "not_up": not up,
         "not_fenced": not _is_fenced(incident),
         "ongoing": incident.outcome is Outcome.ONGOING,
+        "stop_failed": _stuck(incident) is not None,
+        "no_stop_failed": _stuck(incident) is None,
         "has_node": bool(incident.nodes),
         "no_node": not incident.nodes,
         **dict.fromkeys(marks, True),
@@ -391,6 +393,19 @@ def _broken_resource(incident: Incident) -> str | None:
     return None if cause is None or cause.kind in _NODE_CAUSES else cause.resource
 
 
+def _stuck(incident: Incident) -> tuple[str, str] | None:
+    """The resource that could not be stopped, and where; None when it did stop afterwards, or its node was fenced."""
+    stuck: tuple[str, str] | None = None
+    for entry in incident.timeline:
+        if entry.resource is None or entry.node is None:
+            continue
+        if entry.event is EventKind.OPERATION_FAILED and entry.detail.get("operation") == "stop":
+            stuck = entry.resource, entry.node
+        elif entry.event is EventKind.RESOURCE_STOPPED and (entry.resource, entry.node) == stuck:
+            stuck = None
+    return None if stuck is None or stuck[1] in incident.fenced or not all(map(_SAFE.fullmatch, stuck)) else stuck
+
+
 def _safe(candidates: Sequence[str | None]) -> str | None:
     return next((text for text in candidates if text and _SAFE.fullmatch(text)), None)
 
@@ -407,8 +422,12 @@ def _names(incident: Incident, language: str) -> dict[str, str | None]:
     cause_node = cause.node if cause else None
     # A service may have a name of the configuration; commands need the id of a resource.
     services = [service for service in incident.services if service in incident.resources]
+    stuck, stuck_node = _stuck(incident) or (None, None)
     return {
-        "resource": _safe([_broken_resource(incident), *incident.resources, *incident.services]),
+        # What cannot be stopped holds up all the rest.
+        "resource": _safe([stuck if of_service else None, _broken_resource(incident), *incident.resources, *incident.services]),
+        "stuck": stuck,
+        "stuck_node": stuck_node,
         "node": _safe([incident.from_node, cause_node, *incident.nodes] if of_service else [*incident.nodes, cause_node]),
         "device": _safe([_broken_resource(incident), *incident.resources]),
         "device_known": _safe(list(incident.resources)) if incident.kind is IncidentKind.FENCE_DEVICE_FAILED else None,

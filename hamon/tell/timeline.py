@@ -104,6 +104,8 @@ def entry_text(entry: TimelineEntry, language: str, *, with_node: bool = True) -
     values["rc_word"] = phrase(f"rc.{rc}", language) if rc is not None and has(f"rc.{rc}", language) else None
     if entry.event is EventKind.OPERATION_FAILED:
         _without_repeats(values)
+    status = values.get("status")
+    values["status_word"] = phrase(f"execution.{status}", language) if status and has(f"execution.{status}", language) else status
     if client := values.get("client"):
         values["client"] = _PID.sub("", client)
     action = values.get("action")

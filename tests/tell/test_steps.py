@@ -125,3 +125,21 @@ def test_any_incident_has_steps_whose_commands_are_safe_to_paste(language: str, 
         assert step.isprintable()
         for command in re.findall(r"`([^`]*)`", step):
             assert not set(command) & set(";&$<>\n\\\"'") or command in LITERAL
+
+
+@pytest.mark.parametrize("language", tell.LANGUAGES)
+def test_what_could_not_be_stopped_is_named_until_it_is_gone(language: str) -> None:
+    stuck = entry(1, EventKind.OPERATION_FAILED, "pm01", "prmFs", operation="stop", status="timeout")
+    held = replace(FAILED, fenced=(), timeline=(*FAILED.timeline, stuck))
+    text = steps(held, language)
+    assert "`crm_resource --cleanup -r prmFs`" in text
+    assert any("prmFs" in line and "pm01" in line and "`" not in line for line in text.splitlines())
+    gone = replace(held, timeline=(*held.timeline, entry(2, EventKind.RESOURCE_STOPPED, "pm01", "prmFs")))
+    for over in (gone, replace(held, fenced=("pm01",))):
+        assert "-r prmFs`" not in steps(over, language)
+
+
+def test_how_an_operation_ended_is_told_in_the_readers_language() -> None:
+    late = entry(1, EventKind.OPERATION_FAILED, "pm01", "prmFs", operation="stop", status="timeout")
+    assert "timed out" in tell.entry_text(late, "en")
+    assert "タイムアウト" in tell.entry_text(late, "ja")
