@@ -1440,6 +1440,11 @@ def test_the_quorum_that_a_node_lost_is_part_of_the_fail_over_from_it_and_over_w
         10:00:13 pm02 controld: Result of start operation for prmEx on pm02: ok
         10:00:14 pm02 controld: Result of start operation for prmPg on pm02: ok""").until("10:01:00")
     (failover,) = cluster.main
-    assert (failover.kind, failover.outcome, failover.from_node, failover.to_node) == (IncidentKind.FAILOVER, Outcome.SUCCEEDED, "pm01", "pm02")
+    assert (failover.kind, failover.outcome, failover.from_node, failover.to_node) == (
+        IncidentKind.FAILOVER,
+        Outcome.SUCCEEDED,
+        "pm01",
+        "pm02",
+    )
     (quorum,) = [incident for incident in cluster.incidents if incident.kind is IncidentKind.QUORUM_LOST]
     assert (quorum.part_of, quorum.resolved_at) == (failover.key, at("10:00:12"))
