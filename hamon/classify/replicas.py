@@ -17,6 +17,8 @@ from hamon.model.event import Event, EventKind
 from hamon.model.incident import IncidentKind, Severity
 
 SPLIT_BRAIN = "split brain"
+_ESTABLISHED = "Established"
+"""The replicas found each other again, and both are up to date: neither of them is behind."""
 _KINDS = frozenset({EventKind.REPLICA_LOST, EventKind.REPLICA_BACK})
 
 
@@ -65,6 +67,8 @@ class Replicas:
             story.settle_at = max(story.settle_at, event.at + self.settings.membership)  # its peer may be lost a moment later
 
     def replica_back(self, event: Event) -> None:
+        if event.detail.get("state") == _ESTABLISHED and event.reporter not in (None, event.node):
+            self.replica_back(replace(event, node=event.reporter, detail={**event.detail, "state": None}))
         if event.node is None:
             return
         disk = str(event.detail.get("device"))

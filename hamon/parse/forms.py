@@ -17,12 +17,13 @@ the host is `UNKNOWN_HOST`, and a line without any time takes that of the line b
     Nov 22 10:52:22 pm01 daemon.notice crmd[3]: ...                 facility and severity before the tag
     Nov 22 10:52:22 [3] pm01 crmd:  notice: ...                     detail of 1.1 without the function
     Nov 22 10:52:22 [3] pm01 crmd:  notice: function:Text           the same without the tab behind the function
+    Nov 22 10:52:22 [3] pm01 crmd: ( lrm.c:2078  )  notice: ...     the same with the place in the source, as it is traced
     Nov 22 10:52:22 node  01 crmd[3]:  notice: ...                  a host in two words, as documents write it
     Nov 22 10:52:22 crmd[3]:  notice: ...                           no host, in all forms
     Nov 22 10:52:22 [TOTEM ] ...                                    nor a daemon, of Corosync
     crmd[3]:  notice: ...                                           no date either: that of the line before, else of the file
     2026-11-22T10:52:23Z loghost Nov 22 10:52:22 pm01 ...           what a relay puts in front
-    /var/log/messages-20261122:17:Nov 22 10:52:22 pm01 ...          what grep, ansible, docker, pdsh, cat -n put in front
+    /var/log/messages-20261122:17:Nov 22 10:52:22 pm01 ...          what grep, ansible, docker, pdsh, cat -n, lists put in front
 """
 
 import json
@@ -43,7 +44,7 @@ _DATE = rf"(?:{_TRADITIONAL}|\d{{4}}-\d\d-\d\dT\S+|\d{{4}}/\d\d/\d\d_\d\d:\d\d:\
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _AROUND = re.compile(
     r"^(?:(?:[\w./@+-]+[:|-]\s*|[\w./@+-]+\s+\|\s+|\[[\w./-]+\]\s+){1,3}"
-    r"|\s*(?!1 \d{4}-)\d+\s+|\d{4}-\d\d-\d\dT\S+ (?:[\w.-]+ )?|\s+|[>#|\u2460-\u2473]+\s*|\")"
+    r"|\s*(?!1 \d{4}-)\d+[.)]?\s+|\d{4}-\d\d-\d\dT\S+ (?:[\w.-]+ )?|\s+|[>#|\u2460-\u2473]+\s*|\s*[*\u2022-]\s+|\")"
     rf"(?=(?:<\d{{1,3}}>)?(?:1 )?(?:{_DATE}|\d{{4}}-\d\d-\d\d \d\d:|[A-Z][a-z]{{2}} \d{{4}}-\d\d-\d\d ))"
 )
 # `journalctl` writes months as the terminal's language does.
@@ -90,6 +91,8 @@ _DETAIL_WITHOUT_FUNCTION = re.compile(
 )
 # The tab behind the function is lost. What follows begins with a capital letter; `prm_a:0` is an instance of a clone.
 _DETAIL_GLUED = re.compile(rf"^{_DATE} \[\d+\] \S+\s+{_DAEMON}:\s+[a-z]+:\s+{FUNCTION_NAME}(?=[A-Z])")
+# With tracing, 1.1 writes the place in its source before the level, and 2 behind the function, in the same brackets.
+_TRACED = re.compile(rf"^(?P<head>{_DATE} \[\d+\] \S+\s+{_DAEMON}:)\s+\(\s*[\w-]+\.c:\d+\s[^)]*\)(?P<rest>\s+[a-z]+:\s.*)$", re.DOTALL)
 _FACILITY = re.compile(
     rf"^(?P<head>{_DATE} \S+) (?:kern|user|daemon|auth|authpriv|syslog|cron|local[0-7])"
     r"\.(?:emerg|alert|crit|err|error|warning|warn|notice|info|debug) (?P<rest>.*)$",
@@ -200,6 +203,8 @@ def _with_host(text: str) -> str | None:
         return f"{found['date']} {found['host']}{found['number']} {found['rest']}"
     if (found := _PROCESS_APART.match(text)) is not None:
         return f"{found['head']}{found['pid']}: {found['rest']}"
+    if (found := _TRACED.match(text)) is not None:
+        return f"{found['head']}{found['rest']}"
     if (found := _DETAIL_GLUED.match(text)) is not None:
         return f"{found[0]}\t{text[found.end() :]}"
     if (found := _DETAIL_WITHOUT_FUNCTION.match(text)) is not None:

@@ -305,6 +305,8 @@ def head(words: list[bytes]) -> Head | None:
         level, subsystem = -1, 5 + shift
         if len(words) > subsystem and words[subsystem][:1] != b"[":
             level, subsystem = subsystem, subsystem + 1
+        if len(words) > subsystem and words[subsystem][:1] != b"[":  # CMAN says some things without a subsystem
+            return Head("corosync", 5 + shift, 6 + shift, SYSLOG, name)
         closed = len(words) > subsystem and words[subsystem].endswith(b"]")
         return Head("corosync", level, subsystem + (1 if closed else 2), _SYSLOG_COROSYNC)
     form = _SYSLOG_LOGCONV if name == LOGCONV else SYSLOG

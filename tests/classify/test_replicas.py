@@ -67,3 +67,10 @@ def test_a_replica_that_is_told_to_be_up_to_date_while_nothing_was_wrong_opens_n
     cluster = running().log("10:00:00 pm02 kernel: block drbd0: disk( Negotiating -> UpToDate )").until("10:01:00")
     assert cluster.main == []
     assert [event.kind for event in cluster.events[-1:]] == [EventKind.REPLICA_BACK]
+
+
+def test_replicas_that_find_each_other_in_step_are_both_up_to_date() -> None:
+    cluster = running().log(CUT_THERE).until("10:04:00")
+    assert behind(cluster) == [(IncidentKind.STANDBY_FAULT, ("pm02",), IncidentState.OPEN)]
+    cluster.log("10:05:00 pm02 kernel: drbd r0/0 drbd0 pm01: pdsk( DUnknown -> UpToDate ) repl( Off -> Established )").until("10:06:00")
+    assert behind(cluster) == [(IncidentKind.STANDBY_FAULT, ("pm02",), IncidentState.RESOLVED)]

@@ -63,6 +63,12 @@ def events(*lines: str, node: str | None = None) -> Sequence[Event]:
         pytest.param(f"2026-11-22T10:52:23+09:00 loghost {USUAL}", id="a relay's stamp and host"),
         pytest.param(f"    17\t{USUAL}", id="cat -n"),
         pytest.param(f"17 {USUAL}", id="a line's number"),
+        pytest.param(f"  17. {USUAL}", id="an item of a numbered list"),
+        pytest.param(f"- {USUAL}", id="an item of a list"),
+        pytest.param(
+            f"Nov 22 10:52:22 [106] pm01       crmd: (       fsa.c:477   )  notice: do_state_transition: \t{TEXT}",
+            id="a place in the source",
+        ),
         pytest.param(f'"{USUAL}"', id="a table's cell"),
         pytest.param(f"2026-11-22 10:52:22 pm01 pacemaker-controld[106]:  notice: {TEXT}", id="a blank in the date"),
         pytest.param(f"2026-11-22 10:52:22,123 pm01 pacemaker-controld[106]:  notice: {TEXT}", id="a blank and a comma"),
