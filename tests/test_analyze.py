@@ -225,6 +225,24 @@ def test_a_compressed_log_that_is_cut_gives_what_was_before_the_cut(tmp_path: Pa
     assert item["errors"]
 
 
+@pytest.mark.parametrize("compress", [gzip.compress, lzma.compress])
+def test_a_small_compressed_log_that_is_cut_gives_all_that_was_before_the_cut(compress: Any, tmp_path: Path) -> None:
+    """A large read of a compressed file gives nothing of what came before its fault: each line must be asked for."""
+    data = plain(evidence(NAME, "pm01/pacemaker.log.gz")[0])
+    packed = compress(data + Random(2).randbytes(400_000).hex("\n", 100).encode())
+    (tmp_path / "cut").write_bytes(packed[:-50])
+    (item,) = ask(tmp_path)["inputs"]
+    assert item["records"] >= data.count(b"\n")
+    assert item["errors"]
+
+
+@pytest.mark.parametrize("data", [b"\xd4\xc3\xb2\xa1\x02\x00", b"<pacemaker-result", b'{"t": 1'])
+def test_what_begins_as_evidence_and_holds_none_is_not_readable(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "cut").write_bytes(data)
+    with pytest.raises(NothingReadable, match="cut: "):
+        ask(tmp_path)
+
+
 def test_a_tarball_that_is_cut_gives_what_was_before_the_cut(folder: Path, tmp_path: Path) -> None:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:

@@ -57,7 +57,7 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
             if item.source in options.sources or item.form == "empty":
                 kept.append(item)
         polls = polls_of([item for item in kept if item.source is Source.POLL and item.form is not None], options)
-    if not any(item.records for item in kept) and not any(item.form for item in kept):
+    if all(map(_is_unreadable, kept)):
         reasons = "; ".join(f"{item.name}: {', '.join(item.errors) or 'nothing in it'}" for item in kept[:5])
         raise NothingReadable(f"nothing readable in the paths given ({reasons or 'no file'})")
     settings = options.settings or ClusterSettings(name=options.cluster or "cluster")
@@ -95,6 +95,11 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
         transitions=advance.transitions,
         told=events,
     )
+
+
+def _is_unreadable(item: Input) -> bool:
+    """Whether nothing of it could be read; a log that ends before its time may hold lines that no rule knows."""
+    return item.form is None or (bool(item.errors) and not (item.records if item.source is Source.LOG else item.recognised))
 
 
 def _by_the_wall(items: Sequence[Input], options: Options) -> None:

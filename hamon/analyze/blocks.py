@@ -3,8 +3,10 @@
 import json
 import re
 from collections.abc import Iterator
+from io import BufferedIOBase
 from typing import IO
 
+from hamon.analyze.files import UNREADABLE
 from hamon.model.observation import TextForm
 from hamon.parse.text import last_start
 
@@ -13,9 +15,12 @@ MAX_LINE_BYTES = 65536
 
 
 def blocks_of(head: bytes, stream: IO[bytes]) -> Iterator[bytes]:
-    """Blocks of complete lines."""
-    rest = head
-    while block := stream.read(CHUNK_BYTES):
+    """Blocks of complete lines. Raises what ends a stream before its time (a compressed log that was cut) after all that came before it."""
+    rest, failure = head, None
+    while failure is None:
+        block, failure = _some(stream)
+        if not block:
+            break
         rest += block
         cut = rest.rfind(b"\n") + 1
         if cut:
@@ -25,6 +30,23 @@ def blocks_of(head: bytes, stream: IO[bytes]) -> Iterator[bytes]:
             rest = rest[:MAX_LINE_BYTES]
     if rest:
         yield rest
+    if failure is not None:
+        raise failure
+
+
+def _some(stream: IO[bytes]) -> tuple[bytes, Exception | None]:
+    """The next bytes, and what went wrong behind them: a large read of a compressed file gives nothing of what came before its fault."""
+    if not isinstance(stream, BufferedIOBase):
+        return stream.read(CHUNK_BYTES), None
+    parts: list[bytes] = []
+    missing = CHUNK_BYTES
+    try:
+        while missing > 0 and (part := stream.read1(missing)):
+            parts.append(part)
+            missing -= len(part)
+    except UNREADABLE as err:
+        return b"".join(parts), err
+    return b"".join(parts), None
 
 
 def syslog_jsonl(head: bytes, stream: IO[bytes]) -> Iterator[bytes]:
