@@ -28,7 +28,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from tests.cluster.beside import COROSYNC_LOG, HA_LOG, PACEMAKER_LOG
-from tests.cluster.cluster import Cluster, not_here
+from tests.cluster.cluster import Cluster, not_here, wait_for
 from tests.cluster.configuration import MONITOR, PING, PROMOTABLE, TRAP_PORT
 from tests.cluster.happenings import ACTIVE, HAPPENINGS, STANDBY, Happening, Roles, roles
 from tests.cluster.namespaces import entered, run
@@ -108,6 +108,8 @@ class Noting(Cluster):
 
     def runs_on(self, service: str, node: str, seconds: float = 90) -> None:
         super().runs_on(service, node, seconds)
+        # The promotable clone goes with it, and the service is back with the last of both.
+        wait_for(f"{PROMOTABLE} is promoted on {node}", lambda: self.holders(PROMOTABLE).get(node) == "Promoted", seconds)
         self.note(f"observed: group active on {node}")
 
 
