@@ -208,8 +208,11 @@ class Fencing:
             self.given_up(story, event.at)
 
     def _came_back_first(self, node: Node, event: Event) -> bool:
-        """Whether the node was a member again before an attempt at it ended that had begun before; nobody has asked for another one."""
-        just_back = node.since is not None and timedelta(0) <= event.at - node.since <= self.settings.story_window
+        """Whether the node is a member again, and an attempt at it failed before or had begun before; nobody has asked for another one.
+
+        Polls show an attempt some seconds after it failed, and by then the node may be back.
+        """
+        just_back = node.since is not None and event.at - node.since <= self.settings.story_window
         return event.kind is EventKind.FENCING_FAILED and node.member is True and just_back
 
     def given_up(self, story: Story, at: datetime) -> None:

@@ -874,6 +874,20 @@ def test_a_lost_node_and_its_fencing_are_one_story_also_where_roles_are_unknown(
     assert cluster.parts_of(failed) == ["fencing", "node_lost"]
 
 
+def test_a_failed_attempt_that_is_told_after_the_node_is_back_is_over() -> None:
+    cluster = running()
+    cluster.log("""
+    10:00:00 pm01 controld: Node pm02 state is now lost
+    10:00:01 pm01 controld: Requesting fencing (reboot) of node pm02
+    10:00:11 pm01 controld: Peer pm02 was not terminated (reboot) by the cluster on behalf of pacemaker-controld.106@pm01: Timed Out
+    10:00:12 pm01 controld: Requesting fencing (reboot) of node pm02
+    10:00:24 pm01 controld: Node pm02 state is now member
+    10:00:22 pm02 controld: Peer pm02 was not terminated (reboot) by the cluster on behalf of pacemaker-controld.106@pm01: Timed Out
+    """).until("10:02:00")
+    assert [one.kind for one in cluster.incidents].count(IncidentKind.FENCING_FAILED) == 1
+    assert cluster.told() == ["standby_fault opening", "standby_fault closing"]
+
+
 def test_an_operators_fencing_of_the_active_node_is_planned_work() -> None:
     cluster = (
         serving_pm01_seen_by_pm02()
