@@ -165,7 +165,13 @@ class Membership:
         """Nobody told its name: Pacemaker would have, as far as it matters; where only Corosync is heard its number is all there is."""
         if self.state.controllers or loss.number in self.state.node_ids:
             return
-        self._lost_before(loss.called or loss.number, loss).number = loss.number
+        story = self._lost_before(loss.called or loss.number, loss)
+        story.number = loss.number
+        for pending in self.state.cut_links:
+            if f"{_NUMBERED}{loss.number}" in pending.pair and timedelta(0) <= loss.at - pending.down_at <= self.settings.membership:
+                story.started_at = min(story.started_at or pending.down_at, pending.down_at)
+                for entry in pending.entries:
+                    self._book.put(story, entry)
 
     def _lost_by_number(self, name: str) -> Story | None:
         """The loss of a node that had only its number, where that is the number of this node."""
@@ -497,6 +503,9 @@ class Membership:
     def membership_changed(self, event: Event) -> None:
         for number in str(event.detail.get("left") or "").split():
             self.state.departed[number] = event.at
+            if gone := [pending for pending in self.state.links if f"{_NUMBERED}{number}" in pending.pair]:
+                self.state.links = [pending for pending in self.state.links if pending not in gone]
+                self.state.cut_links = gone[-8:]
         for number in str(event.detail.get("members") or "").split():
             self.state.departed.pop(number, None)
         for number in str(event.detail.get("joined") or "").split():
