@@ -115,9 +115,14 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circ
 def to_json(value: object) -> str:
     """JSON of any record; what pydantic, which is several times as fast, cannot say (lone surrogates) goes the other way."""
     try:
-        return text(pydantic_to_json(value, inf_nan_mode="constants").decode())
+        return _json_text(pydantic_to_json(value, inf_nan_mode="constants"))
     except PydanticSerializationError:
         return text(_encode(value))
+
+
+def _json_text(said: bytes) -> str:
+    """`text` of JSON, which has escaped control characters already: of ASCII nothing is left to do."""
+    return said.decode() if said.isascii() else text(said.decode())
 
 
 def from_json(kind: type[T], stored: str, what: str) -> T:
@@ -297,7 +302,7 @@ def _typed_json(serializer: Any, records: object, without: Mapping[int, set[str]
         said: bytes = serializer.to_json(records, exclude=without, warnings=False)
     except PydanticSerializationError:
         return None
-    return None if _REPLACED in said else text(said.decode())
+    return None if not said.isascii() and _REPLACED in said else _json_text(said)
 
 
 def _timeline_json(timeline: Timeline) -> str:
