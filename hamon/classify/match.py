@@ -122,6 +122,10 @@ class _Try:
         return _reading(self.kind, found.groupdict(), self.numbers, self.presets, self.read)
 
 
+_Place = tuple[datetime, str | None, str]
+"""When, which node wrote it (None: it has no name), and the text that tells both."""
+
+
 class _Places:
     """When and on which node, by what stands before the heads of lines: those of one second share it."""
 
@@ -129,30 +133,34 @@ class _Places:
 
     def __init__(self, stamps: Stamps) -> None:
         self.stamps = stamps
-        self.known: dict[bytes, tuple[datetime, str, str] | None] = {}
-        """What was read before, and the text that it was read from; looked at first."""
+        self.known: dict[bytes, _Place | None] = {}
+        """What was read before; looked at first."""
 
-    def read(self, before: bytes) -> tuple[datetime, str, str] | None:
+    def read(self, before: bytes) -> _Place | None:
         """None where it takes more to read it. Raises ParseError for a time stamp that is none."""
         if len(self.known) > 256:
             self.known.clear()
         text = before.decode("ascii", "replace")
         found = date_and_host(text, self.stamps)
-        place = self.known[before] = (*found, text) if found is not None else None
+        place = self.known[before] = (found[0], _named(found[1]), text) if found is not None else None
         return place
 
 
 class _Saying:
     """What a line says, whenever and on whichever node it is written: all lines that go on alike behind date and host say the same.
 
-    `reading` None: nothing that is kept. `is_known`: a rule matched. `is_here`: it is about the node that writes it.
+    `kind` None: nothing that is kept. `is_known`: a rule matched. `is_here`: it is about the node that writes it, as it names none.
     """
 
-    __slots__ = ("instance", "is_here", "is_known", "reading", "rest", "rule")
+    __slots__ = ("detail", "is_here", "is_known", "kind", "node", "resource", "rest", "rule")
 
     def __init__(self, rest: str, rule: str, reading: Reading | None, instance: str | None, *, is_known: bool) -> None:
-        self.rest, self.rule, self.reading, self.instance, self.is_known = rest, rule, reading, instance, is_known
-        self.is_here = reading is not None and _is_here(reading)
+        self.rest, self.rule, self.is_known = rest, rule, is_known
+        self.kind: EventKind | None = None
+        if reading is not None:
+            self.kind, self.node, self.detail = reading.kind, reading.node, reading.detail
+            self.resource = reading.resource if reading.resource is not None else instance or None
+            self.is_here = _is_here(reading) and reading.node is None
 
 
 @dataclass(slots=True)
@@ -210,6 +218,13 @@ class Scan:
     """Unmatched lines of level warning or worse that became events."""
     unclassified_dropped: int = 0
     errors: list[str] = field(default_factory=list)
+
+    def takes_unclassified(self) -> bool:
+        """Count an unmatched line of level warning or worse: whether it becomes an event."""
+        takes = self.unclassified < UNCLASSIFIED_PER_CHUNK
+        self.unclassified += takes
+        self.unclassified_dropped += not takes
+        return takes
 
     def merge(self, other: "Scan") -> None:
         """Add what another scan gave."""
@@ -330,6 +345,7 @@ class Matcher:
                 else:
                     unmatched[place.daemon] = unmatched.get(place.daemon, 0) + count
         offsets: list[int] = []
+        keep, matched, received_at, cluster, collector = scan.events.append, scan.matched, chunk.received_at, chunk.cluster, chunk.collector
         sayings = self._sayings_of(chunk.encodings)
         for number in compress(range(len(lines)), map(meanings.__contains__, heads)):
             line = lines[number]
@@ -358,11 +374,11 @@ class Matcher:
             if layout is not None and (begin := line.find(layout.head)) >= 0 and (here := places.known.get(line[:begin])) is not None:
                 saying = sayings.get(line[begin:])
                 if saying is not None:  # as of most lines
-                    at, host, before = here
+                    at, reporter, before = here
                     raw = before + saying.rest
             if saying is None:
                 try:
-                    saying, at, host, raw = self._try(scan, chunk, places, line, meaning, original, sayings)
+                    saying, at, reporter, raw = self._try(scan, chunk, places, line, meaning, original, sayings)
                 except ParseError as err:
                     if len(scan.errors) < 20:
                         offset = chunk.offset + sum(map(len, lines[:number]))
@@ -371,13 +387,30 @@ class Matcher:
                     unmatched[place.daemon] -= 1
                     continue
             if saying.is_known:
-                scan.matched[place.daemon] = scan.matched.get(place.daemon, 0) + 1
-            if saying.reading is None:
+                matched[place.daemon] = matched.get(place.daemon, 0) + 1
+            if (kind := saying.kind) is None or not (saying.is_known or scan.takes_unclassified()):
                 continue
             if not offsets:
                 offsets = list(accumulate(map(len, lines), initial=chunk.offset))
-            self._keep(scan, chunk, saying, saying.reading, at, host, raw, offsets[number])
-        for name, count in scan.matched.items():
+            reporter = chunk.node or reporter
+            keep(
+                _event(  # its fields in their order
+                    at,
+                    received_at,
+                    cluster,
+                    kind,
+                    saying.rule,
+                    _LOG,
+                    collector,
+                    reporter if saying.is_here else saying.node,
+                    saying.resource,
+                    reporter,
+                    saying.detail,
+                    raw if len(raw) <= MAX_RAW else raw[:MAX_RAW],
+                    f"{chunk.path}@{offsets[number]}",
+                )
+            )
+        for name, count in matched.items():
             unmatched[name] -= count
         return scan
 
@@ -468,8 +501,8 @@ class Matcher:
         meaning: _Meaning,
         original: bytes,
         sayings: dict[bytes, _Saying],
-    ) -> tuple[_Saying, datetime, str, str]:
-        """What a line says, when and where, and the line itself, decoded. Raises ParseError."""
+    ) -> tuple[_Saying, datetime, str | None, str]:
+        """What a line says, when and which node wrote it, and the line itself, decoded. Raises ParseError."""
         place, layout = meaning.place, meaning.layout
         assert place is not None
         known = None
@@ -485,40 +518,13 @@ class Matcher:
         if layout is None or known is None:
             parts = parse_line(line_text, places.stamps, place.form)
             saying = self._saying(meaning, line, raw, parts.daemon, parts.level, parts.text, parts.instance)
-            return saying, parts.at, parts.host, raw
-        at, host, text = known
+            return saying, parts.at, _named(parts.host), raw
+        at, reporter, text = known
         said = layout.text(line_text, len(text))
         saying = self._saying(meaning, line, raw[len(text) :], place.daemon, layout.level, said, layout.instance)
         if clean and len(rest) <= MAX_SAYING:
             sayings[rest] = saying
-        return saying, at, host, raw
-
-    def _keep(self, scan: Scan, chunk: LogChunk, saying: _Saying, reading: Reading, at: datetime, host: str, raw: str, offset: int) -> None:
-        """Make of a line the event that it tells."""
-        if not saying.is_known:
-            if scan.unclassified >= UNCLASSIFIED_PER_CHUNK:
-                scan.unclassified_dropped += 1
-                return
-            scan.unclassified += 1
-        node, resource = reading.node, reading.resource
-        reporter = chunk.node or (host if host != UNKNOWN_HOST else None)
-        scan.events.append(
-            _event(  # its fields in their order
-                at,
-                chunk.received_at,
-                chunk.cluster,
-                reading.kind,
-                saying.rule,
-                _LOG,
-                chunk.collector,
-                reporter if node is None and saying.is_here else node,
-                resource if resource is not None else saying.instance or None,
-                reporter,
-                reading.detail,
-                raw if len(raw) <= MAX_RAW else raw[:MAX_RAW],
-                f"{chunk.path}@{offset}",
-            )
-        )
+        return saying, at, reporter, raw
 
     def _saying(
         self, meaning: _Meaning, line: bytes, rest: str, daemon: str, level: str | None, text: str, instance: str | None
@@ -551,6 +557,10 @@ def _plain(lines: Sequence[bytes], number: int, chunk: LogChunk) -> bytes | None
         arrival = chunk.received_at.isoformat() if is_file else None
         plain = rewritten(text, next((date for line in before if (date := date_of(line)) is not None), arrival))
     return plain.encode("utf-8", "replace") if plain is not None else None
+
+
+def _named(host: str) -> str | None:
+    return host if host != UNKNOWN_HOST else None
 
 
 def _level_of(words: Sequence[bytes], place: Head) -> str | None:
