@@ -101,10 +101,11 @@ def _prepare_sqlite(engine: Engine, role: Role) -> None:
     def configure(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None
         if role is Role.MIGRATE:
-            # Both have an effect in a new file only, before it has a page. The first lets `prune` give space back.
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            # Both have an effect in a new file only, before it has a page, and the size none after the other one.
             # Rows of half a kilobyte and long records: twice the usual size costs a tenth less to write, and little more for a single row.
             connection.execute("PRAGMA page_size = 8192")
+            # This lets `prune` give space back.
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             _switch_to_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")

@@ -420,10 +420,11 @@ async def test_sqlite_commits_reach_the_disk_before_they_are_reported(tmp_path: 
     with engine.begin() as connection:
         pragmas = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
-            for name in ("journal_mode", "synchronous", "foreign_keys", "auto_vacuum", "busy_timeout")
+            for name in ("journal_mode", "synchronous", "foreign_keys", "auto_vacuum", "busy_timeout", "page_size")
         }
     engine.dispose()
-    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "auto_vacuum": 2, "busy_timeout": 30_000}
+    expected = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "auto_vacuum": 2, "busy_timeout": 30_000, "page_size": 8192}
+    assert pragmas == expected
 
 
 async def test_traps_that_are_passed_on_wait_in_their_order_and_keep_their_octets(store: SqlStore) -> None:
