@@ -112,6 +112,7 @@ def _prepare_sqlite(engine: Engine, role: Role) -> None:
         if role is Role.WRITE:
             connection.execute("PRAGMA cache_size = -8192")  # KiB; the pages that new index entries go to
             connection.execute("PRAGMA journal_size_limit = 67108864")
+            connection.execute("PRAGMA wal_autocheckpoint = 500")  # pages: after 4 MiB, as where these have the usual size
         elif role in (Role.READ, Role.OUTBOX):
             connection.execute("PRAGMA query_only = ON")
 
