@@ -7,7 +7,7 @@ only when something that matters changed, and the timeline grows without one.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from operator import attrgetter
 
 from hamon.classify import flapping
@@ -790,15 +790,20 @@ def _say_the_same(one: Detail, other: Detail) -> bool:
     return one.get("operation") == other.get("operation") and [*map(one.get, _SAID)] == [*map(other.get, _SAID)]
 
 
+_said = lru_cache(maxsize=1024)(str)
+"""Of what steps say again and again."""
+
+
 def _fingerprint(story: Story) -> str:
     """What must change for a transition to be worth recording."""
     cause = story.cause
     return (
         f"{story.kind}|{story.severity}|{story.state}|{story.planned}|{story.outcome}|{story.part_of}|{story.from_node}|"
-        f"{story.to_node}|{story.fenced}|{story.resources}|{story.service_restored_at}|{story.redundancy}|{story.reasons}|{story.started_at}|"
+        f"{story.to_node}|{story.fenced or '[]'}|{story.resources or '[]'}|{_said(story.service_restored_at)}|{story.redundancy}|"
+        f"{story.reasons or '[]'}|{_said(story.started_at)}|"
         f"{story.flaps}|"
-        f"{story.amiss}|"
-        f"{(str(cause.kind), cause.node, cause.resource) if cause is not None else None}"
+        f"{story.amiss or '[]'}|"
+        f"{_said((str(cause.kind), cause.node, cause.resource)) if cause is not None else None}"
     )
 
 
