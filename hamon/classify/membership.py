@@ -624,8 +624,9 @@ class Membership:
         if any(end is not None and end.member is False for end in ends):
             return  # its peer was lost; that this is its number was learned later
         numbers = {end.removeprefix(_NUMBERED) for end in pending.pair if end.startswith(_NUMBERED)}
-        if numbers & set(self.state.departed) and not set(self.state.ids_seen) <= set(self.state.departed):
-            return  # Corosync alone is heard, and its peer left; where all have left each other they are cut from each other
+        departed = self.state.departed
+        if numbers & set(departed) and len(departed) < max(len({*self.state.ids_seen, *departed}), len(self.state.nodes)):
+            return  # its peer left, and its number has no name; where all have left each other they are cut from each other
         subject = _link_subject(pending.link or "", pending.pair)
         first = min(pending.entries, key=lambda entry: (entry.at, entry.node or ""))  # in whatever order they came
         story = self._book.open(
