@@ -329,7 +329,8 @@ class Plans:
                     self._arrives(event, move, name)  # it was on its way when that failed
                 else:
                     self._operations.works(replace(event, node=name, resource=action.resource, detail={}))
-            if name is None or name == action.from_node or action.blocked or action.resource in topology.node(self.state, name).failed:
+            stays = name == action.from_node and action.action != "Promote"  # an instance is promoted where it is
+            if name is None or stays or action.blocked or action.resource in topology.node(self.state, name).failed:
                 continue
             move = self._departures.running(action.resource)
             if move is not None and move.to_node == name and move.promoted == action.promoted and not move.failed:
