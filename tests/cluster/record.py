@@ -108,9 +108,14 @@ class Noting(Cluster):
 
     def runs_on(self, service: str, node: str, seconds: float = 90) -> None:
         super().runs_on(service, node, seconds)
-        # The promotable clone goes with it, and the service is back with the last of both.
-        wait_for(f"{PROMOTABLE} is promoted on {node}", lambda: self.holders(PROMOTABLE).get(node) == "Promoted", seconds)
+        # Where the promotable clone leaves with it, what left is back with the last of both.
+        wait_for(f"{PROMOTABLE} is promoted where it may stay", self._is_promoted, seconds)
         self.note(f"observed: group active on {node}")
+
+    def _is_promoted(self) -> bool:
+        seen = self.status()
+        leaving = {one.get("name") for one in seen.iterfind("./nodes/node[@standby='true']")} if seen is not None else set()
+        return [role for node, role in self.holders(PROMOTABLE, seen).items() if node not in leaving].count("Promoted") == 1
 
 
 def _now() -> float:
