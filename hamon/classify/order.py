@@ -113,13 +113,48 @@ def causal_order(logs: Sequence[Sequence[Event]]) -> Iterator[Event]:
 
     heads = [place(number, 0) for number in range(len(logs))]
     heapq.heapify(heads)
+    orders = {} if exact else _orders(logs)
+    taken = [0] * len(logs)
     while heads:
-        _, _, number, index = heads[0]
+        head = heads[0]
+        _, _, number, index = head
+        if orders and (order := orders.get(_asked(logs[number][index]))) is not None and taken[order[0]] <= order[1]:
+            # The DC orders it in this second: what its log has up to that comes before.
+            head = next(other for other in heads if other[2] == order[0])
+            _, _, number, index = head
         yield logs[number][index]
-        if index + 1 < len(logs[number]):
-            heapq.heapreplace(heads, place(number, index + 1))
+        taken[number] = index + 1
+        following = [place(number, index + 1)] if index + 1 < len(logs[number]) else []
+        if head is not heads[0]:
+            heads[:] = [other for other in heads if other is not head] + following
+            heapq.heapify(heads)
+        elif following:
+            heapq.heapreplace(heads, following[0])
         else:
             heapq.heappop(heads)
+
+
+_Asked = tuple[datetime, str | None, str | None, object]
+_BY_NODE = frozenset({_OPERATION_STARTED, EventKind.RESOURCE_STARTED, EventKind.RESOURCE_PROMOTED, EventKind.RESOURCE_MIGRATED})
+"""What a node tells of an operation that it was told to carry out and that brings something to it."""
+
+
+def _asked(event: Event) -> _Asked | None:
+    """Which operation a node carries out itself; None: the event is of another kind."""
+    if event.kind not in _BY_NODE or event.reporter != event.node:
+        return None
+    return event.at.replace(microsecond=0), event.resource, event.node, event.detail.get("operation")
+
+
+def _orders(logs: Sequence[Sequence[Event]]) -> dict[_Asked | None, tuple[int, int]]:
+    """Where another node, the DC, tells first that it has a node carry out an operation: log and index, by the second and the operation."""
+    found: dict[_Asked | None, tuple[int, int]] = {}
+    for number, events in enumerate(logs):
+        for index, event in enumerate(events):
+            if event.kind is _OPERATION_STARTED and event.reporter != event.node and event.source is _LOG:
+                second = event.at.replace(microsecond=0)
+                found.setdefault((second, event.resource, event.node, event.detail.get("operation")), (number, index))
+    return found
 
 
 def with_snapshots(events: Sequence[Event], snapshots: Sequence[Snapshot]) -> Iterator[Event | Snapshot]:
