@@ -47,6 +47,8 @@ def _better(one: tuple[str, str], other: tuple[str, str]) -> tuple[str, str]:
 _QDEVICE = "qdevice"
 QUIET = timedelta(minutes=10)
 """A quorum device of whose absence nothing is logged for so long is back: it is tried every few seconds."""
+_AT_ONCE = timedelta(seconds=1)
+"""Within so much time are the lines of one change of membership; stamps may be of whole seconds."""
 TOGETHER = timedelta(seconds=5)
 """Within so much time the loss of nodes and of quorum is one happening."""
 
@@ -507,15 +509,30 @@ class Membership:
                 self.state.links = [pending for pending in self.state.links if pending not in gone]
                 self.state.cut_links = gone[-8:]
         for number in str(event.detail.get("members") or "").split():
-            self.state.departed.pop(number, None)
+            left_at = self.state.departed.pop(number, None)
+            if left_at is not None and event.at - left_at <= TOGETHER:
+                self._was_back_at_once(number, event)
         for number in str(event.detail.get("joined") or "").split():
-            self.state.departed.pop(number, None)
+            if number not in str(event.detail.get("left") or "").split():
+                self.state.departed.pop(number, None)
             self.state.nameless = [loss for loss in self.state.nameless if loss.number != number]
             for story in self._book.open_stories():
                 if story.kind is IncidentKind.NODE_LOST and story.number == number:
                     self._book.close(story, event.at, "the node joined again")
         for field in ("members", "joined", "left"):
             topology.id_seen(self.state, str(event.detail.get(field) or ""))
+
+    def _was_back_at_once(self, number: str, event: Event) -> None:
+        """A node began anew before anybody missed it: Corosync lost and gained it in one change, of which Pacemaker says nothing."""
+        node = self.state.nodes.get(self.state.node_ids.get(number, ""))
+        if (
+            node is not None
+            and node.member is False
+            and node.lost_by == event.reporter
+            and node.lost_at is not None
+            and event.at - node.lost_at <= _AT_ONCE
+        ):
+            self.node_joined(replace(event, kind=EventKind.NODE_JOINED, node=node.name))
 
     def _by_name(self, pair: tuple[str, str]) -> list[str]:
         """The ends of a link, by name where the number is known by now."""

@@ -888,6 +888,19 @@ def test_a_failed_attempt_that_is_told_after_the_node_is_back_is_over() -> None:
     assert cluster.told() == ["standby_fault opening", "standby_fault closing"]
 
 
+def test_a_node_that_begins_anew_before_anybody_missed_it_is_back() -> None:
+    cluster = running()
+    cluster.log("""
+    09:59:59 pm01 corosync: link: host: 2 link: 0 is down
+    10:00:00 pm01 corosync: A new membership (1.24) was formed. Members joined: 2 left: 2
+    10:00:00 pm01 corosync: Failed to receive the leave message. failed: 2
+    10:00:00 pm01 corosync: Members[2]: 1 2
+    """).until("10:01:00")
+    (fault,) = cluster.main
+    assert (fault.kind, fault.nodes, fault.state) == (IncidentKind.STANDBY_FAULT, ("pm02",), IncidentState.RESOLVED)
+    assert cluster.told() == ["standby_fault opening"]
+
+
 def test_an_operators_fencing_of_the_active_node_is_planned_work() -> None:
     cluster = (
         serving_pm01_seen_by_pm02()
