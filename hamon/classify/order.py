@@ -135,7 +135,7 @@ def causal_order(logs: Sequence[Sequence[Event]]) -> Iterator[Event]:
 
 
 _Asked = tuple[datetime, str | None, str | None, object]
-_BY_NODE = frozenset({_OPERATION_STARTED, EventKind.RESOURCE_STARTED, EventKind.RESOURCE_PROMOTED, EventKind.RESOURCE_MIGRATED})
+_BY_NODE = _COMES | {_OPERATION_STARTED, EventKind.RESOURCE_MIGRATED}
 """What a node tells of an operation that it was told to carry out and that brings something to it."""
 
 

@@ -1,6 +1,8 @@
 """The order of the events of several logs."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import permutations
 
 from hamon.classify.order import causal_order
 from hamon.model.event import Event, EventKind
@@ -34,3 +36,14 @@ def test_a_log_that_says_nothing_does_not_keep_another_from_being_put_in_order()
         assert list(causal_order(logs)) == [began, ended]
     assert list(causal_order([[], []])) == []
     assert list(causal_order([])) == []
+
+
+def test_what_a_node_carries_out_comes_after_the_line_of_the_dc_that_orders_it() -> None:
+    """The DC plans to recover in place, gives that up within the same second, and has the other node start it."""
+    stopped = replace(line(EventKind.RESOURCE_STOPPED, 0, operation="stop"), node="pm02", reporter="pm02")
+    moves = replace(line(EventKind.PLAN, 1, action="Move"), node=None, reporter="pm02")
+    orders = replace(line(EventKind.OPERATION_STARTED, 2, operation="start"), reporter="pm02")
+    begins = line(EventKind.OPERATION_STARTED, 0, operation="start")
+    started = line(EventKind.RESOURCE_STARTED, 1, operation="start")
+    for logs in permutations([[stopped, moves, orders], [begins, started]]):
+        assert list(causal_order(logs)) == [stopped, moves, orders, begins, started]
