@@ -245,6 +245,7 @@ def _facts(incident: Incident) -> frozenset[str]:
     is_open = incident.state is IncidentState.OPEN
     up = _is_up(incident)
     said = [str(entry.detail.get("text") or entry.detail.get("reason") or "") for entry in incident.timeline if entry.event in _SAYING]
+    is_stuck = _stuck(incident) is not None
     found = {
         "open": is_open,
         "node_down": _is_node_down(incident),
@@ -258,8 +259,8 @@ def _facts(incident: Incident) -> frozenset[str]:
         "not_up": not up,
         "not_fenced": not _is_fenced(incident),
         "ongoing": incident.outcome is Outcome.ONGOING,
-        "stop_failed": _stuck(incident) is not None,
-        "no_stop_failed": _stuck(incident) is None,
+        "stop_failed": is_stuck,
+        "no_stop_failed": not is_stuck,
         "has_node": bool(incident.nodes),
         "no_node": not incident.nodes,
         **dict.fromkeys(marks, True),
