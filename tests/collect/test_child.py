@@ -44,7 +44,11 @@ def wait_until_gone(pid: int) -> None:
 
 
 def children() -> set[int]:
-    return {int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+    found: set[int] = set()
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended meanwhile
+            found.update(int(pid) for pid in (task / "children").read_text().split())
+    return found
 
 
 def test_an_answer_comes_with_its_exit_status_and_what_was_said_beside_it(cancel: Cancel) -> None:
