@@ -353,9 +353,8 @@ class Engine:
         )
         is_exact = is_named and not (kind in state.unnamed or kind in _AMBIGUOUS or "node_ids" in detail or "node_id" in detail)
         event = item if is_exact else self._exact(item, is_named=is_named)
-        if kind is _QUORUM_IGNORED:  # said at every calculation
-            if not state.quorum_ignored:
-                self._membership.quorum_ignored(event)
+        if kind is _QUORUM_IGNORED:
+            self._membership.quorum_policy(event)
             return
         if kind is _OPERATION_RECORDED:
             for record in self._records.told(event):
@@ -657,6 +656,8 @@ class Engine:
                     self._effects.standby_fault(name, story, now)
             if story.part_of is not None:
                 return
+        if story.kind is IncidentKind.NODE_LOST and story.state is IncidentState.OPEN and self._membership.is_lost_without_quorum(story):
+            return
         if story.kind in _STANDBY_REASONS and node is not None and story.planned is not True:
             is_standby = topology.side(self.state, self.settings, node) == "standby"
             if is_standby and story.state is IncidentState.OPEN and self._effects.may_be_standby_fault(story, node):

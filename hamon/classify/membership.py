@@ -413,9 +413,17 @@ class Membership:
             elif not lost.told and lost.settle_at is not None:
                 lost.settle_at = max(lost.settle_at, quorum.detected_at + self.settings.membership)
 
-    def quorum_ignored(self, event: Event) -> None:
-        """Two nodes have no quorum alone; where that is ignored, the one that is left is right about the other."""
-        self.state.quorum_ignored = True
+    def quorum_policy(self, event: Event) -> None:
+        """What the scheduler does without quorum, said at every calculation.
+
+        Two nodes have no quorum alone; where that is ignored, the one that is left is right about the other.
+        """
+        is_ignored = event.detail.get("policy") is None
+        if is_ignored is self.state.quorum_ignored:
+            return
+        self.state.quorum_ignored = is_ignored
+        if not is_ignored:
+            return
         if (story := self._book.find(IncidentKind.QUORUM_LOST, "")) is not None:
             story.severity = Severity.WARNING
             self._book.changed(story, "quorum is ignored")
@@ -425,6 +433,7 @@ class Membership:
                 for name in story.nodes:
                     topology.node(self.state, name).member = False
                 story.vain, story.severity, story.part_of = False, Severity.MAJOR, None
+                story.settle_at = event.at + self.settings.settle
                 self._book.reopen(story)
         self._explained_quorum(event.at)
 
@@ -444,10 +453,25 @@ class Membership:
             topology.node(self.state, event.node).stack_started_at = None  # its start is over: what it loses from now on, it had
         if (story := self._book.find(IncidentKind.QUORUM_LOST, "")) is not None:
             self._book.close(story, event.at, "quorum acquired")
-            for split in self._book.open_stories():
-                if topology.is_split(split) and split.part_of == story.key:  # who is still cut off is told now
-                    split.part_of, split.settle_at = None, event.at + self.settings.membership
-                    self._book.changed(split, "quorum is back, and they are still cut off")
+            for part in self._book.open_stories():
+                if part.part_of != story.key:
+                    continue
+                if topology.is_split(part):  # who is still cut off is told now
+                    part.part_of, part.settle_at = None, event.at + self.settings.membership
+                    self._book.changed(part, "quorum is back, and they are still cut off")
+                elif part.kind is IncidentKind.NODE_LOST and not part.vain:  # and who is still away, once it had time to come back too
+                    part.part_of, part.settle_at = None, event.at + self.settings.grace
+                    self._book.changed(part, "quorum is back, and the node is not")
+
+    def is_lost_without_quorum(self, loss: Story) -> bool:
+        """Nothing is taken over without quorum: a node that is lost with it, or while it is lost, is part of that loss."""
+        quorum = self._book.find(IncidentKind.QUORUM_LOST, "")
+        if quorum is None or self.state.quorum_ignored or loss.planned is not False:
+            return False
+        if loss.detected_at < quorum.detected_at - self.settings.membership:
+            return False
+        self._book.make_part(loss, quorum)
+        return True
 
     def cut_off_is_down(self, at: datetime) -> None:
         """Once all that had no quorum are fenced it is not missing any more: those who fenced them have it."""

@@ -123,6 +123,8 @@ class Polls:
         for attribute in status.attributes:
             if attribute.expected is not None and topology.is_number(attribute.expected):
                 state.best[attribute.name] = max(float(attribute.expected), state.best.get(attribute.name, 0.0))
+        if (policy := status.options.no_quorum_policy) is not None:
+            state.quorum_ignored = policy == "ignore"
         if state.polls.last_at is None:
             self._begin(watch, status)
 

@@ -1420,6 +1420,49 @@ def test_nodes_that_are_lost_with_the_quorum_are_parts_of_that_one_incident() ->
     assert cluster.told() == ["quorum_lost opening"]
 
 
+@pytest.mark.parametrize("policy", ["", "10:00:02 pm01 schedulerd: On loss of quorum: Freeze resources"], ids=["unknown", "freeze"])
+def test_a_node_that_is_lost_while_there_is_no_quorum_is_told_beside_it_only_if_it_stays_away_when_quorum_is_back(policy: str) -> None:
+    cluster = running().log(f"""
+        09:00:05 pm01 controld: Node pm03 state is now member
+        09:00:05 pm01 controld: Node pm04 state is now member
+        10:00:00 pm01 controld: Node pm03 state is now lost
+        10:00:00 pm01 controld: Node pm04 state is now lost
+        10:00:00 pm01 controld: Quorum lost
+        {policy}
+        10:01:00 pm01 controld: Node pm02 state is now lost""")
+    cluster.until("10:05:00")
+    assert cluster.told() == ["quorum_lost opening"]
+    cluster.log("10:05:00 pm01 controld: Node pm03 state is now member\n10:05:00 pm01 controld: Quorum acquired")
+    cluster.until("10:05:15")
+    assert cluster.told() == ["quorum_lost opening", "quorum_lost closing"]
+    cluster.until("10:06:00")
+    assert cluster.told() == ["quorum_lost opening", "quorum_lost closing", "standby_fault opening"]
+    (fault,) = [incident for incident in cluster.incidents if incident.state is IncidentState.OPEN and incident.part_of is None]
+    assert (fault.kind, fault.nodes, fault.started_at) == (IncidentKind.STANDBY_FAULT, ("pm02",), at("10:01:00"))
+
+
+def test_where_quorum_is_ignored_its_loss_is_part_of_what_the_lost_node_leads_to_also_when_the_policy_is_read_later() -> None:
+    cluster = running().log("""
+        10:00:00 pm01 controld: Node pm02 state is now lost
+        10:00:00 pm01 controld: Quorum lost
+        10:00:02 pm01 schedulerd: On loss of CCM Quorum: Ignore""")
+    cluster.until("10:05:00")
+    (fault,) = [incident for incident in cluster.incidents if incident.part_of is None]
+    assert (fault.kind, fault.nodes) == (IncidentKind.STANDBY_FAULT, ("pm02",))
+    assert cluster.parts_of(fault) == ["node_lost", "quorum_lost"]
+    assert cluster.told() == ["standby_fault opening"]
+
+
+def test_a_policy_that_is_no_longer_to_ignore_the_quorum_counts() -> None:
+    cluster = running().log("""
+        09:30:00 pm01 schedulerd: On loss of quorum: Ignore
+        09:40:00 pm01 schedulerd: On loss of quorum: Fence all remaining nodes
+        10:00:00 pm01 controld: Node pm02 state is now lost
+        10:00:00 pm01 controld: Quorum lost""")
+    cluster.until("10:05:00")
+    assert cluster.told() == ["quorum_lost opening"]
+
+
 CLUSTER_BEGINS = """
 10:00:00 pm01 pacemakerd: Starting Pacemaker 2.1.5
 10:00:01 pm02 pacemakerd: Starting Pacemaker 2.1.5

@@ -229,6 +229,29 @@ def test_nodes_that_are_not_ready_when_the_quorum_comes_back_are_given_time(read
     assert [item.kind for item in found.incidents].count(IncidentKind.STANDBY_FAULT) == faults
 
 
+@pytest.mark.parametrize(
+    ("policy", "main", "part"),
+    [
+        ("freeze", IncidentKind.QUORUM_LOST, IncidentKind.NODE_LOST),
+        ("stop", IncidentKind.QUORUM_LOST, IncidentKind.NODE_LOST),
+        ("ignore", IncidentKind.STANDBY_FAULT, IncidentKind.QUORUM_LOST),
+    ],
+)
+def test_a_node_that_is_lost_with_the_quorum_is_one_incident_whatever_the_policy(
+    policy: str, main: IncidentKind, part: IncidentKind
+) -> None:
+    def two(*, lost: bool) -> Cib:
+        cib = Cib("n1", "n2", quorum=not lost, no_quorum_policy=policy).add(primitive("db")).runs("db", "n1")
+        return cib.node("n2", "lost") if lost else cib
+
+    found = film(Scene(0, two(lost=False)), Scene(10, two(lost=True)), until=120)
+    (told,) = found.mains
+    assert told.kind is main
+    assert part in {item.kind for item in found.incidents if item.part_of == told.key}
+    again = film(Scene(0, two(lost=False)), Scene(10, two(lost=True)), Scene(60, two(lost=False)), until=120)
+    assert all(item.state is not IncidentState.OPEN for item in again.incidents)
+
+
 def test_a_stop_that_fails_without_fencing_blocks_the_resource_and_is_one_story() -> None:
     before = Cib("n1", "n2", stonith_enabled="false").add(primitive("db"), primitive("app")).runs("app", "n2").runs("db", "n1")
     found = film(Scene(0, before), Scene(10, failed_stop()), until=40)
