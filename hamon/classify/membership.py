@@ -49,6 +49,8 @@ QUIET = timedelta(minutes=10)
 """A quorum device of whose absence nothing is logged for so long is back: it is tried every few seconds."""
 _AT_ONCE = timedelta(seconds=1)
 """Within so much time are the lines of one change of membership; stamps may be of whole seconds."""
+_CONSENSUS = timedelta(seconds=60)
+"""Within so much time after a lost token Corosync forms a membership; it takes 1.2 times its token unless configured otherwise."""
 TOGETHER = timedelta(seconds=5)
 """Within so much time the loss of nodes and of quorum is one happening."""
 
@@ -112,6 +114,7 @@ class Membership:
             cause=Cause(kind="node_lost", node=node.name, at=event.at, text=event.raw),
         )
         self._silent_before(story, cut, event)
+        self._token_before(story, event.reporter if event.source is Source.LOG else None)
         if event.detail.get("unsure"):
             story.planned = None  # two polls far apart: it may have been stopped in order between them
         if other is not None and other.member is False:
@@ -206,6 +209,7 @@ class Membership:
             cause=Cause(kind="node_lost", node=name, at=loss.at, text=loss.entry.raw),
         )
         self._book.put(story, loss.entry)
+        self._token_before(story, loss.reporter)
         return story
 
     def _silent_before(self, story: Story, cut: Sequence[PendingLink], event: Event) -> None:
@@ -221,6 +225,26 @@ class Membership:
                 story.started_at = min(story.started_at or pending.down_at, pending.down_at)
                 for entry in pending.entries:
                     self._book.put(story, entry)
+
+    def _token_before(self, story: Story, reporter: str | None) -> None:
+        """Corosync misses the token of a node that fails, and forms a membership without it some seconds later: the loss began there.
+
+        `reporter`: whose log tells of the loss; None: no log does, and any other node's tells of its token.
+        """
+        said = [entry for entry in self.state.recent if (entry.node == reporter if reporter else entry.node != story.subject)]
+        late = [
+            entry for entry in said if entry.event is EventKind.TOKEN_LOST and timedelta(0) <= story.detected_at - entry.at <= _CONSENSUS
+        ]
+        if not late:
+            return
+        last = max(entry.at for entry in late)
+        formed = [entry.at for entry in said if entry.event is EventKind.MEMBERSHIP_CHANGED]
+        if any(last < at < story.detected_at - TOGETHER for at in formed):
+            return  # all were there again, or another one was lost
+        before = max([at for at in formed if at < last], default=None)
+        first = min((entry for entry in late if before is None or entry.at > before), key=lambda entry: entry.at)
+        story.started_at = min(story.started_at or first.at, first.at)
+        self._book.put(story, first)
 
     def unclean(self, event: Event) -> None:
         """A node that takes part is unclean: it will be fenced, whatever it runs."""

@@ -110,6 +110,42 @@ def test_a_lost_node_is_not_told_by_itself_while_the_cluster_is_about_to_take_ov
     assert list(dict.fromkeys(said.split()[0] for said in cluster.told())) == told
 
 
+TOKEN = "corosync: A processor failed, forming new configuration."
+FORMED = "corosync: A new membership (10.20.0.12:412) was formed. Members"
+
+
+@pytest.mark.parametrize(
+    ("before", "began"),
+    [
+        (f"09:59:57 pm01 {TOKEN}\n10:00:00 pm01 {FORMED} left: 2", "09:59:57"),
+        (f"09:59:50 pm01 {TOKEN}\n09:59:57 pm01 {TOKEN}\n10:00:00 pm01 {FORMED} left: 2", "09:59:50"),
+        (f"09:59:57 pm01 {TOKEN}", "09:59:57"),
+        (f"09:59:40 pm01 {TOKEN}\n09:59:42 pm01 {FORMED}", "10:00:00"),  # all were there again
+        (f"09:59:40 pm01 {TOKEN}\n09:59:42 pm01 {FORMED}\n09:59:57 pm01 {TOKEN}\n10:00:00 pm01 {FORMED} left: 2", "09:59:57"),
+        (f"09:58:30 pm01 {TOKEN}", "10:00:00"),  # no membership takes so long
+        (f"09:59:57 pm03 {TOKEN}", "10:00:00"),  # another node's token
+    ],
+    ids=["lost", "again and again", "the membership is not logged", "came back", "came back and lost", "long before", "elsewhere"],
+)
+def test_a_node_is_lost_since_corosync_missed_its_token(before: str, began: str) -> None:
+    """Corosync 1 and 2 have no links of which anything is logged before."""
+    cluster = running().log(before).log("10:00:00 pm01 controld: Node pm02 state is now lost").until("10:01:00")
+    (fault,) = cluster.main
+    assert (fault.kind, fault.nodes, fault.started_at) == (IncidentKind.STANDBY_FAULT, ("pm02",), at(began))
+    assert fault.detected_at == at("10:00:00")
+
+
+def test_a_service_whose_node_is_lost_is_down_since_corosync_missed_its_token() -> None:
+    cluster = running().log(f"10:00:00 pm02 {TOKEN}\n10:00:05 pm02 controld: Node pm01 state is now lost")
+    cluster.log(moves("pm01", "pm02", "10:00:06", dc="pm02") + moved("pm01", "pm02", "10:00:09", dc="pm02")).until("10:01:00")
+    (failover,) = cluster.main
+    assert (failover.started_at, failover.service_down_seconds) == (at("10:00:00"), 9.0)
+
+
+def test_a_token_that_is_lost_and_no_node_with_it_raises_nothing() -> None:
+    assert running().log(f"10:00:00 pm01 {TOKEN}\n10:00:04 pm01 {FORMED}").until("10:05:00").incidents == []
+
+
 def test_a_lost_dc_that_nothing_comes_of_is_told_when_the_next_one_has_decided() -> None:
     cluster = Cluster().log(UP.replace("Set DC to pm01", "Set DC to pm03") + "09:00:00 pm01 controld: Node pm03 state is now member")
     cluster.log("10:00:00 pm01 controld: Node pm03 state is now lost").until("10:00:05")
