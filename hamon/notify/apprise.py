@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from hamon.clock import Clock
 from hamon.errors import DeliveryError, DeliveryReason
@@ -24,6 +24,7 @@ from hamon.notify.words import body_text, subject_line
 if TYPE_CHECKING:
     from apprise import Apprise
 
+_NOT_UNDERSTOOD = "apprise does not understand the URL: see its list of services"
 _STATUS = re.compile(r"\berror=(\d{3})\b")
 
 # urllib3 logs paths at debug, and whole URLs at warning when it retries.
@@ -45,6 +46,13 @@ class AppriseConfig(TargetSection):
 
     timeout_seconds: float = Field(default=30.0, gt=0, le=100)
     """Seconds to wait for the service."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_understood(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and _service(url.get_secret_value().strip()) is None:
+            raise ValueError(f"{_NOT_UNDERSTOOD}, where each has its form")
+        return url
 
     @model_validator(mode="after")
     def _has_url(self) -> Self:
@@ -106,7 +114,7 @@ class AppriseNotifier:
         if self._service is None or self._service[0] != url:
             service = _service(url)
             if service is None:
-                return DeliveryError(DeliveryReason.REFUSED, "apprise does not understand the URL: see its list of services")
+                return DeliveryError(DeliveryReason.REFUSED, _NOT_UNDERSTOOD)
             self._service = (url, service)
         result = self._service[1].notify(
             title=subject_line(notification),

@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import socket
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from hamon.errors import DeliveryError, DeliveryReason
 from hamon.model.incident import Notice
@@ -108,3 +110,20 @@ async def test_a_url_file_that_is_wrong_is_mended_without_a_restart(tmp_path: Pa
         path.write_text(f"json://127.0.0.1:{server.port}/\n")
         await made.send(notification())
         assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "unknown://x", "json://", "json://127.0.0.1/, unknown://s3cret-path"])
+def test_a_url_that_apprise_does_not_understand_is_a_problem_of_the_configuration_and_is_not_quoted(url: str) -> None:
+    with pytest.raises(ValidationError, match="does not understand the URL") as caught:
+        AppriseConfig.model_validate({"url": url})
+    assert "s3cret-path" not in str(caught.value)
+
+
+def test_looking_at_a_url_opens_no_connection() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        listener.setblocking(False)
+        AppriseConfig.model_validate({"url": f"json://127.0.0.1:{listener.getsockname()[1]}/"})
+        with pytest.raises(BlockingIOError):
+            listener.accept()
