@@ -22,6 +22,9 @@ the host is `UNKNOWN_HOST`, and a line without any time takes that of the line b
     Nov 22 10:52:22 crmd[3]:  notice: ...                           no host, in all forms
     Nov 22 10:52:22 [TOTEM ] ...                                    nor a daemon, of Corosync
     crmd[3]:  notice: ...                                           no date either: that of the line before, else of the file
+    pm01 crmd notice: notice: ...                                   a template of rsyslog with the severity by itself, with or without date
+    Nov 22 10:52:22 pm01 crmd\\[3\\]:  notice: ...                   what Markdown escapes
+    /var/log/remote/pm01/crmd.log:crmd[3]:  notice: ...             of a collector's tree: the host may be the name of the folder
     2026-11-22T10:52:23Z loghost Nov 22 10:52:22 pm01 ...           what a relay puts in front
     /var/log/messages-20261122:17:Nov 22 10:52:22 pm01 ...          what grep, ansible, docker, pdsh, cat -n, lists put in front
 """
@@ -86,6 +89,10 @@ _DAEMON = (
     r"(?:pacemaker-[a-z]+|pacemakerd|crmd|pengine|attrd|stonith-ng|stonithd|cib|lrmd|pacemaker_remoted|corosync|heartbeat|ccm|ipfail|diskd"
     r"|ifcheckd|[\w.-]+\([\w:.-]+\))"
 )
+_SEVERITY = r"(?:emerg|alert|crit|err|error|warning|warn|notice|info|debug)"
+# The level that the daemon writes itself, or the subsystem of Corosync, tells it from a sentence about a daemon.
+_SEVERITY_APART = rf"{_DAEMON}(?:\[\d+\])? {_SEVERITY}: +(?:{_SEVERITY}:|[A-Z]+:|\[\w+ *\])"
+_SEVERITY_BEHIND = re.compile(rf"^(?P<head>{_DATE} \S+ {_DAEMON}(?:\[\d+\])?) {_SEVERITY}: +(?P<rest>.*)$", re.DOTALL)
 _DETAIL_WITHOUT_FUNCTION = re.compile(
     rf"^(?P<date>{_DATE}) \[(?P<pid>\d+)\] (?P<host>\S+)\s+(?P<daemon>{_DAEMON}):\s+(?P<rest>[a-z]+:\s+(?!\w+:\s).*)$", re.DOTALL
 )
@@ -109,9 +116,17 @@ _NO_HOST = (
 )
 _NO_HOST_COROSYNC = re.compile(rf"^(?P<date>{_DATE}) +(?P<pid>\[\d+\]) +(?P<rest>corosync +[a-z]+ +\[\w+ *\] .*)$", re.DOTALL)
 _NO_DATE = re.compile(
-    rf"^(?:(?P<host>[\w.-]+) )?(?P<rest>{_DAEMON}(?:\[\d+\])?: .*|corosync(?:\[\d+\])?:? +(?:[a-z]+ +)?\[\w+ *\] .*)$", re.DOTALL
+    rf"^(?:(?P<host>[\w.-]+) )?(?P<rest>{_DAEMON}(?:\[\d+\])?: .*|{_SEVERITY_APART}.*|corosync(?:\[\d+\])?:? +(?:[a-z]+ +)?\[\w+ *\] .*)$",
+    re.DOTALL,
 )
-_PROCESS_FIRST = re.compile(rf"^(?:[\w.-]+ )?{_DAEMON}(?:\[\d+\]:|: \[\d+\]:) ")
+_PROCESS_FIRST = re.compile(rf"^(?:[\w.-]+ )?(?:{_DAEMON}(?:\[\d+\]:|: \[\d+\]:) |{_SEVERITY_APART} )")
+_ESCAPED = re.compile(r"\\([\[\]_*<>(){}#\"'`~|!.+-])")
+_PATH = re.compile(r"^(?P<path>/?(?:[\w.@+-]+/)+[\w.@+-]+)(?:[:-]\d+)?[:-]\s*")
+# `/var/log/HOST/PROGRAM.log` and the like, as collectors of logs lay out what they get.
+_TREE = re.compile(
+    r"(?:^|/)(?:remote|hosts?|nodes|rsyslog|syslog|logs?)/(?!(?:pacemaker|corosync|cluster|heartbeat|remote|hosts?|nodes)/)"
+    rf"(?P<host>[A-Za-z][\w.-]*)/(?:{_DAEMON}|pacemaker|messages|syslog|ha-log)\b[\w.-]*[:-]"
+)
 _SUBSYSTEM = r"(?:[a-z]+ +)?\[(?:TOTEM|KNET|MAIN|QUORUM|CPG|SERV|VOTEQ|QB|CFG|WD) *\] "
 _COROSYNC_ALONE = re.compile(rf"^{_SUBSYSTEM}", re.DOTALL)
 _COROSYNC_DATED = re.compile(rf"^(?P<date>{_DATE}) +(?P<rest>{_SUBSYSTEM}.*)$", re.DOTALL)
@@ -139,7 +154,19 @@ def lacks_host(line: str) -> bool:
 
 def is_dateless(line: str) -> bool:
     """Whether a line of the cluster begins with its process, so that it may be believed to be a log's without any date near it."""
-    return _PROCESS_FIRST.match(line) is not None
+    return _PROCESS_FIRST.match(_bare(line)[0]) is not None
+
+
+def _bare(text: str) -> tuple[str, str | None]:
+    """A line without what Markdown escapes and the path before what begins with its process, and the host that the path names."""
+    if "\\[" in text:
+        text = _ESCAPED.sub(r"\1", text)
+    if (found := _PATH.match(text)) is None:
+        return text, None
+    tree = _TREE.search(found[0])
+    rest = text[found.end() :]
+    is_all = _NO_DATE.match(rest) is not None or _COROSYNC_ALONE.match(rest) is not None
+    return rest if is_all else text, tree["host"] if tree is not None else None
 
 
 def rewritten(line: str, date: str | None = None) -> str | None:
@@ -154,6 +181,7 @@ def rewritten(line: str, date: str | None = None) -> str | None:
     text = text.rstrip("\r")
     if text.startswith("{"):
         return _journal(text)
+    text, host = _bare(text)
     if (found := _LOCAL_DATE.match(text)) is not None and (number := _LOCAL_MONTHS.get(found["month"].lower())) is not None:
         text = f"{_MONTHS[number - 1]} {found['day']:>2} {found['time']}{text[found.end() :]}"
     around = _AROUND.match(text)
@@ -166,7 +194,7 @@ def rewritten(line: str, date: str | None = None) -> str | None:
     if form is None and date is not None:
         form = _with_date(text, date)
     if form is not None:
-        return form
+        return form.replace(f" {UNKNOWN_HOST} ", f" {host} ", 1) if host is not None else form
     return text if text != line else None
 
 
@@ -199,6 +227,8 @@ def _with_host(text: str) -> str | None:
         return f"{found['date']} {UNKNOWN_HOST} {found['tag']} {found['rest']}"
     if (found := _FACILITY.match(text)) is not None:
         return f"{found['head']} {found['rest']}"
+    if (found := _SEVERITY_BEHIND.match(text)) is not None:
+        return f"{found['head']}: {found['rest']}"
     if (found := _HOST_IN_TWO.match(text)) is not None:
         return f"{found['date']} {found['host']}{found['number']} {found['rest']}"
     if (found := _PROCESS_APART.match(text)) is not None:
@@ -230,7 +260,7 @@ def _with_date(text: str, date: str) -> str | None:
 
 def _colon(rest: str) -> str:
     """`corosync [TOTEM ] text`, without a colon, is Corosync 1's own file."""
-    return re.sub(r"^(corosync(?:\[\d+\])?) +", r"\1: ", rest)
+    return re.sub(r"^(corosync(?:\[\d+\])?) +(?!\w+:)", r"\1: ", rest)
 
 
 def _journal(text: str) -> str | None:

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 
 from hamon.errors import ParseError
 from hamon.model.record import quickly_made
-from hamon.parse.daemons import current_name
+from hamon.parse.daemons import SINCE_2_0, current_name
 from hamon.parse.stamp import Stamps
 
 LEVELS = ("emerg", "alert", "crit", "error", "warning", "notice", "info", "debug", "trace")
@@ -254,6 +254,13 @@ _FACILITY = re.compile(
 )
 
 
+_ESCAPED = b"\\["
+
+
+_SEVERITIES = tuple(f"{name}:".encode() for name in _LEVEL_NAMES)
+_DAEMONS = frozenset(name.encode() for name in (*SINCE_2_0, *SINCE_2_0.values(), "pacemakerd", "corosync"))
+
+
 def _is_usual(words: list[bytes], shift: int) -> bool:
     """Whether a date of the usual forms is followed by a host, and no process stands by itself after the tag; else see `forms.py`."""
     if shift:
@@ -263,7 +270,7 @@ def _is_usual(words: list[bytes], shift: int) -> bool:
         is_dated = (words[0] in _MONTHS or words[0].startswith(b"<")) and words[1].isdigit() and b":" in words[2]
     host = words[3 + shift]
     after_tag = words[5 + shift] if len(words) > 5 + shift else b""
-    is_apart = after_tag.startswith(b"[") and after_tag.endswith(b"]:")
+    is_apart = (after_tag.startswith(b"[") and after_tag.endswith(b"]:")) or host.startswith(_ESCAPED) or after_tag.startswith(_ESCAPED)
     return is_dated and not host.endswith(b":") and not (len(host) == 4 and host.isdigit()) and not is_apart
 
 
@@ -293,6 +300,8 @@ def head(words: list[bytes]) -> Head | None:
         # The stamp of another host stands behind that of a relay, or facility and severity before the tag.
         if not daemon or daemon.isdigit() or daemon in _MONTHS or _FACILITY.match(daemon):
             return None
+        if len(words) > 5 + shift and words[5 + shift].startswith(_SEVERITIES) and daemon in _DAEMONS:
+            return None  # the severity stands by itself
         level = (6 if bracket else 7) + shift
         return Head(current_name(daemon.decode("ascii", "replace")), level, level + 1, _DETAIL)
     match = _PLAIN_TAG.match(tag)

@@ -24,6 +24,7 @@ _TAGS |= {
     "systemd": "systemd[1]:",
     "multipathd": "multipathd[700]:",
     "sudo": "sudo[900]:",
+    "cman": "fenced[1850]:",
 }
 _TAGS["pacemakerd"] = "pacemakerd[100]:  notice:"
 _LINE = re.compile(r"^(?P<time>\d\d:\d\d:\d\d) (?P<host>\S+) (?P<daemon>\w+): (?P<text>.*)$")

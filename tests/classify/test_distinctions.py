@@ -894,6 +894,38 @@ def test_fencing_that_fails_and_then_succeeds_is_one_failover_that_took_longer()
     assert failover.service_down_seconds == 33.0
 
 
+def test_what_cman_fences_is_told_as_what_pacemaker_fences() -> None:
+    """CMAN 3: its daemon fences who leaves, and asks Pacemaker or a device of its own to do so."""
+    cluster = (
+        serving_pm01_seen_by_pm02()
+        .log("""
+    10:00:00 pm02 controld: Node pm01 state is now lost
+    10:00:01 pm02 cman: fencing node pm01
+    10:00:01 pm03 cman: fencing deferred to pm02
+    10:00:01 pm02 schedulerd: Actions: Move       prmEx             (                pm01 -> pm02 )
+    10:00:01 pm02 schedulerd: Actions: Move       prmPg             (                pm01 -> pm02 )
+    10:00:01 pm02 schedulerd: Calculated transition 9, saving inputs in /var/lib/pacemaker/pengine/pe-warn-9.bz2
+    10:00:01 pm02 controld: State transition S_POLICY_ENGINE -> S_TRANSITION_ENGINE
+    10:00:21 pm02 cman: fence pm01 dev 0.0 agent fence_ipmilan result: error from agent
+    10:00:21 pm02 cman: fence pm01 failed
+    """)
+        .until("10:00:24")
+    )
+    (failover,) = cluster.main
+    assert (failover.kind, failover.outcome, failover.fenced) == (IncidentKind.FAILOVER, Outcome.ONGOING, ())
+    assert "fencing_failed" in cluster.parts_of(failover)
+    cluster.log("""
+    10:00:24 pm02 cman: fencing node pm01
+    10:00:30 pm02 cman: fence pm01 success
+    10:00:33 pm02 controld: Result of start operation for prmEx on pm02: ok
+    10:00:33 pm02 controld: Result of start operation for prmPg on pm02: ok
+    10:00:33 pm02 controld: State transition S_TRANSITION_ENGINE -> S_IDLE
+    """).until("10:02:00")
+    (failover,) = cluster.main
+    assert (failover.outcome, failover.fenced, failover.service_down_seconds) == (Outcome.SUCCEEDED, ("pm01",), 33.0)
+    assert all(item.state is IncidentState.RESOLVED for item in cluster.incidents if item.kind is IncidentKind.FENCING_FAILED)
+
+
 def test_a_lost_node_and_its_fencing_are_one_story_also_where_roles_are_unknown() -> None:
     cluster = (
         Cluster()

@@ -1,7 +1,7 @@
 """Lines as tools print them and operators pass them on: each gives the event that it gives in its usual form.
 
 The forms: journalctl of systemd 252 (`-o`), Heartbeat 3 and Pacemaker 1.0/1.1 of that time, Corosync 1 and 3, rsyslog 8, and what grep,
-docker, kubectl, pdsh and mail programs put round a line.
+docker, kubectl, pdsh, mail programs and Markdown put round a line.
 """
 
 import json
@@ -91,6 +91,17 @@ def events(*lines: str, node: str | None = None) -> Sequence[Event]:
         pytest.param(f"Nov 22 10:52:22 pm  01 pacemaker-controld[106]:  notice: {TEXT}", id="a host in two words"),
         pytest.param(f"messages-20261123:{USUAL}", id="grep -H"),
         pytest.param(f"/var/log/messages:17:{USUAL}", id="grep -Hn"),
+        pytest.param(f"/var/log/remote/pm01/crmd.log:17:{USUAL}", id="grep -rn of a collector's tree"),
+        pytest.param(USUAL.replace("[106]", "\\[106\\]"), id="Markdown"),
+        pytest.param(
+            f"Nov 22 10:52:22 \\[3594\\] pm01       crmd:     info: do\\_state\\_transition:\t{TEXT.replace('_', chr(92) + '_')}",
+            id="Markdown of detail 1.1",
+        ),
+        pytest.param(
+            f"Nov 22 10:52:22.1 pm01 pacemaker-controld  \\[105\\] (do_state_transition) \tnotice: {TEXT}", id="Markdown of detail"
+        ),
+        pytest.param(f"Nov 22 10:52:22 pm01 crmd notice: notice: {TEXT}", id="the severity by itself"),
+        pytest.param(f"Nov 22 10:52:22 pm01 crmd[106] info: info: do_state_transition: {TEXT}", id="the severity behind the process"),
         pytest.param(f"17:{USUAL}", id="grep -n"),
         pytest.param(f"354321:2026-11-22T10:52:22.1+09:00 pm01 pacemaker-controld[106]:  notice: {TEXT}", id="grep -n of an ISO date"),
         pytest.param(f"17-2026-11-22T10:52:22.1+09:00 pm01 pacemaker-controld[106]:  notice: {TEXT}", id="grep -n -C of an ISO date"),
@@ -132,10 +143,41 @@ def test_a_line_without_a_date_has_that_of_the_line_before() -> None:
     assert (first.kind, first.at) == (second.kind, second.at)
 
 
-@pytest.mark.parametrize("line", [f"pacemaker-controld[106]:  notice: {TEXT}", f"pm01 crmd: [106]: notice: do_state_transition: {TEXT}"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"pacemaker-controld[106]:  notice: {TEXT}",
+        f"pm01 crmd: [106]: notice: do_state_transition: {TEXT}",
+        f"pm01 crmd notice: notice: {TEXT}",
+        f"crmd\\[106\\]: notice: {TEXT}",
+        f"/var/log/remote/pm01/crmd.log:crmd[106]: notice: {TEXT}",
+    ],
+)
 def test_an_excerpt_without_any_date_is_of_the_time_of_its_file(line: str) -> None:
     (event,) = events(line, node="pm01")
     assert (event.kind, event.node, event.at) == (EventKind.STATE_CHANGED, "pm01", datetime(2026, 11, 25, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("path", "host"),
+    [
+        ("/var/log/remote/pm01/crmd.log", "pm01"),
+        ("var/log/pm01.example.com/crmd.log-20261122", "pm01.example.com"),
+        ("./hosts/pm01/messages", "pm01"),
+        ("/var/log/pacemaker/pacemaker.log", None),
+        ("/var/log/cluster/corosync.log", None),
+        ("evidence/case-17/messages", None),
+    ],
+)
+def test_of_a_line_without_a_host_a_collectors_tree_names_it(path: str, host: str | None) -> None:
+    for line in (f"Nov 22 10:52:22 crmd[106]: notice: {TEXT}", f"crmd[106]: notice: {TEXT}"):
+        (event,) = events(f"{path}:{line}")
+        assert (event.kind, event.reporter) == (EventKind.STATE_CHANGED, host)
+
+
+@pytest.mark.parametrize("line", ["the crmd notice: it is so", f"see crmd notice {TEXT}", "pm01 crmd warning: it is so"])
+def test_a_sentence_about_a_daemon_is_no_line_of_it(line: str) -> None:
+    assert events(line, node="pm01") == [] == list(events(USUAL, line)[1:])
 
 
 def test_of_a_followed_log_a_line_tells_nothing_without_any_date_before_it() -> None:
@@ -163,6 +205,9 @@ def test_of_a_followed_log_a_line_tells_nothing_without_any_date_before_it() -> 
         f"Nov 22 10:52:22 corosync [TOTEM ] totemrrp.c:881 {RING}",
         f"Nov 22 10:52:22 [TOTEM] {RING}",
         f"Nov 22 10:52:22 error   [TOTEM ] {RING}",
+        f"Nov 22 10:52:22 pm01 corosync notice: [TOTEM ] {RING}",
+        f"Nov 22 10:52:22 pm01 corosync\\[80\\]:   \\[TOTEM \\] {RING}",
+        f"/var/log/cluster/corosync.log:Nov 22 10:52:22 corosync [TOTEM ] {RING}",
     ],
 )
 def test_corosync_says_it_in_all_its_forms(line: str) -> None:
