@@ -6,8 +6,10 @@ import contextlib
 import socket
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
+from hamon.web.settings import parse_listen
 from tests.cluster import happenings
 from tests.cluster.beside import configured
 from tests.cluster.cluster import Cluster, NotReached, not_here
@@ -42,7 +44,7 @@ async def _menu(cluster: Cluster) -> None:
             if choice == "r":
                 await asyncio.to_thread(cluster.repair)
                 print("The cluster is whole.")
-            elif choice.isdigit() and 1 <= int(choice) <= len(listed):
+            elif choice.isdecimal() and 1 <= int(choice) <= len(listed):
                 roles = await asyncio.to_thread(happenings.roles, cluster)
                 print(f"{listed[int(choice) - 1].title}: it runs on {roles.active}, {roles.standby} stands by ...", flush=True)
                 await asyncio.to_thread(listed[int(choice) - 1].injure, cluster, roles)
@@ -68,8 +70,9 @@ async def _play(folder: Path, cluster: Cluster, front: socket.socket) -> None:
         server = await asyncio.start_server(connect, sock=front)
         # Every node sends a trap of what it finds running. Who never sent one to this hamon would be called silent.
         await asyncio.to_thread(cluster.on, cluster.nodes[0], "crm_resource", "--refresh", "-r", PING)
-        host, port = front.getsockname()
-        print(f"\nPages    http://{host}:{port}/\nMails    {hamon.mbox}\nLogs     {cluster.folder}/nodes/*/log")
+        host, port = front.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        print(f"\nPages    http://{shown}:{port}/\nMails    {hamon.mbox}\nLogs     {cluster.folder}/nodes/*/log")
         print(f"Nodes    {cluster.folder}/on {cluster.nodes[0]} crm_mon -1Afr")
         try:
             await _menu(cluster)
@@ -77,18 +80,29 @@ async def _play(folder: Path, cluster: Cluster, front: socket.socket) -> None:
             server.close()
 
 
-def main() -> int:
+def _front(listen: str) -> socket.socket:
+    """Where the pages are shown; ends the program with what to do when that cannot be."""
+    try:
+        host, port = parse_listen(listen)
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except (OSError, ValueError) as err:
+        remedy = f"Cannot show the pages on {listen}: {err}. Choose another address: make demo-cluster LISTEN=127.0.0.1:8471"
+        raise SystemExit(remedy) from err
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--listen", default="127.0.0.1:8470", help="address of the pages")
-    host, _, port = parser.parse_args().listen.rpartition(":")
+    parser.add_argument("--listen", default="127.0.0.1:8470", metavar="HOST:PORT", help="address of the pages (default %(default)s)")
+    listen = parser.parse_args(arguments).listen
     if (why := not_here()) is not None:
         print(why, file=sys.stderr)
         return 1
-    with socket.create_server((host, int(port))) as front, tempfile.TemporaryDirectory(prefix="hamon-cluster-") as folder:
+    # Ctrl-C is one of the ways to end it, also while the cluster starts.
+    with contextlib.suppress(KeyboardInterrupt), _front(listen) as front, tempfile.TemporaryDirectory(prefix="hamon-cluster-") as folder:
         print("A cluster of two nodes starts; this takes about 20 s ...", flush=True)
         with Cluster(Path(folder) / "rack") as cluster:
             cluster.is_ready()
-            with contextlib.suppress(KeyboardInterrupt), entered(cluster.monitor):
+            with entered(cluster.monitor):
                 asyncio.run(_play(Path(folder), cluster, front))
     return 0
 

@@ -20,7 +20,7 @@ import tarfile
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -352,14 +352,17 @@ def recording(scenarios: Iterable[Happening], folder: Path, say: Callable[[str],
             say(f"{folder / happening.name}: {json.dumps(truth['expected'])}")
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Record what a real cluster shows while something happens to it.")
-    parser.add_argument("scenario", nargs="*", choices=[[], *HAPPENINGS], help="which; without one they are listed")
+    parser.add_argument("scenario", nargs="*", help="which; without one they are listed")
     parser.add_argument("--out", type=Path, default=Path("recordings"), help="folder for the recordings")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if not given.scenario:
         print("\n".join(f"{one.name:32} {one.title}" for one in HAPPENINGS.values()))
         return 0
+    if unknown := [name for name in given.scenario if name not in HAPPENINGS]:
+        print(f"Unknown: {', '.join(unknown)}. `make record` without SCENARIO lists those that there are.", file=sys.stderr)
+        return 2
     if (why := not_here()) is not None:
         print(why, file=sys.stderr)
         return 1
