@@ -89,27 +89,32 @@ def _is_barred(item: HistoryStatus) -> bool:
     return item.fail_count >= INFINITY or (0 < threshold < INFINITY and item.fail_count >= threshold)
 
 
+def _count(number: int) -> str:
+    return "INFINITY" if number >= INFINITY else str(number)
+
+
 def fail_count_changes(seen: Pair) -> Iterator[Change]:
     then, now = _counts(seen.before.history), _counts(seen.after.history)
     for (node, resource), item in now.items():
         old = then.get((node, resource))
+        value = _count(item.fail_count)
+        counted = f"{resource} on {node}: migration-threshold={_count(item.migration_threshold)} fail-count={value}"
         if old is None or old.fail_count != item.fail_count:
-            value = "INFINITY" if item.fail_count >= INFINITY else str(item.fail_count)
             yield Change(
                 kind=EventKind.FAIL_COUNT_CHANGED,
                 rule="poll-fail-count",
-                text=f"{resource} on {node}: migration-threshold={item.migration_threshold} fail-count={value}",
+                text=counted,
                 rank=Rank.FAULT,
                 node=node,
                 resource=resource,
-                detail={"value": value, "old": None if old is None else str(old.fail_count)},
+                detail={"value": value, "old": None if old is None else _count(old.fail_count)},
                 stamp=item.last_failure_at,
             )
         if _is_barred(item) and not (old is not None and _is_barred(old)):
             yield Change(
                 kind=EventKind.THRESHOLD_REACHED,
                 rule="poll-threshold",
-                text=f"{resource} on {node}: migration-threshold={item.migration_threshold} fail-count={item.fail_count}",
+                text=counted,
                 rank=Rank.FAULT,
                 node=node,
                 resource=resource,

@@ -89,6 +89,11 @@ STAMP = re.compile(
 )
 
 
+_COUNTING = frozenset({EventKind.THRESHOLD_REACHED, EventKind.FAIL_COUNT_CHANGED})
+_INFINITE = "1000000"
+"""So Pacemaker counts a failure after which nothing is tried any more, and so it writes a threshold that is never reached."""
+
+
 def entry_text(entry: TimelineEntry, language: str, *, with_node: bool = True) -> str:
     """Short words for one entry, with its own fields; the node is left out where a column already shows it."""
     values: dict[str, str | None] = {key: _shown(value) for key, value in entry.detail.items()}
@@ -100,6 +105,8 @@ def entry_text(entry: TimelineEntry, language: str, *, with_node: bool = True) -
     values["node_also"] = values["node"] if with_node else None
     if entry.event is EventKind.REPORTED and not values.get("text"):
         values["text"] = clean(STAMP.sub("", entry.raw, count=1), ENTRY_LIMIT)
+    if entry.event in _COUNTING:
+        values |= {key: "INFINITY" for key in ("count", "threshold", "value", "old") if values.get(key) == _INFINITE}
     rc = values.get("rc")
     values["rc_word"] = phrase(f"rc.{rc}", language) if rc is not None and has(f"rc.{rc}", language) else None
     if entry.event is EventKind.OPERATION_FAILED:

@@ -15,6 +15,16 @@ from tests.tell.samples import FAILOVER, RESOLVED, START, entries, entry, incide
 
 TABLE = [
     (
+        entry(0, EventKind.THRESHOLD_REACHED, "pm01", "prmPg", count=1_000_000, threshold=1_000_000),
+        "prmPg may no longer run on pm01: migration threshold reached (INFINITY of INFINITY)",
+        "prmPg は pm01 で起動不可: 故障回数上限に到達（INFINITY/INFINITY）",
+    ),
+    (
+        entry(0, EventKind.FAIL_COUNT_CHANGED, "pm01", "prmPg", value="1000000"),
+        "fail count of prmPg on pm01: INFINITY",
+        "pm01 の prmPg の故障回数: INFINITY",
+    ),
+    (
         entry(0, EventKind.OPERATION_FAILED, "pm01", "prmPg", operation="monitor", rc=1),
         "monitor of prmPg failed on pm01: error (rc 1)",
         "pm01 で prmPg の monitor 失敗: エラー (rc 1)",
