@@ -9,6 +9,7 @@ from itertools import pairwise
 from hamon.analyze.evidence import Input
 from hamon.classify.clocks import ahead, by_one_clock
 from hamon.classify.names import one_name, spoken
+from hamon.classify.order import is_mixed
 from hamon.classify.state import State
 from hamon.model.event import Event
 from hamon.model.observation import Snapshot, Source
@@ -39,9 +40,14 @@ def to_one_clock(items: Sequence[Input]) -> None:
 
 
 def is_newest_first(events: Sequence[Event]) -> bool:
-    """Whether a log was written out from its end to its beginning, as `journalctl --reverse` does; nodes may be a little out of step."""
+    """Whether a log was written out from its end to its beginning, as `journalctl --reverse` does; nodes may be a little out of step.
+
+    Of what happened within one second of whole seconds the stamps tell nothing: there it shows in ends that stand before their beginnings.
+    """
     steps = [later.at - one.at for one, later in pairwise(events)]
     down, up = sum(step < timedelta() for step in steps), sum(step > timedelta() for step in steps)
+    if not down and not up:
+        return is_mixed(events) and not is_mixed(events[::-1])
     return down > 4 * up
 
 

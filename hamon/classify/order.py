@@ -173,7 +173,7 @@ def put_in_order(logs: Sequence[Sequence[Event]]) -> Sequence[Sequence[Event]]:
     Only where it shows that something did, since what was written in this order knows better than any rule; then of all logs.
     """
     seconds = [_by_second(events) for events in logs if events and events[0].source is _LOG]
-    if not any(_is_sorted(log) or any(_is_mixed(second) for second in log if len(second) > 1) for log in seconds):
+    if not any(_is_sorted(log) or any(is_mixed(second) for second in log if len(second) > 1) for log in seconds):
         return logs
     others = [events for events in logs if events and events[0].source is not _LOG]
     return [*([event for second in log for event in _put_right(second)] for log in seconds), *others]
@@ -252,7 +252,7 @@ _ENDS_OF = {
 }
 
 
-def _is_mixed(second: Sequence[Event]) -> bool:
+def is_mixed(second: Sequence[Event]) -> bool:
     """Whether the events of one second cannot have been written in this order: one log tells an end before its beginning."""
     by_reporter: dict[str | None, _Second] = {}
     for event in second:
