@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from hamon.notify.words import REPEATED
 from tests.cluster.beside import Incident, Told, Watch
 from tests.cluster.happenings import Expected, Happening, Roles
 from tests.cluster.numbers import misnumbered
@@ -52,7 +53,7 @@ async def faults(
     if recorded != expected.recorded:
         found.append(f"recorded as planned work: {sorted(recorded)}, not {sorted(expected.recorded)}")
     for one in incidents:
-        found += [f"{brief(one)}: {fault}" for fault in _misheard(one, watch.told(one), expected, repeats_allowed=repeats_allowed)]
+        found += [f"{brief(one)}: {fault}" for fault in misheard(one, watch.told(one), expected, repeats_allowed=repeats_allowed)]
     found += await misnumbered(
         watch.numbers,
         expected,
@@ -103,15 +104,20 @@ def _unheard(main: Incident, told: Told) -> list[str]:
     return [f"nobody was told of it by {target}: {brief(main)}" for target, messages in targets.items() if not messages]
 
 
-def _misheard(incident: Incident, told: Told, expected: Expected, *, repeats_allowed: bool) -> list[str]:
+def _said(subject: object) -> str:
+    """The first line as it is also where it is repeated."""
+    return str(subject).removeprefix(f"{REPEATED} ")
+
+
+def misheard(incident: Incident, told: Told, expected: Expected, *, repeats_allowed: bool) -> list[str]:
     """One opening and one closing by mail and webhook, one raise and one clear by SNMP; of planned work one notification, or nothing."""
     found = []
-    mails = [(str(taken.mail["Message-ID"]), taken.mail["X-Hamon-Repeated"] == "yes") for taken in told.mails]
-    posts = [(post.json["id"], bool(post.json["repeated"]), post.json["notice"]) for post in told.posts]
+    mails = [(str(taken.mail["Message-ID"]), taken.mail["X-Hamon-Repeated"] == "yes", _said(taken.mail["Subject"])) for taken in told.mails]
+    posts = [(post.json["id"], bool(post.json["repeated"]), post.json["notice"], _said(post.json["subject"])) for post in told.posts]
     if repeats_allowed:  # Marked as such, and of something that came already: it counts once.
-        mails = [mail for number, mail in enumerate(mails) if not (mail[1] and any(mail[0] == other for other, _ in mails[:number]))]
+        mails = [mail for number, mail in enumerate(mails) if not (mail[1] and any(mail[0] == other[0] for other in mails[:number]))]
         posts = [post for number, post in enumerate(posts) if not (post[1] and any(post[0] == other[0] for other in posts[:number]))]
-    notices = [notice for *_, notice in posts]
+    notices = [notice for *_, notice, _ in posts]
     if incident["part_of"] is not None and incident["kind"] not in expected.told_before and notices:
         found.append(f"a part that was told on its own: {notices}")
     # What was over before people were told is told in one message.
@@ -123,6 +129,8 @@ def _misheard(incident: Incident, told: Told, expected: Expected, *, repeats_all
         found.append("a mail came twice")
     if len(mails) != len(notices):
         found.append(f"{len(mails)} mails, but the webhook heard {notices}")
+    elif (mailed := [said for *_, said in mails]) != (posted := [said for *_, said in posts]):
+        found.append(f"by mail came {mailed}, but the webhook heard {posted}")
     names = [one.name for one in told.alarms]
     restated = {one["Restated"] for one in told.alarms}
     raised, cleared = _name(incident["kind"]), f"{_name(incident['kind'])}Cleared"
