@@ -105,7 +105,7 @@ async def test_a_log_stamped_five_seconds_late_makes_no_second_story(cluster: Cl
         await asyncio.to_thread(cluster.crash, late)
         await asyncio.to_thread(cluster.repair)
         async with watched(tmp_path, cluster, logs=(HA_LOG,)) as watch:
-            await goes_right(watch, FAILOVER)
+            await goes_right(watch, FAILOVER, evidence="one log stamped 5 s late, traps and polls")
     finally:
         del cluster.late[late]
         await asyncio.to_thread(cluster.crash, late)
