@@ -13,6 +13,7 @@ from hamon.analyze.evidence import MOST_ERRORS, Input, Options, ReadAs
 from hamon.analyze.files import COMPRESSED, UNREADABLE, opened
 from hamon.analyze.traps import datagrams_of, scan_traps
 from hamon.analyze.wall_clock import Wall
+from hamon.analyze.wraps import unwrapped
 from hamon.classify.texts import LogMatcher
 from hamon.classify.traps import TrapMatcher
 from hamon.model.observation import LogChunk, Snapshot, Source
@@ -76,7 +77,7 @@ def read(item: Input, matcher: LogMatcher, traps: TrapMatcher, options: Options,
                 return
             if item.source is not Source.LOG:
                 return
-            data: Iterator[bytes] = syslog_jsonl(head, stream) if item.form == "syslog.jsonl" else blocks_of(head, stream)
+            data: Iterator[bytes] = syslog_jsonl(head, stream) if item.form == "syslog.jsonl" else unwrapped(blocks_of(head, stream))
             _scan(item, data, matcher, options, reference, as_collector)
     except FileNotFoundError:
         item.errors.append("no such file")
