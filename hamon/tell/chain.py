@@ -77,7 +77,12 @@ _LEADS = frozenset(
 )
 _FOLLOWS = frozenset({EventKind.LINK_DOWN, EventKind.TOKEN_LOST, EventKind.MEMBERSHIP_CHANGED, EventKind.QUORUM_LOST})
 """What Corosync tells, in whole seconds, of what happened to a node."""
+_OF_A_FAILURE = frozenset({EventKind.FAIL_COUNT_CHANGED, EventKind.THRESHOLD_REACHED, EventKind.PLAN, EventKind.OPERATION_STARTED})
+"""What Pacemaker makes of a failed operation: it counts it, plans, and begins to do so."""
+_WORK = frozenset({EventKind.PLAN, EventKind.OPERATION_STARTED})
 _SECOND = timedelta(seconds=1)
+_NEAR = 200
+"""Entries in which the failure that another one is made of is looked for."""
 _CHECKS = frozenset({EventKind.NETWORK_UNREACHABLE, EventKind.DISK_ERROR})
 _UNEXPLAINED = "silence"
 _ENDED = {
@@ -104,17 +109,45 @@ def merged(incident: Incident, parts: Sequence[Incident] = ()) -> tuple[Timeline
 def in_causal_order(entries: Sequence[TimelineEntry]) -> list[TimelineEntry]:
     """The entries by time; where a log of whole seconds tells an effect, after the cause that a finer one tells of the same second."""
     found = list(entries)
+    if not any(entry.at.microsecond for entry in found):
+        return found
     for number in range(len(found) - 2, -1, -1):
         entry = found[number]
-        if entry.event not in _FOLLOWS or entry.at.microsecond:
+        if entry.at.microsecond:
             continue
-        place = number
-        while place + 1 < len(found) and found[place + 1].at - entry.at < _SECOND:
-            place += 1
-        while place > number and (found[place].event not in _LEADS or not found[place].at.microsecond):
-            place -= 1
-        found.insert(place, found.pop(number))
+        if entry.event in _FOLLOWS:
+            found.insert(_after_what_leads(found, number), found.pop(number))
+        elif entry.event in _OF_A_FAILURE:
+            found.insert(_after_its_failure(found, number), found.pop(number))
     return found
+
+
+def _after_what_leads(found: Sequence[TimelineEntry], number: int) -> int:
+    """The place of an entry behind the last one of its second that leads to such."""
+    entry, place = found[number], number
+    while place + 1 < len(found) and found[place + 1].at - entry.at < _SECOND:
+        place += 1
+    while place > number and (found[place].event not in _LEADS or not found[place].at.microsecond):
+        place -= 1
+    return place
+
+
+def _after_its_failure(found: Sequence[TimelineEntry], number: int) -> int:
+    """The place of an entry behind the failure of its second that it is made of, unless a finer log tells something else before that."""
+    entry = found[number]
+    planned = {
+        other.resource for other in found[max(0, number - _NEAR) : number + _NEAR] if (other.at, other.event) == (entry.at, EventKind.PLAN)
+    }
+    for place in range(number + 1, min(number + _NEAR, len(found))):
+        other = found[place]
+        if other.at - entry.at >= _SECOND:
+            break
+        if other.event is EventKind.OPERATION_FAILED and other.at.microsecond:
+            if other.resource == entry.resource or (entry.event in _WORK and planned & {other.resource, None}):
+                return place
+        elif other.at.microsecond and other.event not in _OF_A_FAILURE:
+            break
+    return number
 
 
 def gap_text(before: Sequence[TimelineEntry], after: TimelineEntry, language: str) -> str:

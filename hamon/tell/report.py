@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import tzinfo
 
 from hamon.model.incident import Incident, Notice, TimelineEntry, Transition, TransitionKind
-from hamon.tell.chain import longest_part
+from hamon.tell.chain import in_causal_order, longest_part
 from hamon.tell.evidence import evidence_text
 from hamon.tell.headline import cause_text, concerns_redundancy, debt_age, headline, reasons_text, redundancy_text, tagged
 from hamon.tell.steps import next_steps
@@ -56,7 +56,7 @@ def subject_line(transition: Transition, language: str) -> str:
 
 def story(incident: Incident, language: str, zone: tzinfo, *, limit: int = TIMELINE_LIMIT) -> str:
     """Everything below the headline: what took longest, cause, redundancy, timeline, next steps, key."""
-    entries = without_repetition(incident.timeline)
+    entries = without_repetition(in_causal_order(incident.timeline))
     kept = most_telling(entries, limit)
     timeline = entries_text(kept, language, zone)
     if left_out := len(entries) - len(kept):

@@ -97,6 +97,24 @@ def test_a_cause_of_the_same_second_comes_before_what_a_log_of_whole_seconds_tel
     assert in_causal_order([exact, died]) == [exact, died]
 
 
+def test_what_is_made_of_a_failure_comes_after_it_where_its_own_log_tells_whole_seconds() -> None:
+    whole = START.replace(microsecond=0)
+
+    def seen(kind: EventKind, resource: str, milliseconds: int = 0) -> TimelineEntry:
+        return replace(entry(0, kind, "pm01", resource), at=whole + timedelta(milliseconds=milliseconds))
+
+    counted, reached = seen(EventKind.FAIL_COUNT_CHANGED, "prmPg"), seen(EventKind.THRESHOLD_REACHED, "prmPg")
+    recover, move = seen(EventKind.PLAN, "prmPg"), seen(EventKind.PLAN, "prmEx")
+    failed, stopped = seen(EventKind.OPERATION_FAILED, "prmPg", 856), seen(EventKind.RESOURCE_STOPPED, "prmPg", 950)
+    made = [counted, recover, reached, move, seen(EventKind.OPERATION_STARTED, "prmPg")]
+    assert in_causal_order([*made, failed, stopped]) == [failed, *made, stopped]
+    # Another one's failure, a failure after what was done, and one of the next second are not what these are made of.
+    other, early = seen(EventKind.OPERATION_FAILED, "prmFs", 856), replace(stopped, at=whole + timedelta(milliseconds=100))
+    next_second = replace(failed, at=failed.at + timedelta(seconds=1))
+    for apart in ([*made, other], [*made, early, failed], [*made, next_second]):
+        assert in_causal_order(apart) == apart
+
+
 @given(told=st.lists(entries, max_size=6))
 def test_the_causal_order_loses_nothing_and_moves_nothing_by_more_than_a_second(told: list[TimelineEntry]) -> None:
     by_time = sorted(told, key=lambda item: item.at)
