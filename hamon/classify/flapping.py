@@ -53,6 +53,19 @@ def umbrella(state: State, settings: ClusterSettings, story: Story) -> Story | N
     return found
 
 
+def is_too_often(state: State, settings: ClusterSettings, story: Story, at: datetime) -> bool:
+    """Count that a story began again; whether one that stands for all is to tell of it instead."""
+    if settings.flapping == 0:
+        return False
+    name = _name(story)
+    times = [time for time in state.told_at.get(name, ()) if at - time <= settings.flapping_window]
+    known = state.flapping.get(name)
+    if len(times) >= settings.flapping or (known is not None and known.state is IncidentState.OPEN):
+        return True
+    state.told_at[name] = [*times, at]
+    return False
+
+
 def count(state: State, settings: ClusterSettings, found: Story, story: Story) -> None:
     """One more occurrence, which keeps the story open for another while."""
     found.flaps = found.flaps + 1 if found.flaps else len(state.told_at[_name(story)])

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from hamon.classify import topology
 from hamon.classify.departures import Departures
 from hamon.classify.effects import Effects
+from hamon.classify.flapping import is_too_often
 from hamon.classify.hearsay import isolated
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import REPLICA, NamelessLoss, Node, PendingLink, State, Story
@@ -45,6 +46,8 @@ def _better(one: tuple[str, str], other: tuple[str, str]) -> tuple[str, str]:
 
 
 _QDEVICE = "qdevice"
+_FLAPS = timedelta(seconds=60)
+"""A link that is down again within so much time after it was up flaps."""
 QUIET = timedelta(minutes=10)
 """A quorum device of whose absence nothing is logged for so long is back: it is tried every few seconds."""
 _AT_ONCE = timedelta(seconds=1)
@@ -692,6 +695,9 @@ class Membership:
         departed = self.state.departed
         if numbers & set(departed) and len(departed) < max(len({*self.state.ids_seen, *departed}), len(self.state.nodes)):
             return  # its peer left, and its number has no name; where all have left each other they are cut from each other
+        if (flapping := self._just_up(pending)) is not None:
+            self._down_again(flapping, pending)
+            return
         subject = _link_subject(pending.link or "", pending.pair)
         first = min(pending.entries, key=lambda entry: (entry.at, entry.node or ""))  # in whatever order they came
         story = self._book.open(
@@ -705,9 +711,29 @@ class Membership:
         )
         story.resources = [f"link {pending.link}"]
         for entry in pending.entries:
-            story.timeline.append(entry)
+            self._book.put(story, entry)
             if entry.source not in story.sources:
                 story.sources.append(entry.source)
+
+    def _just_up(self, pending: PendingLink) -> Story | None:
+        """The fault of the same link that ended just before: it goes on."""
+        for story in reversed(self.state.stories):
+            ended = story.resolved_at if story.kind is IncidentKind.INTERCONNECT_DEGRADED and story.part_of is None else None
+            if ended is not None and timedelta(0) <= pending.down_at - ended <= _FLAPS and not topology.is_split(story):
+                link = story.subject.split()[0]
+                if link == pending.link and _same_pair(_ends(story), pending.pair):
+                    is_one = not is_too_often(self.state, self.settings, story, pending.down_at)
+                    return story if is_one else None
+        return None
+
+    def _down_again(self, story: Story, pending: PendingLink) -> None:
+        """A link that was up for a moment only is down again: one fault, with how often."""
+        story.flaps = (story.flaps or 1) + 1
+        for entry in pending.entries:
+            self._book.put(story, entry)
+        story.sources += {entry.source: None for entry in pending.entries if entry.source not in story.sources}
+        self._book.reopen(story)
+        self._book.tell(story, Notice.OPENING)
 
     def daemon_died(self, event: Event) -> None:
         if event.node is None:

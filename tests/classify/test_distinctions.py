@@ -4,6 +4,7 @@ import pytest
 
 from hamon.classify.settings import ClusterSettings
 from hamon.model.incident import IncidentKind, IncidentState, Outcome, Severity
+from hamon.tell import headline
 from tests.classify.cluster_log import UP, Cluster, at, moved, moves, running
 
 FAILS = """
@@ -456,6 +457,50 @@ def test_a_link_that_flaps_is_told_although_its_peer_stayed() -> None:
     cluster.log("10:02:00 pm01 corosync: link: host: 2 link: 0 is up")
     assert cluster.main[0].state is IncidentState.RESOLVED
     assert cluster.told() == ["interconnect_degraded opening", "interconnect_degraded closing"]
+
+
+def test_a_link_that_is_down_again_at_once_is_one_fault_with_how_often() -> None:
+    cluster = (
+        running()
+        .log("""
+    10:00:00 pm01 corosync: link: host: 2 link: 0 is down
+    10:00:20 pm01 corosync: link: host: 2 link: 0 is up
+    10:00:50 pm02 corosync: link: host: 1 link: 0 is down""")
+        .until("10:01:05")
+    )
+    (fault,) = cluster.main
+    assert (fault.kind, fault.state, fault.flaps, fault.started_at) == ("interconnect_degraded", IncidentState.OPEN, 2, at("10:00:00"))
+    assert headline(fault, "en").endswith(", 2 times (flapping)")
+    cluster.log("10:01:10 pm01 corosync: link: host: 2 link: 0 is up").until("10:10:00")
+    (fault,) = cluster.main
+    assert (fault.state, fault.resolved_at, fault.nodes) == (IncidentState.RESOLVED, at("10:01:10"), ("pm01", "pm02"))
+    assert [entry.event for entry in fault.timeline] == ["link_down", "link_up", "link_down", "link_up"]
+    assert cluster.told() == [f"interconnect_degraded {word}" for word in ("opening", "closing", "opening", "closing")]
+
+
+@pytest.mark.parametrize("again", ["10:01:30 pm01 corosync: link: host: 2 link: 0", "10:00:50 pm01 corosync: link: host: 2 link: 1"])
+def test_a_link_that_is_down_later_or_another_one_is_another_fault(again: str) -> None:
+    cluster = (
+        running()
+        .log(f"""
+    10:00:00 pm01 corosync: link: host: 2 link: 0 is down
+    10:00:20 pm01 corosync: link: host: 2 link: 0 is up
+    {again} is down""")
+        .until("10:02:00")
+    )
+    assert [fault.flaps for fault in cluster.main] == [0, 0]
+
+
+def test_a_link_that_flaps_all_the_time_is_not_told_each_time() -> None:
+    cluster = running()
+    for minute in range(40):
+        cluster.log(f"""
+        10:{minute:02}:00 pm01 corosync: link: host: 2 link: 0 is down
+        10:{minute:02}:20 pm01 corosync: link: host: 2 link: 0 is up""").until(f"10:{minute:02}:40")
+    faults = cluster.main
+    assert len(faults) == 2  # the first ones, and what tells of all that followed
+    assert faults[-1].flaps == 40
+    assert cluster.told().count("interconnect_degraded opening") == 6
 
 
 def test_both_ends_of_a_link_tell_one_story() -> None:
