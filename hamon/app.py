@@ -366,10 +366,11 @@ class Gateway:
             settle_down()
             self._not_ready.clear()
             self.ready.set()
-            await asyncio.to_thread(systemd.notify, systemd.READY)
-            front.load()
             host, port = sock.getsockname()[:2]
-            log.info("hamon runs", extra={"version": __version__, "pages": f"http://{f'[{host}]' if ':' in host else host}:{port}/"})
+            pages = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+            await asyncio.to_thread(systemd.notify, f"{systemd.READY}\n{systemd.status(f'pages at {pages}')}")
+            front.load()
+            log.info("hamon runs", extra={"version": __version__, "pages": pages})
             stopping: asyncio.Task[Any] = loop.create_task(self._stop.wait())
             done, _ = await asyncio.wait([stopping, *tasks.values()], return_when=asyncio.FIRST_COMPLETED)
             await asyncio.to_thread(systemd.notify, systemd.STOPPING)

@@ -8,15 +8,15 @@ import socket
 import sqlite3
 import stat
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import closing
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.gateway.harness import CLUSTER, Gateway, eventually, free_port, now, run_command, subject, traditional
+from tests.gateway.harness import CLUSTER, LIMIT, Gateway, eventually, free_port, now, run_command, subject, traditional
 from tests.gateway.sequences import FILE, A
 from tests.notify.mail_server import MailServer
 from tests.postgresql import PostgresqlServer
@@ -172,6 +172,46 @@ async def refused(gateway: Gateway, status: int, **environ: str) -> str:
     said = gateway.said()
     assert "Traceback" not in said
     return said
+
+
+@asynccontextmanager
+async def supervisor(path: Path) -> AsyncIterator[Callable[[], Awaitable[str]]]:
+    """What systemd holds for a service of type notify; each call waits for the next that the service tells it."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(path))
+        listener.setblocking(False)
+
+        async def told() -> str:
+            async with asyncio.timeout(LIMIT):
+                return (await asyncio.get_running_loop().sock_recv(listener, 4096)).decode()
+
+        yield told
+
+
+async def test_systemd_hears_when_it_is_ready_and_when_it_stops(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path)
+    async with supervisor(tmp_path / "notify") as told, AsyncExitStack() as stack:
+        stack.push_async_exit(gateway)
+        await gateway.launch(NOTIFY_SOCKET=str(tmp_path / "notify"))
+        assert await told() == f"READY=1\nSTATUS=pages at http://127.0.0.1:{gateway.port}/"
+        assert (await gateway.get("/readyz")).status_code == 200
+        assert gateway.process is not None
+        gateway.process.terminate()
+        assert await told() == "STOPPING=1"
+        assert await gateway.ended(5) == 0
+
+
+async def test_a_start_that_fails_never_tells_systemd_that_it_is_ready(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path)
+    with socket.socket() as other, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        other.bind(("127.0.0.1", gateway.port))
+        other.listen()
+        listener.bind(str(tmp_path / "notify"))
+        listener.setblocking(False)
+        await gateway.launch(NOTIFY_SOCKET=str(tmp_path / "notify"))
+        assert await gateway.ended() == 2
+        with pytest.raises(BlockingIOError):
+            listener.recv(4096)
 
 
 async def test_a_port_in_use_is_told_with_the_remedy(tmp_path: Path) -> None:
