@@ -2,10 +2,15 @@
 
 import json
 import logging
+import re
 import sys
 from typing import Any, TextIO
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+NOISY = ("apprise", "httpx", "httpcore", "watchdog", "alembic", "uvicorn", "aiosmtplib")
+"""Libraries that say at level info what only their authors need."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def facts(record: logging.LogRecord) -> dict[str, Any]:
@@ -14,16 +19,20 @@ def facts(record: logging.LogRecord) -> dict[str, Any]:
 
 
 class TextFormatter(logging.Formatter):
-    """`level: message (fact=value ...)`."""
+    """`level: message (fact=value ...)`. Control characters of a fact, which may come from a log that is read, are written as escapes."""
 
     def format(self, record: logging.LogRecord) -> str:
-        extra = " ".join(f"{key}={value}" for key, value in facts(record).items())
+        extra = " ".join(f"{key}={_CONTROL.sub(_escaped, str(value))}" for key, value in facts(record).items())
         text = f"{record.levelname.lower()}: {record.getMessage()}"
         if extra:
             text += f" ({extra})"
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
         return text
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode("ascii")
 
 
 class JsonFormatter(logging.Formatter):
@@ -56,5 +65,5 @@ def start(level: str, form: str, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("apprise", "httpx", "httpcore", "watchdog", "alembic", "uvicorn", "aiosmtplib"):
+    for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)
