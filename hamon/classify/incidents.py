@@ -546,6 +546,15 @@ class Engine:
         flapping = (story for story in self.state.flapping.values() if story.state is IncidentState.OPEN)
         return [self._book.record(story) for story in (*self._book.open_stories(), *flapping)]
 
+    def incident(self, story: Story) -> Incident:
+        """A story of this engine as the world sees it."""
+        return self._book.record(story)
+
+    def takes_over(self, before: "Engine") -> None:
+        """Go on in the place of another engine; stories of the state may have been changed or exchanged from outside until now."""
+        self._woke_at = before._woke_at
+        self._book.read_again()
+
     def _now(self, at: datetime) -> datetime:
         now = self.state.now
         return at if now is None or now < at else now

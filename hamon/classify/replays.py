@@ -47,7 +47,7 @@ class Replays:
         """Remember a line that is news."""
         heard = self._logs.get(log) or self._heard(log)
         lines = heard.lines
-        lines[hash((event.rule, event.raw, event.node))] = event.at  # as `_mark` has it
+        lines[hash((event.rule, event.raw, event.node))] = event.at  # as `mark_of` has it
         if len(lines) > MAX_LINES + _SPARE:
             newest = max(map(lines.pop, list(islice(lines, _SPARE))))
             heard.since = newest if heard.since is None or heard.since < newest else heard.since
@@ -62,11 +62,11 @@ class Replays:
     def has(self, log: str, event: Event) -> bool:
         """Whether this very line, with its time, was taken from this log."""
         heard = self._logs.get(log)
-        return heard is not None and heard.lines.get(_mark(event)) == event.at
+        return heard is not None and heard.lines.get(mark_of(event)) == event.at
 
     def is_known_elsewhere(self, log: str, event: Event) -> bool:
         """Whether another log of the node has this line: a copy of it, or the same log under another name."""
-        mark, node = _mark(event), f" {event.reporter or ''}"
+        mark, node = mark_of(event), f" {event.reporter or ''}"
         taken = [heard.lines.get(mark) for other, heard in self._logs.items() if other != log and other.endswith(node)]
         return any(at is not None and abs(at - event.at) <= PUT_RIGHT for at in taken)
 
@@ -75,7 +75,7 @@ class Replays:
         heard = self._logs.get(log)
         if heard is None:
             return False
-        if _mark(event) in heard.lines:
+        if mark_of(event) in heard.lines:
             heard.behind_since = None
             return True
         is_file = "/" in event.ref  # a file is read on where it was left, whatever its stamps
@@ -106,6 +106,6 @@ def is_line(event: Event) -> bool:
     return event.source is Source.LOG and event.ref.rpartition("@")[2].isdigit()
 
 
-def _mark(event: Event) -> int:
-    """A line may tell of several nodes."""
+def mark_of(event: Event) -> int:
+    """What a line says, and of which node: it may tell of several."""
     return hash((event.rule, event.raw, event.node))

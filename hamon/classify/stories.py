@@ -154,6 +154,12 @@ class Book:
         self.forced: Severity | None = None
         """The severity of what the event at hand opens, as its rule says; None: as it is."""
 
+    def read_again(self) -> None:
+        """The stories of the state were changed by somebody else."""
+        self._open = tuple(story for story in self.state.stories if story.state is _OPEN)
+        self._ordered.clear()
+        self._grown.clear()
+
     # -- finding
 
     def open_stories(self) -> tuple[Story, ...]:

@@ -10,12 +10,14 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol, assert_never
 
 from pydantic import TypeAdapter, ValidationError
 
 from hamon.classify.amiss import amiss
 from hamon.classify.incidents import Advance, Engine
+from hamon.classify.late import Journal
 from hamon.classify.match import Scan
 from hamon.classify.order import causal_order, with_snapshots
 from hamon.classify.replays import PUT_RIGHT
@@ -199,6 +201,7 @@ class Processor:
         self._inbox: asyncio.Queue[Observation] = asyncio.Queue(INBOX_SIZE)
         self._receipts: dict[int, Callable[[], None]] = {}
         self._engines: dict[str, Engine] = {}
+        self._journals: dict[str, Journal] = {}
         self._last_states: dict[str, bytes] = {}
         self._skews: dict[str, Skew] = {}
         self._told: dict[tuple[str, str], set[str]] = {}
@@ -248,12 +251,14 @@ class Processor:
             stored = await self._store.events(EventFilter(cluster=name, limit=KNOWN_EVENTS))
             polled = remembered.polls.get(name)
             last = polled.snapshot.status if polled is not None and polled.snapshot is not None else None
-            engine = Engine(settings, state, [item.event for item in reversed(stored)], last, self._own)
+            known = [item.event for item in reversed(stored)]
+            engine = Engine(settings, state, known, last, self._own)
             if not collectors_known:
                 engine.silent_before = self._clock.now() - HISTORY
             self._engines[name] = engine
             self._skews[name] = Skew(engine.state.clocks)
             self._last_states[name] = _STATE.dump_json(engine.state)
+            self._journals[name] = Journal(partial(self._engine, name), self._last_states[name], engine, known)
             self._views[name] = engine.view()
         self._polls.restore({name: polled for name, polled in remembered.polls.items() if name in self._settings})
         self._polled = dict(self._polls.changed())
@@ -460,6 +465,7 @@ class Processor:
             learned = not was_polled and engine.state.polls.first_at is not None
             if advance.events or advance.transitions or learned or clocks:
                 states[name] = self._last_states[name] = _STATE.dump_json(engine.state)
+                self._journals[name].mark(states[name], engine)
             if advance.events or advance.transitions or name in read.polled or clocks:
                 views[name] = engine.view()
         deliveries = self._plan(transitions)
@@ -484,7 +490,30 @@ class Processor:
         return Advance(events=advance.events, transitions=[*advance.transitions, *told])
 
     def _advance(self, name: str, items: Sequence[Event | Snapshot | Tick], stored: Collection[str]) -> Advance:
-        """Fold a batch into a cluster's state; after a defect go back to the state before, and take the events one by one."""
+        """Fold a batch into a cluster's state: first what is new, then what came late, for which the story is told again."""
+        journal = self._journals[name]
+        late = journal.late(self._engines[name], items, stored)
+        if not late:
+            return self._remember(journal, items, self._judged(name, items, stored))
+        apart = {id(event) for event in late}
+        items = [item for item in items if id(item) not in apart]
+        advance = self._remember(journal, items, self._judged(name, items, stored))
+        try:
+            self._engines[name], more = journal.again(self._engines[name], late)
+        except Exception:
+            self._counts.defect()
+            log.exception("defect while putting late lines in order; they are judged as they come", extra={"cluster": name})
+            more = self._remember(journal, late, self._judged(name, late, stored))
+        else:
+            log.info("lines came late: the story was told again with them", extra={"cluster": name, "lines": len(late)})
+        return Advance(events=[*advance.events, *more.events], transitions=[*advance.transitions, *more.transitions])
+
+    def _remember(self, journal: Journal, items: Sequence[Event | Snapshot | Tick], advance: Advance) -> Advance:
+        journal.add(items, advance)
+        return advance
+
+    def _judged(self, name: str, items: Sequence[Event | Snapshot | Tick], stored: Collection[str]) -> Advance:
+        """What a batch leads to; after a defect go back to the state before, and take the events one by one."""
         polled = self._engines[name].polled
         try:
             return self._engines[name].advance(items, stored)
