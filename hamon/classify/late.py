@@ -69,6 +69,15 @@ class _Said:
     sequence: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """How much is remembered: from how many states, how much evidence (see `MOST`), and over which time."""
+
+    states: int
+    size: int
+    span: timedelta
+
+
 class Journal:
     """The evidence of the last minutes of one cluster, and what was made of it."""
 
@@ -117,6 +126,12 @@ class Journal:
             size -= oldest.size
             self._before = [*self._before, *oldest.events][-KNOWN:]
             del self._stretches[0]
+
+    @property
+    def kept(self) -> Kept:
+        times = [stretch.at for stretch in self._stretches if stretch.at is not None]
+        size = sum(stretch.size for stretch in self._stretches)
+        return Kept(states=len(self._stretches), size=size, span=times[-1] - times[0] if times else timedelta(0))
 
     def late(self, engine: Engine, items: Sequence[Item], stored: Collection[str]) -> Sequence[Event]:
         """The lines that come late and can be put in order; `stored` are the places of those that the history has."""

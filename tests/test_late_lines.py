@@ -1,0 +1,206 @@
+"""Logs that come minutes late, and of several nodes unequally fast: what people are told in the end is what they are told in time."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hamon.classify.late import HORIZON, MOST, SPACING
+from hamon.classify.routes import Target
+from hamon.classify.texts import LogMatcher
+from hamon.model.incident import Incident, Notice
+from hamon.model.observation import LogChunk, Tick
+from hamon.ports import EventFilter, IncidentFilter
+from tests.arrivals import SETTINGS, Delay, Gateway, end_of, in_time, lines_of
+from tests.cases import rules
+from tests.fakes import FakeClock
+from tests.processing import Processing
+from tests.recordings import NAMES, truth_of
+
+SEVERAL = [name for name in NAMES if len({lines.node for lines in lines_of(name)}) > 1]
+Essence = tuple[object, ...]
+
+
+def essence(incident: Incident) -> Essence:
+    """What an operator is told: not when, but what. Which resources of a group polls saw down depends on when they are asked."""
+    ends = (incident.from_node, incident.to_node)
+    about = tuple(tuple(sorted(names)) for names in (incident.nodes, incident.fenced))
+    return (incident.kind, incident.planned, incident.outcome, incident.severity, *ends, *about)
+
+
+def essences(incidents: Iterable[Incident]) -> Counter[Essence]:
+    return Counter(map(essence, incidents))
+
+
+def from_late_lines(gateway: Gateway) -> Counter[Essence]:
+    """Of which incidents people were told because lines came late."""
+    told = {step.incident.key for step, is_late in gateway.steps if is_late and step.notice is Notice.OPENING}
+    return essences(incident for key, incident in gateway.told.items() if key in told)
+
+
+def late(nodes: Iterable[str], at: datetime, apart: timedelta = timedelta(seconds=3)) -> Delay:
+    """The whole logs of these nodes come from then on, one after the other."""
+    when = {node: at + number * apart for number, node in enumerate(nodes)}
+    return lambda node, written: when.get(node)
+
+
+def is_told_as_in_time(name: str, gateway: Gateway, *, besides: bool) -> None:
+    expected = essences(in_time(name, besides=besides).told.values())
+    found = essences(gateway.told.values())
+    assert expected - found == Counter(), "not told, or otherwise"
+    assert from_late_lines(gateway) - expected == Counter(), "told falsely of what came late"
+
+
+CASES = [(name, which, besides) for name in SEVERAL for which in range(4) for besides in (False, True)]
+SOME = [(name, number % 4, number // 4 % 2 == 1) for number, name in enumerate(SEVERAL)]
+
+
+def come_late(name: str, which: int, *, besides: bool) -> None:
+    first, second = truth_of(name)["nodes"][:2]
+    nodes = ((first, second), (second, first), (first,), (second,))[which]
+    gateway = Gateway()
+    gateway.play(name, late(nodes, end_of(name)), besides=besides)
+    is_told_as_in_time(name, gateway, besides=besides)
+    # More than that was told only where the logs that came first, by themselves, tell it too.
+    before = tuple(node for node in (first, second) if node not in nodes) or nodes[:1]
+    alone = Gateway()
+    alone.play(name, late(nodes, end_of(name)), besides=besides, nodes=before)
+    more = len(gateway.told) - len(in_time(name, besides=besides).told)
+    assert more <= len(alone.told)
+
+
+@pytest.mark.parametrize(("name", "which", "besides"), SOME)
+def test_a_log_that_comes_whole_and_late_tells_what_it_would_have_told_in_time(name: str, which: int, besides: bool) -> None:
+    come_late(name, which, besides=besides)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("name", "which", "besides"), CASES)
+def test_whichever_log_comes_late_it_tells_what_it_would_have_told_in_time(name: str, which: int, besides: bool) -> None:
+    come_late(name, which, besides=besides)
+
+
+def cut_off(name: str, data: st.DataObject) -> Delay:
+    """Nodes that are cut off for a while, each once; what they wrote meanwhile comes at once afterwards, an hour at most later."""
+    begin = min(lines.at for lines in lines_of(name))
+    length = (end_of(name) - begin).total_seconds()
+    cuts: dict[str, tuple[datetime, datetime]] = {}
+    for node in truth_of(name)["nodes"][:2]:
+        since = begin + timedelta(seconds=data.draw(st.floats(0, length)))
+        cuts[node] = since, since + timedelta(seconds=data.draw(st.floats(0, 1500)))
+
+    def delay(node: str, written: datetime) -> datetime | None:
+        since, until = cuts.get(node, (written, written))
+        return until if since < written < until else None
+
+    return delay
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.sampled_from(SEVERAL), st.booleans(), st.data())
+def test_nodes_that_were_cut_off_for_a_while_tell_what_they_would_have_told_in_time(name: str, besides: bool, data: st.DataObject) -> None:
+    gateway = Gateway()
+    gateway.play(name, cut_off(name, data), besides=besides)
+    is_told_as_in_time(name, gateway, besides=besides)
+
+
+# -- in the running program, with its history
+
+
+def chunks(name: str, node: str, at: datetime) -> list[LogChunk]:
+    """The whole log of a node, read then."""
+    data = b"".join(lines.data for lines in lines_of(name) if lines.node == node)
+    return [LogChunk(cluster="c", collector="s", path=node, data=data, offset=0, received_at=at)]
+
+
+async def heard(it: Processing, incident: Incident) -> list[Notice | None]:
+    return [delivery.transition.told_as for delivery in await it.store.deliveries("c", incident.key)]
+
+
+async def test_the_history_has_each_incident_once_with_all_its_steps_and_a_restart_goes_on_from_there(tmp_path: Path) -> None:
+    name = "failover_resource"
+    first, second = truth_of(name)["nodes"][:2]
+    clock = FakeClock(end_of(name))
+    async with Processing(tmp_path, clock, SETTINGS, targets=[Target(name="mail")]) as it:
+        await it.give(*chunks(name, second, clock.now()), Tick(now=clock.now()))
+        clock.advance(600)
+        await it.give(*chunks(name, first, clock.now()), Tick(now=clock.now()))
+        incidents = await it.store.incidents(IncidentFilter(include_parts=True))
+        mains = [incident for incident in incidents if incident.part_of is None]
+        assert essences(mains) == essences(in_time(name).told.values())
+        for incident in incidents:
+            steps = await it.store.transitions("c", incident.key)
+            assert [step.sequence for step in steps] == [*range(1, len(steps) + 1)]
+            assert (await heard(it, incident)).count(Notice.OPENING) == (incident in mains)
+        events = Counter((item.event.raw, item.event.kind) for item in await it.store.events(EventFilter(limit=10_000)))
+        # The same logs once more, also after a restart, say nothing new.
+        await it.give(*chunks(name, first, clock.now()), *chunks(name, second, clock.now()))
+        await it.restart()
+        clock.advance(60)
+        await it.give(*chunks(name, first, clock.now()), *chunks(name, second, clock.now()), Tick(now=clock.now()))
+        assert await it.store.incidents(IncidentFilter(include_parts=True)) == incidents
+        again = Counter((item.event.raw, item.event.kind) for item in await it.store.events(EventFilter(limit=10_000)))
+        assert set(again) == set(events)
+        assert it.registry.get_sample_value("hamon_defects_total") == 0.0
+
+
+async def test_what_happens_now_is_told_in_the_batch_that_brings_a_late_log(tmp_path: Path) -> None:
+    name = "failover_resource"
+    first, second = truth_of(name)["nodes"][:2]
+    clock = FakeClock(end_of(name))
+    async with Processing(tmp_path, clock, SETTINGS, targets=[Target(name="mail")]) as it:
+        await it.give(*chunks(name, second, clock.now()), Tick(now=clock.now()))
+        clock.advance(600)
+        now = clock.now()
+        line = f"{now:%b %d %H:%M:%S} {second} pacemaker-attrd[99]: error: Something that no rule knows\n".encode()
+        lost = f"{now:%b %d %H:%M:%S} {second} pacemaker-controld[9]: warning: Node {first} is unclean\n".encode()
+        offset = sum(len(lines.data) for lines in lines_of(name) if lines.node == second)
+        new = LogChunk(cluster="c", collector="s", path=second, data=line + lost, offset=offset, received_at=now)
+        await it.give(*chunks(name, first, now), new)
+        state = it.processor._engines["c"].state
+        assert state.last_event_at == now.replace(microsecond=0)
+        events = [item.event for item in await it.store.events(EventFilter(limit=10_000))]
+        assert [event.at for event in events if event.raw.endswith("no rule knows")] == [now.replace(microsecond=0)]
+
+
+# -- what is remembered for it is bounded
+
+
+def plain_line(number: int, at: datetime) -> bytes:
+    return f"{at:%b %d %H:%M:%S} n1 pacemaker-controld[9]:  notice: Result of monitor operation for r{number} on n1: ok\n".encode()
+
+
+def test_what_is_remembered_is_bounded_in_time_and_number() -> None:
+    gateway, at = Gateway(), datetime(2026, 11, 22, 12, tzinfo=UTC)
+    matcher = LogMatcher(rules())
+
+    def read(number: int, lines: int) -> None:
+        data = b"".join(plain_line(line, at) for line in range(lines))
+        chunk = LogChunk(cluster="c", collector="s", path="n1", data=data, offset=number * 10**6, received_at=at)
+        gateway.take(matcher.scan(chunk).events)
+
+    for number in range(90):
+        read(number, 3)
+        at += timedelta(seconds=40)
+    kept = gateway.journal.kept
+    assert HORIZON <= kept.span <= HORIZON + 2 * SPACING
+    assert kept.states <= HORIZON / SPACING + 2
+    for number in range(90, 130):
+        read(number, 1000)
+        at += timedelta(seconds=1)
+    assert MOST / 2 <= gateway.journal.kept.size <= MOST + 1000
+
+
+def test_a_line_from_before_what_is_remembered_is_judged_as_it_comes() -> None:
+    gateway, at = Gateway(), datetime(2026, 11, 22, 12, tzinfo=UTC)
+    matcher = LogMatcher(rules())
+    for number, when in enumerate((*(at + number * timedelta(minutes=1) for number in range(90)), at)):
+        received_at = max(when, gateway.engine.state.now or when)
+        chunk = LogChunk(cluster="c", collector="s", path="n1", data=plain_line(number, when), offset=number * 100, received_at=received_at)
+        (event,) = gateway.take(matcher.scan(chunk).events)
+        assert event.at == when
+    assert not any(is_late for _, is_late in gateway.steps)
