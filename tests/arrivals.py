@@ -80,23 +80,25 @@ class Gateway:
     journal: Journal = field(init=False)
 
     def __post_init__(self) -> None:
-        self.journal = Journal(self._begin, STATE.dump_json(self.engine.state), self.engine)
+        self.journal = Journal(self._begin, STATE.dump_json, self.engine)
 
     def _begin(self, state: bytes, known: Sequence[Event], polled: ClusterStatus | None) -> Engine:
         return Engine(SETTINGS, STATE.validate_json(state), known, polled, rules().own)
 
     def take(self, items: Sequence[Event | Snapshot | Tick]) -> list[Event]:
         """Judge a batch; the events that it gave."""
-        late = self.journal.late(self.engine, items, ())
+        polled = any(isinstance(item, Snapshot) for item in items)
+        late = self.journal.late(self.engine, items, (), polled=polled)
         new = [item for item in items if not any(item is other for other in late)]
         advance = self.engine.advance(new)
-        self.journal.add(new, advance)
+        self.journal.add(new, advance, polled=polled)
         self.steps += [(step, False) for step in advance.transitions]
         more = Advance(events=(), transitions=())
         if late:
             self.engine, more = self.journal.again(self.engine, late)
             self.steps += [(step, True) for step in more.transitions]
-        self.journal.mark(STATE.dump_json(self.engine.state), self.engine)
+        if advance.events or advance.transitions or more.events or self.journal.is_full(self.engine.state.now):
+            self.journal.mark(STATE.dump_json(self.engine.state), self.engine)
         return [*advance.events, *more.events]
 
     def wait(self, until: datetime) -> None:

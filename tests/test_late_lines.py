@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from hamon.classify.texts import LogMatcher
 from hamon.model.incident import Incident, Notice
 from hamon.model.observation import LogChunk, Tick
 from hamon.ports import EventFilter, IncidentFilter
+from tests import snapshots
 from tests.arrivals import SETTINGS, Delay, Gateway, end_of, in_time, lines_of
 from tests.cases import rules
 from tests.fakes import FakeClock
@@ -111,10 +113,14 @@ def test_nodes_that_were_cut_off_for_a_while_tell_what_they_would_have_told_in_t
 # -- in the running program, with its history
 
 
-def chunks(name: str, node: str, at: datetime) -> list[LogChunk]:
-    """The whole log of a node, read then."""
-    data = b"".join(lines.data for lines in lines_of(name) if lines.node == node)
-    return [LogChunk(cluster="c", collector="s", path=node, data=data, offset=0, received_at=at)]
+EVER = datetime.max.replace(tzinfo=UTC)
+
+
+def chunks(name: str, node: str, at: datetime, *, since: datetime | None = None, until: datetime = EVER) -> list[LogChunk]:
+    """The log of a node, what was written after `since` and not after `until`, read then."""
+    found = [lines for lines in lines_of(name) if lines.node == node and lines.at <= until and (since is None or lines.at > since)]
+    data = b"".join(lines.data for lines in found)
+    return [LogChunk(cluster="c", collector="s", path=node, data=data, offset=found[0].offset, received_at=at)] if found else []
 
 
 async def heard(it: Processing, incident: Incident) -> list[Notice | None]:
@@ -136,6 +142,7 @@ async def test_the_history_has_each_incident_once_with_all_its_steps_and_a_resta
             steps = await it.store.transitions("c", incident.key)
             assert [step.sequence for step in steps] == [*range(1, len(steps) + 1)]
             assert (await heard(it, incident)).count(Notice.OPENING) == (incident in mains)
+        told = [await heard(it, incident) for incident in incidents]
         events = Counter((item.event.raw, item.event.kind) for item in await it.store.events(EventFilter(limit=10_000)))
         # The same logs once more, also after a restart, say nothing new.
         await it.give(*chunks(name, first, clock.now()), *chunks(name, second, clock.now()))
@@ -145,7 +152,29 @@ async def test_the_history_has_each_incident_once_with_all_its_steps_and_a_resta
         assert await it.store.incidents(IncidentFilter(include_parts=True)) == incidents
         again = Counter((item.event.raw, item.event.kind) for item in await it.store.events(EventFilter(limit=10_000)))
         assert set(again) == set(events)
+        assert [await heard(it, incident) for incident in incidents] == told
         assert it.registry.get_sample_value("hamon_defects_total") == 0.0
+
+
+async def test_what_was_written_while_hamon_was_away_is_put_in_order_whichever_node_sends_it_first(tmp_path: Path) -> None:
+    for number, name in enumerate(("failover_resource", "switchover_standby", "chronicle")):
+        nodes = truth_of(name)["nodes"][:2]
+        begin = min(lines.at for lines in lines_of(name)) + timedelta(seconds=1)
+        clock = FakeClock(begin + timedelta(seconds=1))
+        folder = tmp_path / name
+        folder.mkdir()
+        async with Processing(folder, clock, SETTINGS, targets=[Target(name="mail")]) as it:
+            await it.give(*(chunk for node in nodes for chunk in chunks(name, node, clock.now(), until=begin)), Tick(now=clock.now()))
+            await it.restart()
+            clock.advance(1200)
+            for node in nodes if number % 2 else reversed(nodes):
+                await it.give(*chunks(name, node, clock.now(), since=begin), Tick(now=clock.now()))
+                clock.advance(5)
+            clock.advance(700)
+            await it.give(Tick(now=clock.now()))
+            incidents = await it.store.incidents(IncidentFilter(include_parts=True))
+            told = [incident for incident in incidents if incident.part_of is None and incident.told]
+            assert essences(in_time(name).told.values()) - essences(told) == Counter()
 
 
 async def test_what_happens_now_is_told_in_the_batch_that_brings_a_late_log(tmp_path: Path) -> None:
@@ -193,6 +222,32 @@ def test_what_is_remembered_is_bounded_in_time_and_number() -> None:
         read(number, 1000)
         at += timedelta(seconds=1)
     assert MOST / 2 <= gateway.journal.kept.size <= MOST + 1000
+
+
+def test_a_log_that_is_always_late_has_no_more_judged_again_than_it_is_late_by() -> None:
+    """As that of a node which is mirrored once a minute, beside one that is read at once."""
+    gateway, at = Gateway(), datetime(2026, 11, 22, 12, tzinfo=UTC)
+    matcher, again = LogMatcher(rules()), []
+    for second in range(1, 1800):
+        at += timedelta(seconds=1)
+        chunk = LogChunk(cluster="c", collector="s", path="n1", data=plain_line(second, at), offset=second * 200, received_at=at)
+        gateway.take(matcher.scan(chunk).events)
+        if second % 60 == 0:
+            data = b"".join(plain_line(number, at - timedelta(seconds=60 - number)).replace(b" n1", b" n2") for number in range(0, 45, 5))
+            chunk = LogChunk(cluster="c", collector="s", path="n2", data=data, offset=second * 200, received_at=at)
+            gateway.take(matcher.scan(chunk).events)
+            again.append(gateway.journal.judged_again)
+    assert max(again) <= (60 + 2 * SPACING.total_seconds()) * 1.3
+
+
+def test_polls_that_show_nothing_new_cost_next_to_nothing() -> None:
+    gateway = Gateway()
+    (*_, shown) = snapshots.snapshots("quiet")
+    for number in range(1000):
+        at = shown.status.at + number * timedelta(seconds=10)
+        gateway.take([replace(shown, status=replace(shown.status, at=at, last_update_at=at), received_at=at)])
+    assert gateway.journal.kept.size <= 50
+    assert gateway.journal.kept.states <= 4
 
 
 def test_a_line_from_before_what_is_remembered_is_judged_as_it_comes() -> None:

@@ -9,10 +9,12 @@ restart and are of before it, are judged as they come. Bounded by `HORIZON` and 
 """
 
 import re
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from hamon.classify.incidents import OUT_OF_ORDER, Advance, Engine
 from hamon.classify.order import causal_order, with_snapshots
@@ -30,35 +32,27 @@ OLDER = timedelta(seconds=1)
 """By so much it is older than what is known, so that it has to be put in order: stamps may be of whole seconds."""
 HORIZON = timedelta(minutes=30)
 """So long evidence is remembered, by its own time."""
-MOST = 10_000
+MOST = 4000
 """So much of it: an event counts as one, a poll that shows something new as one for each thing that it shows."""
-SPACING = timedelta(minutes=1)
+SPACING = timedelta(minutes=2)
 """How far the remembered states are apart at least."""
+CALM = timedelta(minutes=2)
+"""Of polls that show nothing new for longer one is remembered in this time, and the last one."""
 KNOWN = 500
 """So many events before a state recognise copies of them."""
 SAME = timedelta(minutes=2)
 """Within this time two stories of one kind about one thing are the same one, told from less and from more evidence."""
+MAX_NAMES = 500
 
 _LOG = Source.LOG
 _OPEN, _CLOCK_SKEW = IncidentState.OPEN, IncidentKind.CLOCK_SKEW
 _STAMP = re.compile(r"-(\d{8}T\d{6})(?:-|$)")
+_AT = attrgetter("at")
 
 Item = Event | Snapshot | Tick
 Begin = Callable[[bytes, Sequence[Event], ClusterStatus | None], Engine]
 """An engine that goes on from a state, the events before it, and the last poll before it."""
-
-
-@dataclass(slots=True)
-class _Stretch:
-    """What came after one state, and what it gave. `at`: up to when that state knows the evidence; None: it knows nothing."""
-
-    state: bytes
-    at: datetime | None
-    polled: ClusterStatus | None
-    items: list[Event | Snapshot] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-    steps: list[Transition] = field(default_factory=list)
-    size: int = 0
+Dump = Callable[[State], bytes]
 
 
 @dataclass(slots=True)
@@ -67,6 +61,27 @@ class _Said:
 
     incident: Incident
     sequence: int
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """What came after one state (compressed), and what it gave. `at`: up to when that state knows the evidence; None: it knows nothing."""
+
+    state: bytes
+    at: datetime | None
+    polled: ClusterStatus | None
+    items: list[Event | Snapshot] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    """The last ones that it gave."""
+    said: dict[str, _Said] = field(default_factory=dict)
+    size: int = 0
+
+    def gave(self, advance: Advance) -> None:
+        self.events += advance.events
+        if len(self.events) > 2 * KNOWN:
+            del self.events[:-KNOWN]
+        for step in advance.transitions:
+            self.said[step.incident.key] = _Said(step.incident, step.sequence)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,43 +96,82 @@ class Kept:
 class Journal:
     """The evidence of the last minutes of one cluster, and what was made of it."""
 
-    def __init__(self, begin: Begin, state: bytes, engine: Engine, known: Sequence[Event] = ()) -> None:
-        """`state` is that of the engine, `known` the last events before it."""
-        self._begin = begin
-        self._stretches = [_Stretch(state, engine.state.now, engine.polled)]
+    def __init__(self, begin: Begin, dump: Dump, engine: Engine, known: Sequence[Event] = ()) -> None:
+        """`known` are the last events before the state of the engine."""
+        self._begin, self._dump = begin, dump
+        self._stretches = [_Stretch(_packed(dump(engine.state)), engine.state.now, engine.polled)]
         self._before = list(known)[-KNOWN:]
-        self._digest = ""
-        self._status: ClusterStatus | None = None
+        self._names: dict[str, str] = {}
+        """The key that a story gets where it is told again -> the key under which it is recorded."""
+        self._shown: dict[str, Snapshot] = {}
+        """Of each command that asks the cluster: the last poll that is remembered."""
+        self._news_at: datetime | None = None
+        """When something new came last, by the polls."""
+        self.judged_again = 0
+        """How much evidence was judged once more when lines came late last."""
 
-    def add(self, items: Sequence[Item], advance: Advance) -> None:
-        """Remember what was judged, and what it gave."""
+    def add(self, items: Sequence[Item], advance: Advance, *, polled: bool) -> None:
+        """Remember what was judged, and what it gave. `polled`: there are polls among it."""
         stretch = self._stretches[-1]
-        for item in items:
-            match item:
-                case Event():
-                    stretch.items.append(item)
-                    stretch.size += 1
-                case Snapshot():
-                    stretch.items.append(self._shared(item, stretch))
-        stretch.events += advance.events
-        stretch.steps += advance.transitions
+        if polled:
+            self._add_polls(stretch, items)
+        elif items:
+            stretch.items.extend(items if type(items[-1]) is Event else items[:-1])  # type: ignore[arg-type]  # a tick comes last
+            stretch.size += len(items)
+            self._news_at = None
+        if advance.events or advance.transitions:
+            stretch.gave(advance)
 
-    def _shared(self, snapshot: Snapshot, stretch: _Stretch) -> Snapshot:
-        """The same, sharing its content with the poll before where that showed the same."""
-        status, known = snapshot.status, self._status
-        if known is not None and snapshot.digest and snapshot.digest == self._digest:
-            stretch.size += 1
-            return replace(snapshot, status=replace(known, at=status.at, last_update_at=status.last_update_at))
-        self._digest, self._status = snapshot.digest, status
-        stretch.size += 1 + len(status.nodes) + len(status.resources) + len(status.history)
-        return snapshot
+    def _add_polls(self, stretch: _Stretch, items: Sequence[Item]) -> None:
+        """Polls that show nothing new share their content with the one before, and of a long row of them few are remembered."""
+        for item in items:
+            if isinstance(item, Event):
+                stretch.items.append(item)
+                stretch.size += 1
+                self._news_at = None
+            elif isinstance(item, Snapshot):
+                status, shown = item.status, self._shown.get(item.path)
+                if shown is None or not item.digest or shown.digest != item.digest:
+                    stretch.size += len(status.nodes) + len(status.resources) + len(status.history)
+                    self._news_at = None
+                else:
+                    item = replace(item, status=replace(shown.status, at=status.at, last_update_at=status.last_update_at))
+                    if (place := self._needless(stretch.items, item)) is not None:
+                        del stretch.items[place]
+                        stretch.size -= 1
+                stretch.items.append(item)
+                stretch.size += 1
+                self._news_at = self._news_at or status.at
+                self._shown[item.path] = item
+                if len(self._shown) > MAX_NAMES:
+                    self._shown.clear()
+
+    def _needless(self, items: Sequence[Event | Snapshot], item: Snapshot) -> int | None:
+        """The place of the poll of the same command before this one, where it tells nothing that this one and the one before it do not."""
+        if self._news_at is None:
+            return None
+        places = [len(items) - 1 - i for i, known in enumerate(items[:-9:-1]) if isinstance(known, Snapshot) and known.path == item.path]
+        if len(places) < 2:
+            return None
+        before = _time_of(items[places[1]])
+        return places[0] if before - self._news_at > CALM and item.status.at - before < CALM else None
+
+    def is_full(self, now: datetime | None) -> bool:
+        """Whether it should be told a state although nothing happened."""
+        last = self._stretches[-1]
+        if not last.items or now is None:
+            return False
+        return last.size > MOST // 4 or now - (last.at or _time_of(last.items[0])) > HORIZON / 2
 
     def mark(self, state: bytes, engine: Engine) -> None:
         """All that was added so far led to this state: from here the story may be told again."""
         last, now = self._stretches[-1], engine.state.now
         if now is None or not last.items or (last.at is not None and now - last.at < SPACING and last.size < MOST // 4):
             return
-        self._stretches.append(_Stretch(state, now, engine.polled))
+        self._stretches.append(_Stretch(_packed(state), now, engine.polled))
+        self._trim(now)
+
+    def _trim(self, now: datetime) -> None:
         size = sum(stretch.size for stretch in self._stretches)
         while len(self._stretches) > 1:
             oldest, after = self._stretches[0], self._stretches[1]
@@ -133,21 +187,22 @@ class Journal:
         size = sum(stretch.size for stretch in self._stretches)
         return Kept(states=len(self._stretches), size=size, span=times[-1] - times[0] if times else timedelta(0))
 
-    def late(self, engine: Engine, items: Sequence[Item], stored: Collection[str]) -> Sequence[Event]:
+    def late(self, engine: Engine, items: Sequence[Item], stored: Collection[str], *, polled: bool) -> Sequence[Event]:
         """The lines that come late and can be put in order; `stored` are the places of those that the history has."""
         now = engine.state.now
-        if now is None:
+        events: Sequence[Event] = [item for item in items if isinstance(item, Event)] if polled else _events(items)
+        if now is None or not events or min(map(_AT, events)) >= now - OLDER:
             return ()
         limit, first = now - OLDER, self._stretches[0].at
-        found = [item for item in items if isinstance(item, Event) and item.at < limit and item.source is _LOG]
-        found = [item for item in found if item.received_at - item.at > LATE and is_line(item) and place_of(item) not in stored]
-        found = [item for item in found if first is None or item.at - OLDER > first]
+        found = [event for event in events if event.at < limit and event.source is _LOG]
+        found = [event for event in found if event.received_at - event.at > LATE and is_line(event) and place_of(event) not in stored]
+        found = [event for event in found if first is None or event.at - OLDER > first]
         if not found:
             return ()
         known: dict[int, datetime] = {}
         for stretch in self._stretches:
             known.update((mark_of(item), item.at) for item in stretch.items if isinstance(item, Event) and item.source is _LOG)
-        return [item for item in found if (at := known.get(mark_of(item))) is None or abs(at - item.at) > PUT_RIGHT]
+        return [event for event in found if (at := known.get(mark_of(event))) is None or abs(at - event.at) > PUT_RIGHT]
 
     def again(self, engine: Engine, late: Sequence[Event]) -> tuple[Engine, Advance]:
         """Tell the story again with what came late. Return who goes on from there, the events of these lines, and what changed."""
@@ -156,22 +211,114 @@ class Journal:
         place = next(number for number in numbers if (at := self._stretches[number].at) is None or at < oldest - OLDER)
         base, rest = self._stretches[place], self._stretches[place:]
         known = [*self._before, *(event for stretch in self._stretches[:place] for event in stretch.events)][-KNOWN:]
-        other = self._begin(base.state, known, base.polled)
-        recorded = {story.key: _Said(other.incident(story), story.sequence) for story in _stories(other.state) if story.recorded}
+        other = self._begin(zlib.decompress(base.state), known, base.polled)
+        _rename(other.state, self._names)
+        said = {key: told for stretch in self._stretches[:place] for key, told in stretch.said.items()}
+        said |= {story.key: _Said(other.incident(story), story.sequence) for story in _stories(other.state) if story.recorded}
+        since: dict[str, _Said] = {key: told for stretch in rest for key, told in stretch.said.items()}
         items = list(_in_order([item for stretch in rest for item in stretch.items], late))
-        # What was decided by time alone is decided again up to the same moment.
-        advance = other.advance([*items, Tick(now=engine.state.now or oldest)])
-        steps = [step for stretch in rest for step in stretch.steps]
-        earlier = [step for stretch in self._stretches[:place] for step in stretch.steps]
-        said = _said(earlier) | recorded | _said(steps)
-        changes = list(_reconciled(engine, other, advance.transitions, said, {step.incident.key for step in steps}))
+        self.judged_again = len(items) - len(late)
+        anew = [_Stretch(base.state, base.at, base.polled)]
+        events: list[Event] = []
+        steps: list[Transition] = []
+        begin = 0
+        for number, cut in enumerate([*(stretch.at for stretch in rest[1:]), None]):
+            end = len(items) if cut is None else next((i for i in range(begin, len(items)) if _time_of(items[i]) > cut), len(items))
+            part: list[Item] = [*items[begin:end]]
+            if cut is None:
+                part.append(Tick(now=engine.state.now or oldest))  # what was decided by time alone is decided again up to the same moment
+            advance = other.advance(part)
+            events += advance.events
+            steps += advance.transitions
+            anew[-1].items += items[begin:end]
+            anew[-1].size += rest[number].size
+            anew[-1].gave(Advance(events=advance.events, transitions=()))
+            begin = end
+            if cut is not None and other.state.now is not None:
+                anew.append(_Stretch(_packed(self._dump(other.state)), other.state.now, other.polled))
+        anew[-1].size += len(late)
+        changes = list(self._reconciled(engine, other, steps, said, since, base.at))
+        for told in (since, {step.incident.key: _Said(step.incident, step.sequence) for step in changes}):
+            anew[-1].said |= told
+        self._stretches[place:] = anew
+        self._trim(engine.state.now or oldest)
         places = {place_of(event) for event in late}
-        events = [event for event in advance.events if place_of(event) in places]
-        del self._stretches[place + 1 :]
-        base.items = [item for item in items if not isinstance(item, Tick)]
-        base.events, base.steps = list(advance.events), [*steps, *changes]
-        base.size = sum(stretch.size for stretch in rest) + len(late)
-        return other, Advance(events=events, transitions=changes)
+        return other, Advance(events=[event for event in events if place_of(event) in places], transitions=changes)
+
+    def _reconciled(
+        self,
+        engine: Engine,
+        other: Engine,
+        retold: Sequence[Transition],
+        said: dict[str, _Said],
+        since: dict[str, _Said],
+        begin: datetime | None,
+    ) -> Iterator[Transition]:
+        """Let the engine that told the story again go on with the incidents that are recorded; what of them changes.
+
+        `said` are incidents as they were recorded before, `since` those with steps in the time that was told again, from `begin` on.
+        """
+        state, now = other.state, engine.state.now
+        assert now is not None  # what comes late is later than something
+        said = said | since
+        _keep_clocks(engine, other)
+        stories = {story.key: story for story in _stories(state) if story.kind is not _CLOCK_SKEW}
+        found = {step.incident.key: step.incident for step in retold if step.incident.key not in stories}
+        found |= {key: other.incident(story) for key, story in stories.items()}
+        names = {key: self._names[key] for key in found if key in self._names and key not in said}
+        gone = {
+            key: told
+            for key, told in since.items()
+            if key not in found
+            and key not in names.values()
+            and told.incident.kind is not _CLOCK_SKEW
+            and (begin is None or told.incident.state is _OPEN or _began(told.incident) > begin)
+        }
+        new = {key: incident for key, incident in found.items() if key not in said and key not in names}
+        names |= _same_ones(new, {key: told.incident for key, told in gone.items()})
+        self._names = dict([*(self._names | names).items()][-MAX_NAMES:])
+        _rename(state, names)
+        reminded = {story.key: story.reminded_at for story in engine.state.stories}
+        for name, incident in found.items():
+            key = names.get(name, name)
+            incident = replace(incident, key=key, part_of=names.get(incident.part_of or "", incident.part_of))
+            known, story = said.get(key), stories.get(name)
+            sequence = known.sequence if known is not None else 0
+            notice = _notice(known.incident if known is not None else None, incident)
+            if known is not None and known.incident.told:
+                incident = replace(incident, told=True)
+            if known is None or incident != known.incident:
+                sequence += 1
+                kind, reason = (
+                    (TransitionKind.OPENED, "told by what came late") if known is None else (_kind(incident), "more of it came late")
+                )
+                yield Transition(at=now, kind=kind, incident=incident, sequence=sequence, reason=reason, notice=notice)
+            if story is not None:
+                story.sequence, story.recorded, story.told = sequence, True, incident.told
+                if (at := reminded.get(key)) is not None:
+                    story.reminded_at = max(at, story.reminded_at or at)
+        for key, told in gone.items():
+            if key in names.values() or told.incident.state is not _OPEN:
+                continue
+            incident = replace(told.incident, state=IncidentState.RESOLVED, resolved_at=now)
+            notice = Notice.CLOSING if incident.told and incident.part_of is None else None
+            reason = "what came late shows that it was not so"
+            sequence = told.sequence + 1
+            yield Transition(at=now, kind=TransitionKind.RESOLVED, incident=incident, sequence=sequence, reason=reason, notice=notice)
+        other.takes_over(engine)
+
+
+def _packed(state: bytes) -> bytes:
+    return zlib.compress(state, 1)
+
+
+def _events(items: Sequence[Item]) -> Sequence[Event]:
+    """Items without polls: events, and at most one tick, which comes last."""
+    return items if not items or type(items[-1]) is Event else items[:-1]  # type: ignore[return-value]
+
+
+def _time_of(item: Event | Snapshot) -> datetime:
+    return item.at if isinstance(item, Event) else item.status.at
 
 
 def _in_order(items: Sequence[Event | Snapshot], late: Sequence[Event]) -> Iterator[Event | Snapshot]:
@@ -194,59 +341,9 @@ def _in_order(items: Sequence[Event | Snapshot], late: Sequence[Event]) -> Itera
     return with_snapshots(list(causal_order(list(logs.values()))), [item for item in items if isinstance(item, Snapshot)])
 
 
-def _reconciled(
-    engine: Engine, other: Engine, retold: Sequence[Transition], said: dict[str, _Said], since: Collection[str]
-) -> Iterator[Transition]:
-    """Let the engine that told the story again go on with the incidents that are recorded; what of them changes.
-
-    `said` are incidents as they were recorded last, `since` the keys of those with steps in the time that was told again.
-    """
-    state, now = other.state, engine.state.now
-    assert now is not None  # what comes late is later than something
-    _keep_clocks(engine, other)
-    stories = {story.key: story for story in _stories(state) if story.kind is not _CLOCK_SKEW}
-    found = {step.incident.key: step.incident for step in retold if step.incident.key not in stories}
-    found |= {key: other.incident(story) for key, story in stories.items()}
-    gone = [key for key in since if key not in found and said[key].incident.kind is not _CLOCK_SKEW]
-    names = _same_ones({key: incident for key, incident in found.items() if key not in said}, {key: said[key].incident for key in gone})
-    _rename(state, names)
-    reminded = {story.key: story.reminded_at for story in engine.state.stories}
-    for name, incident in found.items():
-        key = names.get(name, name)
-        incident = replace(incident, key=key, part_of=names.get(incident.part_of or "", incident.part_of))
-        known, story = said.get(key), stories.get(name)
-        sequence = known.sequence if known is not None else 0
-        notice = _notice(known.incident if known is not None else None, incident)
-        if known is not None and known.incident.told:
-            incident = replace(incident, told=True)
-        if known is None or incident != known.incident:
-            sequence += 1
-            kind, reason = (TransitionKind.OPENED, "told by what came late") if known is None else (_kind(incident), "more of it came late")
-            yield Transition(at=now, kind=kind, incident=incident, sequence=sequence, reason=reason, notice=notice)
-        if story is not None:
-            story.sequence, story.recorded, story.told = sequence, True, incident.told
-            if (at := reminded.get(key)) is not None:
-                story.reminded_at = max(at, story.reminded_at or at)
-    for key in gone:
-        if key in names.values() or said[key].incident.state is not _OPEN:
-            continue
-        incident = replace(said[key].incident, state=IncidentState.RESOLVED, resolved_at=now)
-        notice = Notice.CLOSING if incident.told and incident.part_of is None else None
-        reason = "what came late shows that it was not so"
-        yield Transition(
-            at=now, kind=TransitionKind.RESOLVED, incident=incident, sequence=said[key].sequence + 1, reason=reason, notice=notice
-        )
-    other.takes_over(engine)
-
-
 def _stories(state: State) -> Iterator[Story]:
     yield from state.stories
     yield from state.flapping.values()
-
-
-def _said(steps: Sequence[Transition]) -> dict[str, _Said]:
-    """Incidents as the last of these steps recorded them."""
-    return {step.incident.key: _Said(step.incident, step.sequence) for step in steps}
 
 
 def _keep_clocks(engine: Engine, other: Engine) -> None:

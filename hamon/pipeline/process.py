@@ -209,6 +209,8 @@ class Processor:
         self._polls = Polls()
         self._polled: dict[str, Polled] = {}
         self._catching_up_until = 0.0
+        self._came_late = False
+        """Lines of the last batch came late: more may follow, and they are taken together."""
         self._batch_bytes = MIN_BATCH_BYTES
         self.store_is_away = False
 
@@ -258,7 +260,7 @@ class Processor:
             self._engines[name] = engine
             self._skews[name] = Skew(engine.state.clocks)
             self._last_states[name] = _STATE.dump_json(engine.state)
-            self._journals[name] = Journal(partial(self._engine, name), self._last_states[name], engine, known)
+            self._journals[name] = Journal(partial(self._engine, name), _STATE.dump_json, engine, known)
             self._views[name] = engine.view()
         self._polls.restore({name: polled for name, polled in remembered.polls.items() if name in self._settings})
         self._polled = dict(self._polls.changed())
@@ -293,6 +295,8 @@ class Processor:
                 raise
             self._receipt(batch)
             ended = asyncio.get_running_loop().time()
+            if self._came_late:
+                self._catching_up_until, self._came_late = max(self._catching_up_until, ended + QUIET_SECONDS), False
             is_slow, was_slow = ended - began > DECIDE_SECONDS, is_slow
             if is_slow and not was_slow:
                 # While the history was away the sources had to wait: what they have goes first. Where each batch is slow, time goes on.
@@ -456,16 +460,17 @@ class Processor:
         for name, items in read.items.items():
             was_polled = self._engines[name].state.polls.first_at is not None
             skew, clocks = self._skews[name], name in read.clocks
-            advance = self._advance(name, items, stored.get(name, ()))
+            advance = self._advance(name, items, stored.get(name, ()), polled=name in read.polled)
             if clocks:
                 advance = self._tell_clocks(name, skew, advance)
             events += advance.events
             transitions += advance.transitions
             engine = self._engines[name]
             learned = not was_polled and engine.state.polls.first_at is not None
-            if advance.events or advance.transitions or learned or clocks:
+            journal = self._journals[name]
+            if advance.events or advance.transitions or learned or clocks or journal.is_full(engine.state.now):
                 states[name] = self._last_states[name] = _STATE.dump_json(engine.state)
-                self._journals[name].mark(states[name], engine)
+                journal.mark(states[name], engine)
             if advance.events or advance.transitions or name in read.polled or clocks:
                 views[name] = engine.view()
         deliveries = self._plan(transitions)
@@ -489,28 +494,32 @@ class Processor:
         told = self._engines[name].set_clocks({node: offset.total_seconds() for node, offset in skew.offsets.items()}, self._clock.now())
         return Advance(events=advance.events, transitions=[*advance.transitions, *told])
 
-    def _advance(self, name: str, items: Sequence[Event | Snapshot | Tick], stored: Collection[str]) -> Advance:
-        """Fold a batch into a cluster's state: first what is new, then what came late, for which the story is told again."""
+    def _advance(self, name: str, items: Sequence[Event | Snapshot | Tick], stored: Collection[str], *, polled: bool) -> Advance:
+        """Fold a batch into a cluster's state: first what is new, then what came late, for which the story is told again.
+
+        `polled`: there are polls among it.
+        """
         journal = self._journals[name]
-        late = journal.late(self._engines[name], items, stored)
+        late = journal.late(self._engines[name], items, stored, polled=polled)
+        if late:
+            apart = {id(event) for event in late}
+            items = [item for item in items if id(item) not in apart]
+        advance = self._judged(name, items, stored)
+        journal.add(items, advance, polled=polled)
         if not late:
-            return self._remember(journal, items, self._judged(name, items, stored))
-        apart = {id(event) for event in late}
-        items = [item for item in items if id(item) not in apart]
-        advance = self._remember(journal, items, self._judged(name, items, stored))
+            return advance
         try:
             self._engines[name], more = journal.again(self._engines[name], late)
         except Exception:
             self._counts.defect()
             log.exception("defect while putting late lines in order; they are judged as they come", extra={"cluster": name})
-            more = self._remember(journal, late, self._judged(name, late, stored))
+            more = self._judged(name, late, stored)
+            journal.add(late, more, polled=False)
         else:
-            log.info("lines came late: the story was told again with them", extra={"cluster": name, "lines": len(late)})
+            facts = {"cluster": name, "lines": len(late), "judged_again": journal.judged_again}
+            log.info("lines came late: the story was told again with them", extra=facts)
+        self._came_late = True
         return Advance(events=[*advance.events, *more.events], transitions=[*advance.transitions, *more.transitions])
-
-    def _remember(self, journal: Journal, items: Sequence[Event | Snapshot | Tick], advance: Advance) -> Advance:
-        journal.add(items, advance)
-        return advance
 
     def _judged(self, name: str, items: Sequence[Event | Snapshot | Tick], stored: Collection[str]) -> Advance:
         """What a batch leads to; after a defect go back to the state before, and take the events one by one."""
