@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hamon.classify.late import HORIZON, MOST, SPACING
+from hamon.classify.late import HORIZON, MOST, MUCH, SPACING
 from hamon.classify.routes import Target
 from hamon.classify.texts import LogMatcher
 from hamon.model.incident import Incident, Notice
@@ -259,3 +259,14 @@ def test_a_line_from_before_what_is_remembered_is_judged_as_it_comes() -> None:
         (event,) = gateway.take(matcher.scan(chunk).events)
         assert event.at == when
     assert not any(is_late for _, is_late in gateway.steps)
+
+
+def test_of_a_batch_that_is_too_large_the_state_that_it_leads_to_is_remembered_and_no_event() -> None:
+    gateway, at = Gateway(), datetime(2026, 11, 22, 12, tzinfo=UTC)
+    matcher = LogMatcher(rules())
+    for number, lines in enumerate((10, MUCH + 1, 10)):
+        data = b"".join(plain_line(line, at) for line in range(lines))
+        chunk = LogChunk(cluster="c", collector="s", path="n1", data=data, offset=number * 10**6, received_at=at + timedelta(minutes=1))
+        assert len(gateway.take(matcher.scan(chunk).events)) == lines
+        at += timedelta(minutes=5)
+    assert gateway.journal.kept.size == 10

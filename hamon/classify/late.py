@@ -34,6 +34,8 @@ HORIZON = timedelta(minutes=30)
 """So long evidence is remembered, by its own time."""
 MOST = 4000
 """So much of it: an event counts as one, a poll that shows something new as one for each thing that it shows."""
+MUCH = 3 * MOST // 4
+"""A batch of more is judged as it comes, and not remembered."""
 SPACING = timedelta(minutes=2)
 """How far the remembered states are apart at least."""
 CALM = timedelta(minutes=2)
@@ -112,6 +114,11 @@ class Journal:
 
     def add(self, items: Sequence[Item], advance: Advance, *, polled: bool) -> None:
         """Remember what was judged, and what it gave. `polled`: there are polls among it."""
+        if len(items) > MUCH:
+            # A large file is being caught up with: of so much the state that it leads to is remembered.
+            self._before, self._stretches = list(advance.events[-KNOWN:]), []
+        if not self._stretches:
+            return
         stretch = self._stretches[-1]
         if polled:
             self._add_polls(stretch, items)
@@ -158,6 +165,8 @@ class Journal:
 
     def is_full(self, now: datetime | None) -> bool:
         """Whether it should be told a state although nothing happened."""
+        if not self._stretches:
+            return True
         last = self._stretches[-1]
         if not last.items or now is None:
             return False
@@ -165,7 +174,11 @@ class Journal:
 
     def mark(self, state: bytes, engine: Engine) -> None:
         """All that was added so far led to this state: from here the story may be told again."""
-        last, now = self._stretches[-1], engine.state.now
+        now = engine.state.now
+        if not self._stretches:
+            self._stretches = [_Stretch(_packed(state), now, engine.polled)]
+            return
+        last = self._stretches[-1]
         if now is None or not last.items or (last.at is not None and now - last.at < SPACING and last.size < MOST // 4):
             return
         self._stretches.append(_Stretch(_packed(state), now, engine.polled))
@@ -191,7 +204,7 @@ class Journal:
         """The lines that come late and can be put in order; `stored` are the places of those that the history has."""
         now = engine.state.now
         events: Sequence[Event] = [item for item in items if isinstance(item, Event)] if polled else _events(items)
-        if now is None or not events or min(map(_AT, events)) >= now - OLDER:
+        if now is None or not 0 < len(events) <= MUCH or not self._stretches or min(map(_AT, events)) >= now - OLDER:
             return ()
         limit, first = now - OLDER, self._stretches[0].at
         found = [event for event in events if event.at < limit and event.source is _LOG]
