@@ -287,6 +287,9 @@ class Metrics:
             self._over.append(key)
             if len(self._over) > MOST_OVER:
                 self._judged.pop(self._over.popleft(), None)
+        if incident.part_of is not None and "down" in judged:
+            # What it really was is not counted yet: the service was down once.
+            self._judged.setdefault((cluster, incident.part_of), {"down"})
         if incident.kind in _DEPARTURES:
             # A failed outcome may yet become a better one: it stands once people were told of it.
             for fact in sorted(_facts(incident, stands=is_over or transition.notice is not None) - judged):

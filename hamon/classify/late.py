@@ -4,6 +4,10 @@ The law: what came late is judged at its own time. The story is told again from 
 turns out otherwise is a step of the incident that it was; what people were told is not told again. What is newer is never kept waiting:
 it is judged first. A story that nothing speaks for any more is closed.
 
+What ended was counted and told as what it was then. If it was of another kind, or a move that was planned otherwise or came to another end,
+then what it really was is an incident of its own, told once, and what it was taken for is a part of that. So the history, the numbers that
+only grow, and what receivers were told go on to agree.
+
 So some minutes of evidence are remembered, and now and then the state before them. Lines that are older than that, or come after a
 restart and are of before it, are judged as they come. Bounded by `HORIZON` and `MOST`.
 """
@@ -20,7 +24,7 @@ from hamon.classify.incidents import OUT_OF_ORDER, Advance, Engine
 from hamon.classify.order import causal_order, with_snapshots
 from hamon.classify.replays import PUT_RIGHT, is_line, mark_of
 from hamon.classify.state import State, Story
-from hamon.classify.stories import DEPARTURES
+from hamon.classify.stories import DEPARTURES, MAX_LATE
 from hamon.model.cluster import ClusterStatus
 from hamon.model.event import Event, place_of
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Notice, Transition, TransitionKind
@@ -48,6 +52,7 @@ MAX_NAMES = 500
 
 _LOG = Source.LOG
 _OPEN, _CLOCK_SKEW = IncidentState.OPEN, IncidentKind.CLOCK_SKEW
+_MOVES = frozenset({IncidentKind.FAILOVER, IncidentKind.SWITCHOVER})
 _STAMP = re.compile(r"-(\d{8}T\d{6})(?:-|$)")
 _AT = attrgetter("at")
 
@@ -63,6 +68,8 @@ class _Said:
 
     incident: Incident
     sequence: int
+    untrue: bool = False
+    """It is known that it was not so."""
 
 
 @dataclass(slots=True)
@@ -251,8 +258,7 @@ class Journal:
                 anew.append(_Stretch(_packed(self._dump(other.state)), other.state.now, other.polled))
         anew[-1].size += len(late)
         changes = list(self._reconciled(engine, other, steps, said, since, base.at))
-        for told in (since, {step.incident.key: _Said(step.incident, step.sequence) for step in changes}):
-            anew[-1].said |= told
+        anew[-1].said |= since
         self._stretches[place:] = anew
         self._trim(engine.state.now or oldest)
         places = {place_of(event) for event in late}
@@ -289,12 +295,32 @@ class Journal:
         }
         new = {key: incident for key, incident in found.items() if key not in said and key not in names}
         names |= _same_ones(new, {key: told.incident for key, told in gone.items()})
-        self._names = dict([*(self._names | names).items()][-MAX_NAMES:])
-        _rename(state, names)
-        reminded = {story.key: story.reminded_at for story in engine.state.stories}
+        gone = {key: told for key, told in gone.items() if key not in names.values() and not told.untrue}
+        turned: dict[str, str] = {}
+        """The key of what ended -> the key of what it really was."""
         for name, incident in found.items():
             key = names.get(name, name)
-            incident = replace(incident, key=key, part_of=names.get(incident.part_of or "", incident.part_of))
+            if key in said and _is_another(said[key].incident, incident):
+                turned[key] = names[name] = _key_beside(key, now, said)
+        self._names = dict([*(self._names | names).items()][-MAX_NAMES:])
+        _rename(state, names)
+        state.late_keys = [*state.late_keys, *turned][-MAX_LATE:]
+        reminded = {turned.get(story.key, story.key): story.reminded_at for story in engine.state.stories}
+        found = {
+            name: replace(incident, key=names.get(name, name), part_of=names.get(incident.part_of or "", incident.part_of))
+            for name, incident in found.items()
+        }
+        parts = {incident.key: incident.part_of for incident in found.values()}
+        before = {into: said[key].incident.kind for key, into in turned.items()}
+        for key, into in turned.items():
+            incident = replace(said[key].incident, part_of=parts[into] or into)
+            reason = f"part of {incident.part_of}"
+            yield Transition(at=now, kind=_kind(incident), incident=incident, sequence=said[key].sequence + 1, reason=reason)
+            for stretch in self._stretches:
+                stretch.said.pop(key, None)
+            since.pop(key, None)
+        for name, incident in found.items():
+            key = incident.key
             known, story = said.get(key), stories.get(name)
             sequence = known.sequence if known is not None else 0
             notice = _notice(known.incident if known is not None else None, incident)
@@ -302,22 +328,26 @@ class Journal:
                 incident = replace(incident, told=True)
             if known is None or incident != known.incident:
                 sequence += 1
-                kind, reason = (
-                    (TransitionKind.OPENED, "told by what came late") if known is None else (_kind(incident), "more of it came late")
-                )
+                kind = TransitionKind.OPENED if known is None else _kind(incident)
+                reason = "told by what came late" if known is None else "more of it came late"
+                if key in before:
+                    reason = f"taken for {before[key]} before"
+                since[key] = _Said(incident, sequence)
                 yield Transition(at=now, kind=kind, incident=incident, sequence=sequence, reason=reason, notice=notice)
             if story is not None:
                 story.sequence, story.recorded, story.told = sequence, True, incident.told
                 if (at := reminded.get(key)) is not None:
                     story.reminded_at = max(at, story.reminded_at or at)
         for key, told in gone.items():
-            if key in names.values() or told.incident.state is not _OPEN:
-                continue
-            incident = replace(told.incident, state=IncidentState.RESOLVED, resolved_at=now)
-            notice = Notice.CLOSING if incident.told and incident.part_of is None else None
+            incident, notice = told.incident, None
+            if incident.state is _OPEN:
+                incident = replace(incident, state=IncidentState.RESOLVED, resolved_at=now)
+                notice = Notice.CLOSING if incident.told and incident.part_of is None else None
+            incident = replace(incident, part_of=turned.get(incident.part_of or "", incident.part_of))
             reason = "what came late shows that it was not so"
             sequence = told.sequence + 1
-            yield Transition(at=now, kind=TransitionKind.RESOLVED, incident=incident, sequence=sequence, reason=reason, notice=notice)
+            since[key] = _Said(incident, sequence, untrue=True)
+            yield Transition(at=now, kind=_kind(incident), incident=incident, sequence=sequence, reason=reason, notice=notice)
         other.takes_over(engine)
 
 
@@ -381,6 +411,24 @@ def _notice(before: Incident | None, after: Incident) -> Notice | None:
     if after.state is not _OPEN:
         return Notice.CLOSING if before.state is _OPEN else None  # who was told its end is not told another one
     return Notice.UPDATE if _verdict(before) != _verdict(after) else None
+
+
+def _is_another(ended: Incident, really: Incident) -> bool:
+    """Whether what ended is no longer what it was counted and told as (see the law)."""
+    if ended.state is _OPEN:
+        return False
+    if ended.kind is not really.kind:
+        return True
+    return ended.kind in _MOVES and (ended.planned, ended.outcome) != (really.planned, really.outcome)
+
+
+def _key_beside(key: str, now: datetime, known: Collection[str]) -> str:
+    """As the book names what happened long ago: two incidents never have one key."""
+    base = beside = f"{key.partition('-told-')[0]}-told-{now:%Y%m%dT%H%M%S}"
+    number = 2
+    while beside in known:
+        beside, number = f"{base}-{number}", number + 1
+    return beside
 
 
 def _verdict(incident: Incident) -> tuple[object, ...]:

@@ -218,7 +218,8 @@ class Book:
         while self.by_key(key) is not None or key in self.state.late_keys:
             key, number = f"{base}-{number}", number + 1
         if told:
-            self.state.late_keys = [*(known for known in self.state.late_keys if told in known), key][-MAX_LATE:]
+            kept = (known for known in self.state.late_keys if told in known or "-told-" not in known)
+            self.state.late_keys = [*kept, key][-MAX_LATE:]
         story = Story(
             key=key,
             kind=kind,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import tzinfo
 
 from hamon.model.incident import Incident, Notice, TimelineEntry, Transition, TransitionKind
+from hamon.tell.because import because_text
 from hamon.tell.chain import in_causal_order, longest_part
 from hamon.tell.evidence import evidence_text
 from hamon.tell.headline import cause_text, concerns_redundancy, debt_age, headline, reasons_text, redundancy_text, tagged
@@ -12,6 +13,8 @@ from hamon.tell.timeline import entries_text, most_telling, without_repetition
 from hamon.tell.words import clean, duration, phrase
 
 TIMELINE_LIMIT = 40
+_CORRECTED = frozenset({"more of it came late", "what came late shows that it was not so"})
+_TAKEN_FOR = "taken for "
 
 
 def report(transition: Transition, language: str, zone: tzinfo) -> tuple[str, str]:
@@ -19,8 +22,16 @@ def report(transition: Transition, language: str, zone: tzinfo) -> tuple[str, st
     incident = transition.incident
     subject = subject_line(transition, language)
     went_into = f"{phrase('report.went_into', language, incident=clean(incident.part_of, 200))}\n\n" if incident.part_of else ""
+    went_into += correction(transition, language)
     reminder = f"{reminder_text(transition, language, zone)}\n\n" if transition.told_as is Notice.REMINDER else ""
     return subject, f"{subject}\n\n{went_into}{reminder}{story(incident, language, zone)}"
+
+
+def correction(transition: Transition, language: str) -> str:
+    """Why it is told otherwise than before: what decides it came late. Empty where nothing is corrected."""
+    if transition.incident.part_of or not (transition.reason in _CORRECTED or transition.reason.startswith(_TAKEN_FOR)):
+        return ""
+    return f"{phrase('report.corrected', language, reason=because_text(transition.reason, language))}\n\n"
 
 
 def reminder_text(transition: Transition, language: str, zone: tzinfo) -> str:
