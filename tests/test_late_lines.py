@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hamon.classify.late import HORIZON, MOST, MUCH, SPACING
 from hamon.classify.routes import Target
 from hamon.classify.texts import LogMatcher
-from hamon.model.incident import Incident, Notice
+from hamon.model.incident import Incident, IncidentKind, IncidentState, Notice
 from hamon.model.observation import LogChunk, Tick
 from hamon.ports import EventFilter, IncidentFilter
 from tests import snapshots
@@ -57,6 +57,29 @@ def is_told_as_in_time(name: str, gateway: Gateway, *, besides: bool) -> None:
     assert from_late_lines(gateway) - expected == Counter(), "told falsely of what came late"
 
 
+def ends_otherwise(gateway: Gateway) -> list[str]:
+    """What ended and is something else now: it was counted and told as what it was then. And steps that are missing."""
+    found = []
+    ended: dict[str, Incident] = {}
+    last: dict[str, int] = {}
+    for step, _ in gateway.steps:
+        incident = step.incident
+        if step.sequence != last.get(incident.key, 0) + 1:
+            found.append(f"{incident.key} step {step.sequence} after {last.get(incident.key)}")
+        last[incident.key] = step.sequence
+        before = ended.get(incident.key)
+        if before is not None and counted(before) != counted(incident):
+            found.append(f"{incident.key} ended as {counted(before)} and is {counted(incident)}")
+        if incident.state is not IncidentState.OPEN:
+            ended.setdefault(incident.key, incident)
+    return found
+
+
+def counted(incident: Incident) -> Essence:
+    moves = incident.kind in (IncidentKind.FAILOVER, IncidentKind.SWITCHOVER)
+    return (incident.kind, *((incident.planned, incident.outcome) if moves else ()))
+
+
 CASES = [(name, which, besides) for name in SEVERAL for which in range(4) for besides in (False, True)]
 SOME = [(name, number % 4, number // 4 % 2 == 1) for number, name in enumerate(SEVERAL)]
 
@@ -67,6 +90,7 @@ def come_late(name: str, which: int, *, besides: bool) -> None:
     gateway = Gateway()
     gateway.play(name, late(nodes, end_of(name)), besides=besides)
     is_told_as_in_time(name, gateway, besides=besides)
+    assert ends_otherwise(gateway) == []
     # More than that was told only where the logs that came first, by themselves, tell it too.
     before = tuple(node for node in (first, second) if node not in nodes) or nodes[:1]
     alone = Gateway()
@@ -84,6 +108,22 @@ def test_a_log_that_comes_whole_and_late_tells_what_it_would_have_told_in_time(n
 @pytest.mark.parametrize(("name", "which", "besides"), CASES)
 def test_whichever_log_comes_late_it_tells_what_it_would_have_told_in_time(name: str, which: int, besides: bool) -> None:
     come_late(name, which, besides=besides)
+
+
+@pytest.mark.parametrize("besides", [False, True])
+@pytest.mark.parametrize("name", NAMES)
+def test_logs_in_time_are_never_judged_again(name: str, besides: bool) -> None:
+    gateway = in_time(name, besides=besides)
+    assert gateway.journal.judged_again == 0
+    assert not any(is_late for _, is_late in gateway.steps)
+
+
+@pytest.mark.parametrize("name", ["failover_resource", "standby_crash"])
+def test_a_node_whose_log_is_some_seconds_late_has_nothing_judged_again(name: str) -> None:
+    gateway = Gateway()
+    slow = truth_of(name)["nodes"][0]
+    gateway.play(name, lambda node, at: at + timedelta(seconds=14) if node == slow else None, besides=True)
+    assert gateway.journal.judged_again == 0
 
 
 def cut_off(name: str, data: st.DataObject) -> Delay:

@@ -158,3 +158,49 @@ async def test_kill_9_at_random_moments_changes_nothing_of_what_is_known_and_tol
         for line in killed.said().splitlines():
             sent_again = "notifications may have been sent before the last stop" in line
             assert sent_again or not line.startswith(("error", "warning", "Traceback")), killed.said()
+
+
+async def test_kill_9_after_a_log_came_late_tells_and_records_nothing_twice(tmp_path: Path) -> None:
+    """One node's log of minutes ago comes after the other's: the story is told again. Killed then, the same is known and told, also when
+    more of both logs comes, and the late one comes once more under another name."""
+    random = Random(6)
+    first, second = NODES
+    logs = tmp_path / "logs"
+    lines = restamped(lines_of(RECORDINGS / "chronicle"), speed=1.0, end=now().replace(microsecond=0) - timedelta(minutes=2))
+
+    def write(node: str, *, copied: bool = False) -> None:
+        for name in LOGS[:1]:
+            text = "".join(f"{line}\n" for _, file, line in lines if file == f"{node}/{name}")
+            (logs / node / (LOGS[1] if copied else name)).write_text(text)
+
+    async with MailServer() as calm_server, MailServer() as server:
+        shared: dict[str, Any] = {"logs": LOGS, "logs_in": logs, "services": SERVICES, "mailbox": False}
+        calm = Gateway(tmp_path / "calm", NODES, smtp_port=calm_server.port, **shared)
+        killed = Gateway(tmp_path / "killed", NODES, smtp_port=server.port, **shared)
+        for node in NODES:
+            for name in LOGS:
+                (logs / node / name).touch()
+        async with calm, killed:
+            both = (calm, killed)
+            write(second)
+            await asyncio.gather(*(gateway.quiet() for gateway in both))
+            alone = [stories(await gateway.incidents()) for gateway in both]
+            assert alone[0] == alone[1]
+            write(first)
+            for gateway in both:
+                await gateway.says("the story was told again")
+            for _ in range(4):
+                await until(now() + timedelta(seconds=random.uniform(0.0, 0.5)))
+                await killed.kill()
+                await killed.launch()
+            await killed.is_ready()
+            write(first, copied=True)
+            await asyncio.gather(*(gateway.quiet() for gateway in both))
+
+            assert facts(await killed.events()) == facts(await calm.events())
+            expected = stories(await calm.incidents())
+            assert stories(await killed.incidents()) == expected != alone[0]
+            notices, deliveries = await told(killed)
+            assert notices == (await told(calm))[0]
+            assert last_words(server) == last_words(calm_server)
+            check_mails([taken.mail for taken in server.taken], deliveries, "example.com", 4)
