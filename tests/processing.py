@@ -49,8 +49,8 @@ class Processing:
 
     def _begin(self) -> None:
         self.registry = CollectorRegistry()
-        metrics = Metrics(self.registry, "test")
-        self.processor = self._kind(self._settings, rules(), self.store, self._targets, self.clock, metrics, recorded=lambda: None)
+        self.metrics = Metrics(self.registry, "test")
+        self.processor = self._kind(self._settings, rules(), self.store, self._targets, self.clock, self.metrics, recorded=lambda: None)
 
     async def restart(self) -> None:
         self._begin()

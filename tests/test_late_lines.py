@@ -13,9 +13,13 @@ from hypothesis import strategies as st
 from hamon.classify.late import HORIZON, MOST, MUCH, SPACING
 from hamon.classify.routes import Target
 from hamon.classify.texts import LogMatcher
+from hamon.metrics import Metrics
+from hamon.model.delivery import Notification
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Notice
 from hamon.model.observation import LogChunk, Tick
+from hamon.notify.snmp_trap import plan as acts
 from hamon.ports import EventFilter, IncidentFilter
+from hamon.tell.report import report
 from tests import snapshots
 from tests.arrivals import SETTINGS, Delay, Gateway, end_of, in_time, lines_of
 from tests.cases import rules
@@ -194,6 +198,49 @@ async def test_the_history_has_each_incident_once_with_all_its_steps_and_a_resta
         assert set(again) == set(events)
         assert [await heard(it, incident) for incident in incidents] == told
         assert it.registry.get_sample_value("hamon_defects_total") == 0.0
+
+
+async def test_what_had_ended_and_was_of_another_kind_is_told_once_and_counted_as_the_history_has_it(tmp_path: Path) -> None:
+    """One node's log alone shows services that came; the other's, ten minutes later, that somebody stopped them there."""
+    name = "active_stop_start"
+    first, second = truth_of(name)["nodes"][:2]
+    clock = FakeClock(end_of(name))
+    targets = [Target(name="mail"), Target(name="nms").for_alarms(100)]
+    async with Processing(tmp_path, clock, SETTINGS, targets=targets) as it:
+        await it.give(*chunks(name, second, clock.now()), Tick(now=clock.now()))
+        (taken,) = [one for one in await it.store.incidents(IncidentFilter(include_parts=True)) if one.kind is IncidentKind.FAILOVER]
+        assert (taken.state, taken.told) == (IncidentState.RESOLVED, True)
+        clock.advance(600)
+        await it.give(*chunks(name, first, clock.now()), Tick(now=clock.now()))
+        incidents = await it.store.incidents(IncidentFilter(include_parts=True))
+        (really,) = [one for one in incidents if one.kind is IncidentKind.SWITCHOVER]
+        assert (really.state, really.planned, really.part_of) == (IncidentState.RESOLVED, True, None)
+        (before,) = [one for one in incidents if one.key == taken.key]
+        assert (before.kind, before.planned, before.outcome, before.part_of) == (taken.kind, None, taken.outcome, really.key)
+        # Told: once what it really was, with the reason in words; nothing more of what it was taken for.
+        assert await heard(it, really) == [Notice.OPENING] * 2
+        assert (await heard(it, before)).count(Notice.OPENING) == 2
+        assert all(delivery.transition.incident.part_of is None for delivery in await it.store.deliveries("c", before.key))
+        (step,) = {delivery.transition.sequence: delivery.transition for delivery in await it.store.deliveries("c", really.key)}.values()
+        assert "taken for: failover" in report(step, "en", UTC)[1]
+        assert "訂正" in report(step, "ja", UTC)[1]
+        # A receiver that keeps a list of alarms has nothing left in it.
+        words = Notification(id="", transition=step, language="en", subject="", text="")
+        assert [act.told for act in acts(words, None, "en")] == [None]
+        # Counted: what the history holds.
+        kinds = Counter(incident.kind.value for incident in incidents)
+        for metric in ("hamon_incidents_opened_total", "hamon_incidents_resolved_total"):
+            assert by_label(it.metrics, metric, "kind") == kinds
+        assert by_label(it.metrics, "hamon_failovers_total", "planned") == {"unknown": 1, "true": 1}
+
+
+def by_label(metrics: Metrics, name: str, label: str) -> Counter[str]:
+    """The values of a metric, summed by one of its labels."""
+    found: Counter[str] = Counter()
+    for row in b"".join(metrics.chunks()).decode().splitlines():
+        if row.startswith(f"{name}{{") and (value := float(row.rpartition(" ")[2])):
+            found[row.partition(f'{label}="')[2].partition('"')[0]] += int(value)
+    return found
 
 
 async def test_what_was_written_while_hamon_was_away_is_put_in_order_whichever_node_sends_it_first(tmp_path: Path) -> None:

@@ -233,6 +233,17 @@ def test_an_incident_that_is_over_and_becomes_part_of_another_one_is_counted_onc
     assert value(registry, "hamon_incidents_resolved_total", cluster="pg", kind="fencing", outcome="succeeded") == 1
 
 
+def test_a_service_was_down_once_also_where_what_had_ended_turns_out_to_be_another_incident() -> None:
+    metrics, registry = fresh()
+    over: dict[str, Any] = {"state": IncidentState.RESOLVED, "outcome": Outcome.SUCCEEDED, "service_down_seconds": 12.5}
+    over["service_restored_at"] = AT + timedelta(seconds=12.5)
+    metrics.recorded([], [step(1, TransitionKind.OPENED), step(2, TransitionKind.RESOLVED, **over)])
+    really: dict[str, Any] = over | {"key": "departure/pm01/2", "planned": True, "kind": IncidentKind.SWITCHOVER}
+    metrics.recorded([], [step(3, TransitionKind.RESOLVED, **over, part_of=really["key"]), step(1, TransitionKind.OPENED, **really)])
+    assert value(registry, "hamon_failovers_total", cluster="pg", planned="true", outcome="succeeded") == 1
+    assert value(registry, "hamon_service_downtime_seconds_total", cluster="pg", service="db") == 12.5
+
+
 def test_an_incident_that_was_over_when_it_was_opened_is_counted_as_resolved() -> None:
     metrics, registry = fresh()
     metrics.recorded([], [step(1, TransitionKind.OPENED, kind=IncidentKind.FENCING, state=IncidentState.RESOLVED, outcome=Outcome.NONE)])
