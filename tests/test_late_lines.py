@@ -305,10 +305,10 @@ def test_what_is_remembered_is_bounded_in_time_and_number() -> None:
     kept = gateway.journal.kept
     assert HORIZON <= kept.span <= HORIZON + 2 * SPACING
     assert kept.states <= HORIZON / SPACING + 2
-    for number in range(90, 130):
-        read(number, 1000)
+    for number in range(90, 110):
+        read(number, 300)
         at += timedelta(seconds=1)
-    assert MOST / 2 <= gateway.journal.kept.size <= MOST + 1000
+    assert MOST / 2 <= gateway.journal.kept.size <= MOST + 300
 
 
 def test_a_log_that_is_always_late_has_no_more_judged_again_than_it_is_late_by() -> None:

@@ -36,10 +36,12 @@ OLDER = timedelta(seconds=1)
 """By so much it is older than what is known, so that it has to be put in order: stamps may be of whole seconds."""
 HORIZON = timedelta(minutes=30)
 """So long evidence is remembered, by its own time."""
-MOST = 4000
+MOST = 2000
 """So much of it: an event counts as one, a poll that shows something new as one for each thing that it shows."""
-MUCH = 3 * MOST // 4
-"""A batch of more is judged as it comes, and not remembered."""
+MUCH = 600
+"""A batch of more is not remembered: a large file is being caught up with. The whole log of a failover has some 100 to 400 events."""
+MOST_LATE = 3 * MOST // 4
+"""In a batch of more nothing is put in order."""
 SPACING = timedelta(minutes=2)
 """How far the remembered states are apart at least."""
 CALM = timedelta(minutes=2)
@@ -211,7 +213,7 @@ class Journal:
         """The lines that come late and can be put in order; `stored` are the places of those that the history has."""
         now = engine.state.now
         events: Sequence[Event] = [item for item in items if isinstance(item, Event)] if polled else _events(items)
-        if now is None or not 0 < len(events) <= MUCH or not self._stretches or min(map(_AT, events)) >= now - OLDER:
+        if now is None or not 0 < len(events) <= MOST_LATE or not self._stretches or min(map(_AT, events)) >= now - OLDER:
             return ()
         limit, first = now - OLDER, self._stretches[0].at
         found = [event for event in events if event.at < limit and event.source is _LOG]
