@@ -151,6 +151,7 @@ def cut_off(name: str, data: st.DataObject) -> Delay:
 def test_nodes_that_were_cut_off_for_a_while_tell_what_they_would_have_told_in_time(name: str, besides: bool, data: st.DataObject) -> None:
     gateway = Gateway()
     gateway.play(name, cut_off(name, data), besides=besides)
+    assert ends_otherwise(gateway) == []
     is_told_as_in_time(name, gateway, besides=besides)
 
 

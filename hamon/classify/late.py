@@ -76,7 +76,9 @@ class _Said:
 
 @dataclass(slots=True)
 class _Stretch:
-    """What came after one state (compressed), and what it gave. `at`: up to when that state knows the evidence; None: it knows nothing."""
+    """What came after one state, and what it gave. `state`: compressed, but for the newest. `at`: up to when it knows the evidence; None: it
+    knows nothing.
+    """
 
     state: bytes
     at: datetime | None
@@ -185,12 +187,13 @@ class Journal:
         """All that was added so far led to this state: from here the story may be told again."""
         now = engine.state.now
         if not self._stretches:
-            self._stretches = [_Stretch(_packed(state), now, engine.polled)]
+            self._stretches = [_Stretch(state, now, engine.polled)]
             return
         last = self._stretches[-1]
         if now is None or not last.items or (last.at is not None and now - last.at < SPACING and last.size < MOST // 4):
             return
-        self._stretches.append(_Stretch(_packed(state), now, engine.polled))
+        last.state = _packed(last.state)
+        self._stretches.append(_Stretch(state, now, engine.polled))
         self._trim(now)
 
     def _trim(self, now: datetime) -> None:
@@ -233,7 +236,7 @@ class Journal:
         place = next(number for number in numbers if (at := self._stretches[number].at) is None or at < oldest - OLDER)
         base, rest = self._stretches[place], self._stretches[place:]
         known = [*self._before, *(event for stretch in self._stretches[:place] for event in stretch.events)][-KNOWN:]
-        other = self._begin(zlib.decompress(base.state), known, base.polled)
+        other = self._begin(_unpacked(base.state), known, base.polled)
         _rename(other.state, self._names)
         said = {key: told for stretch in self._stretches[:place] for key, told in stretch.said.items()}
         said |= {story.key: _Said(other.incident(story), story.sequence) for story in _stories(other.state) if story.recorded}
@@ -354,7 +357,15 @@ class Journal:
 
 
 def _packed(state: bytes) -> bytes:
-    return zlib.compress(state, 1)
+    return zlib.compress(state, 1) if _is_plain(state) else state
+
+
+def _unpacked(state: bytes) -> bytes:
+    return state if _is_plain(state) else zlib.decompress(state)
+
+
+def _is_plain(state: bytes) -> bool:
+    return state.startswith(b"{")
 
 
 def _events(items: Sequence[Item]) -> Sequence[Event]:
