@@ -76,8 +76,8 @@ class _Said:
 
 @dataclass(slots=True)
 class _Stretch:
-    """What came after one state, and what it gave. `state`: compressed, but for the newest. `at`: up to when it knows the evidence; None: it
-    knows nothing.
+    """What came after one state, and what it gave. `state`: compressed, but for the newest. `at`: up to when it knows the evidence; None:
+    it knows nothing.
     """
 
     state: bytes
