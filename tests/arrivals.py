@@ -89,13 +89,14 @@ class Gateway:
         """Judge a batch; the events that it gave."""
         polled = any(isinstance(item, Snapshot) for item in items)
         late = self.journal.late(self.engine, items, (), polled=polled)
-        new = [item for item in items if not any(item is other for other in late)]
+        ticks = [item for item in items if isinstance(item, Tick)] if late else []
+        new = [item for item in items if not any(item is other for other in (*late, *ticks))]
         advance = self.engine.advance(new)
         self.journal.add(new, advance, polled=polled)
         self.steps += [(step, False) for step in advance.transitions]
         more = Advance(events=(), transitions=())
         if late:
-            self.engine, more = self.journal.again(self.engine, late)
+            self.engine, more = self.journal.again(self.engine, late, ticks[-1].now if ticks else None)
             self.steps += [(step, True) for step in more.transitions]
         if advance.events or advance.transitions or more.events or self.journal.is_full(self.engine.state.now):
             self.journal.mark(STATE.dump_json(self.engine.state), self.engine)

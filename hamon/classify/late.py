@@ -219,18 +219,21 @@ class Journal:
         if now is None or not 0 < len(events) <= MOST_LATE or not self._stretches or min(map(_AT, events)) >= now - OLDER:
             return ()
         limit, first = now - OLDER, self._stretches[0].at
-        found = [event for event in events if event.at < limit and event.source is _LOG]
-        found = [event for event in found if event.received_at - event.at > LATE and is_line(event) and place_of(event) not in stored]
-        found = [event for event in found if first is None or event.at - OLDER > first]
-        if not found:
+        found = [event for event in events if event.source is _LOG and event.received_at - event.at > LATE and is_line(event)]
+        found = [event for event in found if place_of(event) not in stored and (first is None or event.at - OLDER > first)]
+        if not any(event.at < limit for event in found):
             return ()
+        # What came with it and is no news either is not judged before it.
         known: dict[int, datetime] = {}
         for stretch in self._stretches:
             known.update((mark_of(item), item.at) for item in stretch.items if isinstance(item, Event) and item.source is _LOG)
         return [event for event in found if (at := known.get(mark_of(event))) is None or abs(at - event.at) > PUT_RIGHT]
 
-    def again(self, engine: Engine, late: Sequence[Event]) -> tuple[Engine, Advance]:
-        """Tell the story again with what came late. Return who goes on from there, the events of these lines, and what changed."""
+    def again(self, engine: Engine, late: Sequence[Event], until: datetime | None = None) -> tuple[Engine, Advance]:
+        """Tell the story again with what came late. Return who goes on from there, the events of these lines, and what changed.
+
+        `until`: the time that it is, as far as time alone has something to decide.
+        """
         oldest = min(event.at for event in late)
         numbers = reversed(range(len(self._stretches)))
         place = next(number for number in numbers if (at := self._stretches[number].at) is None or at < oldest - OLDER)
@@ -251,7 +254,8 @@ class Journal:
             end = len(items) if cut is None else next((i for i in range(begin, len(items)) if _time_of(items[i]) > cut), len(items))
             part: list[Item] = [*items[begin:end]]
             if cut is None:
-                part.append(Tick(now=engine.state.now or oldest))  # what was decided by time alone is decided again up to the same moment
+                # What was decided by time alone is decided again up to the same moment.
+                part.append(Tick(now=max(engine.state.now or oldest, _time_of(items[-1]), until or oldest)))
             advance = other.advance(part)
             events += advance.events
             steps += advance.transitions
@@ -265,7 +269,7 @@ class Journal:
         changes = list(self._reconciled(engine, other, steps, said, since, base.at))
         anew[-1].said |= since
         self._stretches[place:] = anew
-        self._trim(engine.state.now or oldest)
+        self._trim(other.state.now or oldest)
         places = {place_of(event) for event in late}
         return other, Advance(events=[event for event in events if place_of(event) in places], transitions=changes)
 
@@ -282,7 +286,7 @@ class Journal:
 
         `said` are incidents as they were recorded before, `since` those with steps in the time that was told again, from `begin` on.
         """
-        state, now = other.state, engine.state.now
+        state, now = other.state, other.state.now
         assert now is not None  # what comes late is later than something
         said = said | since
         _keep_clocks(engine, other)

@@ -501,19 +501,21 @@ class Processor:
         """
         journal = self._journals[name]
         late = journal.late(self._engines[name], items, stored, polled=polled)
+        ticks: list[Tick] = []
         if late:
-            apart = {id(event) for event in late}
-            items = [item for item in items if id(item) not in apart]
+            # What time alone decides is decided when the evidence is complete.
+            apart, ticks = {id(event) for event in late}, [item for item in items if isinstance(item, Tick)]
+            items = [item for item in items if id(item) not in apart and not isinstance(item, Tick)]
         advance = self._judged(name, items, stored)
         journal.add(items, advance, polled=polled)
         if not late:
             return advance
         try:
-            self._engines[name], more = journal.again(self._engines[name], late)
+            self._engines[name], more = journal.again(self._engines[name], late, ticks[-1].now if ticks else None)
         except Exception:
             self._counts.defect()
             log.exception("defect while putting late lines in order; they are judged as they come", extra={"cluster": name})
-            more = self._judged(name, late, stored)
+            more = self._judged(name, [*late, *ticks], stored)
             journal.add(late, more, polled=False)
         else:
             facts = {"cluster": name, "lines": len(late), "judged_again": journal.judged_again}
