@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from tests.cluster.beside import Incident, Watch
 from tests.cluster.detection import ALL_TOGETHER, MEASURED, Detection
 from tests.cluster.happenings import Happening, Lab, Roles, roles
-from tests.cluster.judge import delay, faults, late_told, noticed
+from tests.cluster.judge import decided, delay, faults, late_told, noticed
 from tests.cluster.numbers import leaves_a_debt
 from tests.cluster.pages import the_debt_is_open, the_debt_is_paid
 from tests.gateway.harness import now
@@ -58,13 +58,16 @@ async def goes_right(
         found += [f"{brief(one)} names {named}" for one in mains(incidents) if is_alarm(one) and (named := members & {*one["resources"]})]
     if meanwhile is nothing:
         late = max(watch.cluster.late.values(), default=0)  # by so much, stamps are before what they tell
-        found += [fault for one in mains(incidents) for fault in late_told(watch, one, happening.expected, late)]
+        found += [fault for one in mains(incidents) for fault in late_told(watch.told(one), one, happening.expected, late)]
     assert not found, "\n".join(found)
     if happening.lab in (Lab.PAIR, Lab.REPLICA):
         await the_debt_is_paid(watch, happening, at, incidents)
     for main in mains(incidents):
         if main["kind"] == happening.expected.kind:
+            told = watch.told(main)
             if injure is as_it_is and meanwhile is nothing:
-                MEASURED.append(Detection(f"{happening.lab}: {happening.name}", noticed(main, injured), delay(watch, main), evidence))
-            print(f"{happening.name}: noticed after {noticed(main, injured):.1f} s, told {delay(watch, main):.3f} s after the last message")
+                since_decided = None if happening.expected.told_afterwards else decided(told)
+                name = f"{happening.lab}: {happening.name}"
+                MEASURED.append(Detection(name, noticed(main, injured), delay(told), since_decided, evidence))
+            print(f"{happening.name}: noticed after {noticed(main, injured):.1f} s, told {delay(told):.3f} s after the last message")
     return incidents

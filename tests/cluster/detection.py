@@ -9,7 +9,8 @@ ALL_TOGETHER = "logs, traps and polls"
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """Seconds: from the injury to the cluster's first message of it, and from the last message in the opening to the webhook being told.
+    """Seconds: from the injury to the cluster's first message of it; from the last message in the opening, and from the one that decided
+    the kind, to the webhook being told.
 
     `evidence` is what hamon had to go by.
     """
@@ -17,6 +18,7 @@ class Detection:
     name: str
     noticed: float
     told: float | None
+    decided: float | None = None
     evidence: str = ALL_TOGETHER
 
 
@@ -26,11 +28,26 @@ MEASURED: list[Detection] = []
 
 def table(measured: Sequence[Detection]) -> list[str]:
     """One line for each; the last ones are median and maximum by each kind of evidence."""
-    rows = [(one.name if one.evidence == ALL_TOGETHER else f"{one.name}, {one.evidence}", one.noticed, one.told) for one in measured]
+    rows: list[tuple[str, float | None, float | None, float | None]] = [
+        (one.name if one.evidence == ALL_TOGETHER else f"{one.name}, {one.evidence}", one.noticed, one.told, one.decided)
+        for one in measured
+    ]
     for evidence in dict.fromkeys(one.evidence for one in measured):
         chosen = [one for one in measured if one.evidence == evidence]
-        noticed, told = [one.noticed for one in chosen], [one.told for one in chosen if one.told is not None]
-        rows.append((f"median, {evidence}", statistics.median(noticed), statistics.median(told) if told else None))
-        rows.append((f"maximum, {evidence}", max(noticed), max(told, default=None)))
-    head = f"{'seconds':66}  injury to message  message to told"
-    return [head, *(f"{name:66}  {first:17.2f}  {'-' if second is None else f'{second:.2f}':>15}" for name, first, second in rows)]
+        columns = [[value for value in column if value is not None] for column in zip(*map(_figures, chosen), strict=True)]
+        for word, what in (("median", statistics.median), ("maximum", max)):
+            noticed, told, decided = (what(column) if column else None for column in columns)
+            rows.append((f"{word}, {evidence}", noticed, told, decided))
+    head = f"{'seconds':66}  injury to message  last message to told  decision to told"
+    return [
+        head,
+        *(f"{name:66}  {_shown(noticed):>17}  {_shown(told):>20}  {_shown(decided):>16}" for name, noticed, told, decided in rows),
+    ]
+
+
+def _figures(one: Detection) -> tuple[float | None, ...]:
+    return one.noticed, one.told, one.decided
+
+
+def _shown(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds:.2f}"

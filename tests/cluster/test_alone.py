@@ -46,8 +46,8 @@ async def test_a_failover_is_told_soon_by_one_kind_of_evidence_alone(cluster: Cl
 
             (main,) = await eventually(failover, seconds=60)
             assert (main["from_node"], main["to_node"], main["planned"]) == (at.active, at.standby, False)
-            after = await since_the_second_poll(watch, main) if evidence == "polls" else delay(watch, main)
+            after = await since_the_second_poll(watch, main) if evidence == "polls" else delay(watch.told(main))
             assert after is not None
             assert after < TOLD_SECONDS + SETTLE_SECONDS
-            MEASURED.append(Detection(HAPPENINGS[happening.__name__].name, noticed(main, since), after, f"{evidence} alone"))
+            MEASURED.append(Detection(HAPPENINGS[happening.__name__].name, noticed(main, since), after, evidence=f"{evidence} alone"))
             await watch.do(cluster.repair)
