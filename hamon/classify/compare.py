@@ -7,7 +7,7 @@ Times: an operation carries a time stamp of the cluster, in whole seconds. Every
 of the later one, or that of the first stamped event that it led to. `detail["after"]` is the poll before, the lower bound of either.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -275,7 +275,8 @@ class Watch:
         self._known = status
         self.surveyed = survey(status.resources)
         self._members = {node.name: self._is_member(node) for node in status.nodes}
-        self.steady = {name: self._steady(item, {}) for name, item in self.surveyed.items()}
+        unstarted = _unstarted(status)
+        self.steady = {name: self._steady(item, {}, unstarted) for name, item in self.surveyed.items()}
         self._stopping = {node.name for node in status.nodes if node.shutdown}
         self._fenced |= counted(status.fencing)
 
@@ -284,9 +285,11 @@ class Watch:
             return self._members.get(node.name, False)
         return node.online
 
-    def _steady(self, item: Surveyed, before: Mapping[str, Role]) -> dict[str, Role]:
+    def _steady(self, item: Surveyed, before: Mapping[str, Role], unstarted: Collection[tuple[str, str]]) -> dict[str, Role]:
         roles: dict[str, Role] = {}
         for node, role in item.roles.items():
+            if node in item.failed and node not in before and (node, item.id) in unstarted:
+                continue
             steady = role if role in SERVING else before.get(node) or _BEFORE.get(role)
             if steady is not None:
                 roles[node] = steady
@@ -303,10 +306,10 @@ class Watch:
             self._keep_forgotten(before, after, members, surveyed)
         steady = self.steady
         if surveyed is not self.surveyed or members != self._members:
-            steady = {}
+            steady, unstarted = {}, _unstarted(after)
             for name, item in surveyed.items():
                 known = self.steady.get(name, {})
-                steady[name] = {node: role for node, role in self._steady(item, known).items() if members.get(node, True)}
+                steady[name] = {node: role for node, role in self._steady(item, known, unstarted).items() if members.get(node, True)}
         seen = Pair(before, after, self._members, members, self.surveyed, surveyed, self.steady, steady)
         yield from option_changes(before, after)
         if before.last_change != after.last_change:
@@ -533,6 +536,11 @@ class Watch:
             )
             for change, at in zip(ordered, times, strict=True)
         ]
+
+
+def _unstarted(status: ClusterStatus) -> set[tuple[str, str]]:
+    """Node and primitive where a start failed: until it is stopped Pacemaker shows it there as started, and failed."""
+    return {(item.node, without_instance(item.resource)) for item in status.failures if item.task in ("start", "migrate_from")}
 
 
 def _recorded(status: ClusterStatus) -> set[tuple[str, str]]:

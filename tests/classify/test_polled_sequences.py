@@ -457,6 +457,45 @@ def test_what_a_log_told_first_is_told_once_and_keeps_its_time() -> None:
     assert [event.kind for event in found.events if event.source is Source.POLL and not event.witness] == [EventKind.ATTRIBUTE_CHANGED]
 
 
+def pair(active: str | None, *, failed: bool = True, tried: bool | None = None) -> Cib:
+    """A group of two on `active`. `failed`: its second member failed on n1. `tried`: its start failed on n2, where it still is, or not."""
+    limit = {"migration-threshold": 1}
+    cib = Cib("n1", "n2").add(group("grp", primitive("ip", meta=limit), primitive("app", meta=limit)))
+    if active is not None:
+        cib.runs("ip", active)
+    if not failed:
+        return cib.runs("app", "n1")
+    cib.stopped("ip", "n1").fails("app", "n1").stopped("app", "n1")
+    if tried is not None:
+        cib.fails("app", "n2", "start", count="INFINITY")
+    return cib.stopped("app", "n2") if tried is False else cib
+
+
+@pytest.mark.parametrize("logs", [False, True])
+def test_what_could_not_be_started_where_it_was_moved_to_did_not_arrive_there(*, logs: bool) -> None:
+    polls = snapshots(
+        (
+            Scene(0, pair("n1", failed=False)),
+            Scene(10, pair(None)),
+            Scene(11, pair("n2", tried=True)),
+            Scene(12, pair("n2", tried=False)),
+        ),
+        until=40,
+    )
+    log = [
+        logged(9.2, EventKind.OPERATION_FAILED, "n1", "app", operation="monitor", rc=1),
+        logged(9.3, EventKind.RESOURCE_STOPPED, "n1", "app"),
+        logged(9.4, EventKind.RESOURCE_STOPPED, "n1", "ip"),
+        logged(10.5, EventKind.RESOURCE_STARTED, "n2", "ip"),
+        logged(10.6, EventKind.OPERATION_FAILED, "n2", "app", operation="start", rc=1),
+        logged(11.4, EventKind.RESOURCE_STOPPED, "n2", "app"),
+    ]
+    found = with_events(polls, *log) if logs else judge(polls)
+    (failover,) = [incident for incident in found.mains if incident.kind is not IncidentKind.RESOURCE_FAILURE]
+    assert (failover.kind, failover.from_node, failover.service_restored_at) == (IncidentKind.FAILOVER, "n1", None)
+    assert (EventKind.RESOURCE_STARTED, "app") not in {(event.kind, event.resource) for event in found.events}
+
+
 def test_where_a_service_is_until_the_next_poll_is_what_logs_tell() -> None:
     log = [
         logged(10.3, EventKind.OPERATION_FAILED, "n1", "db", operation="monitor", rc=1),
