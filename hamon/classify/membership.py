@@ -224,6 +224,8 @@ class Membership:
         for pending in recent:
             # The one number that all have lost and whose name is not known yet is its own.
             unnamed = len(numbers) == 1 and story.subject not in self.state.node_ids.values() and bool(numbers & set(pending.pair))
+            if unnamed:
+                self.state.links = [link for link in self.state.links if link is not pending]  # down for that reason
             if unnamed or story.subject in self._by_name(pending.pair):
                 story.started_at = min(story.started_at or pending.down_at, pending.down_at)
                 for entry in pending.entries:
@@ -692,6 +694,8 @@ class Membership:
         if any(end is not None and end.member is False for end in ends):
             return  # its peer was lost; that this is its number was learned later
         numbers = {end.removeprefix(_NUMBERED) for end in pending.pair if end.startswith(_NUMBERED)}
+        if numbers and not numbers & set(self.state.departed) and len(self._went_about(pending.down_at)) == 1:
+            return  # one node went, and no line says that the number is another one's
         departed = self.state.departed
         if numbers & set(departed) and len(departed) < max(len({*self.state.ids_seen, *departed}), len(self.state.nodes)):
             return  # its peer left, and its number has no name; where all have left each other they are cut from each other
@@ -714,6 +718,14 @@ class Membership:
             self._book.put(story, entry)
             if entry.source not in story.sources:
                 story.sources.append(entry.source)
+
+    def _went_about(self, at: datetime) -> set[str | None]:
+        """The nodes that left or were lost when a link went down; they may be back."""
+        return {
+            entry.node
+            for entry in self.state.recent
+            if entry.event in (EventKind.NODE_LOST, EventKind.NODE_LEFT) and abs(entry.at - at) <= self.settings.membership
+        }
 
     def _just_up(self, pending: PendingLink) -> Story | None:
         """The fault of the same link that ended just before: it goes on."""

@@ -503,6 +503,28 @@ def test_a_link_that_flaps_all_the_time_is_not_told_each_time() -> None:
     assert cluster.told().count("interconnect_degraded opening") == 6
 
 
+@pytest.mark.parametrize(("third", "went"), [(False, "lost"), (True, "lost"), (False, "stopped"), (True, "stopped")])
+def test_of_pm_logconv_alone_the_links_of_a_node_that_went_are_no_fault_beside_it(*, third: bool, went: str) -> None:
+    """It names the peer of a link of Corosync 3 by its number, and never tells whose that is."""
+    others = ["pm02", "pm03"] if third else ["pm02"]
+    down = [f"10:00:0{second} {node} logconv: warning: Ring number 0 is FAULTY (interface host 1)." for second in (0, 2) for node in others]
+    gone = [f"10:00:01 {node} logconv: warning: Node pm01 is lost" for node in others]
+    back = [f"10:00:08 {node} logconv: info: {text}" for node in others for text in ("Node pm01 is member", "Ring number 0 is recovered.")]
+    cluster = Cluster().log("\n".join(f"09:00:00 {node} logconv: info: Node {node} is member" for node in ("pm01", *others)))
+    if went == "stopped":
+        cluster.log("09:59:59 pm01 logconv: info: Pacemaker on pm01 is shutting down.")
+        cluster.log("\n".join((*gone, *down[len(others) :], *back))).until("10:05:00")
+        assert cluster.main == []
+    else:
+        cluster.log("\n".join((*down[: len(others)], *gone))).until("10:05:00")
+        assert [(item.kind, item.nodes, item.started_at) for item in cluster.main] == [(IncidentKind.NODE_LOST, ("pm01",), at("10:00:00"))]
+
+
+def test_of_pm_logconv_alone_a_link_whose_peer_stays_is_a_fault() -> None:
+    cluster = running().log("10:00:00 pm01 logconv: warning: Ring number 0 is FAULTY (interface host 2).").until("10:05:00")
+    assert [item.kind for item in cluster.main] == [IncidentKind.INTERCONNECT_DEGRADED]
+
+
 def test_both_ends_of_a_link_tell_one_story() -> None:
     cluster = (
         running()
