@@ -275,6 +275,20 @@ async def test_a_database_that_does_not_answer_is_told_without_its_password(tmp_
 # -- the database is away
 
 
+async def test_history_that_is_older_than_the_configuration_says_is_deleted_while_it_runs(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path, logs=(FILE,), store={"retention_days": 1, "prune_interval_seconds": 1.0})
+    gateway.write("n1", *filler(3), name=FILE)
+    async with gateway:
+        await eventually(gateway.events, lambda found: len(found) == 3)
+        assert await gateway.stop() == 0
+        with closing(sqlite3.connect(gateway.state / "hamon.db")) as history, history:
+            history.execute("UPDATE events SET received_at = received_at - 2 * 86400 * 1000000 WHERE id < (SELECT max(id) FROM events)")
+        await gateway.start()
+        (kept,) = await eventually(gateway.events, lambda found: len(found) == 1)
+        assert '"2"' in kept["raw"]
+        assert "rows=2" in await gateway.says("old history was deleted")
+
+
 @pytest.mark.parametrize("timeout", [None, 1])
 async def test_what_comes_while_sqlite_is_locked_is_stored_once_afterwards(tmp_path: Path, timeout: int | None) -> None:
     """With the default time limit the writer waits for the lock, with a short one it fails and tries again."""
