@@ -9,6 +9,7 @@ import contextlib
 import logging
 import re
 import threading
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -130,12 +131,15 @@ class AppriseNotifier:
 
 
 def _service(url: str) -> "Apprise | None":
-    from apprise import Apprise, AppriseAsset
+    with warnings.catch_warnings():
+        # apprise (utils/pgp.py) looks for the module imghdr; where that is gone, from Python 3.13 on, it does without.
+        warnings.filterwarnings("ignore", "'imghdr' is deprecated", DeprecationWarning)
+        from apprise import Apprise, AppriseAsset
 
-    # Nothing on the disk, no threads of its own, no limit of its own.
-    asset = AppriseAsset(app_id="hamon", app_desc="hamon", async_mode=False, storage_mode="memory", service_timeout=0)
-    service = Apprise(asset=asset)
-    return service if url and service.add(url) and len(service) else None
+        # Nothing on the disk, no threads of its own, no limit of its own.
+        asset = AppriseAsset(app_id="hamon", app_desc="hamon", async_mode=False, storage_mode="memory", service_timeout=0)
+        service = Apprise(asset=asset)
+        return service if url and service.add(url) and len(service) else None
 
 
 def _why(said: str) -> DeliveryError:

@@ -16,9 +16,6 @@ from tests.gateway.harness import eventually
 from tests.notify.http_server import HttpServer, http_server, status
 from tests.notify.stories import notification
 
-# apprise (utils/pgp.py) looks whether this module is there; from Python 3.13 on, it does without.
-pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
-
 SECRET_PATH = "/hooks/s3cret-path"
 
 
