@@ -14,7 +14,8 @@ from hamon.parse.lines import head
 NARROWEST, WIDEST = 72, 140
 """Columns at which tools break lines."""
 _LOOKED_AT = 400
-"""Lines by which it is decided."""
+_LOOKED_AT_BYTES = 65536
+"""Lines by which it is decided, and bytes in which such lines begin."""
 _BLANKS, _MANY_BLANKS = 8, 25
 """So many blanks are lost where a line is broken between words: before a level in the detail log, and in the plans of the scheduler."""
 _FEW = 4
@@ -35,7 +36,8 @@ def unwrapped(blocks: Iterator[bytes]) -> Iterator[bytes]:
     first = next(blocks, None)
     if first is None:
         return
-    width = _width(first) if _LONG.search(first) is None and _UNDATED.search(first) is not None else None
+    may_be = _LONG.search(first, 0, _LOOKED_AT_BYTES) is None and _UNDATED.search(first, 0, _LOOKED_AT_BYTES) is not None
+    width = _width(first) if may_be else None
     if width is None:
         yield first
         yield from blocks
