@@ -14,7 +14,7 @@ restart and are of before it, are judged as they come. Bounded by `HORIZON` and 
 
 import re
 import zlib
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -32,6 +32,10 @@ from hamon.model.observation import Snapshot, Source, Tick
 
 LATE = timedelta(seconds=15)
 """A line that is read so long after it was written comes late; up to it, logs are read and clocks go out of step all the time."""
+SPREAD = timedelta(seconds=5)
+"""Lines of one read that were written over a longer time were kept somewhere: no clock that is behind makes them old."""
+READS = 16
+"""The least age of the lines of a node in so many reads is what its clock is behind, and as late as its lines always come."""
 OLDER = timedelta(seconds=1)
 """By so much it is older than what is known, so that it has to be put in order: stamps may be of whole seconds."""
 HORIZON = timedelta(minutes=30)
@@ -120,6 +124,8 @@ class Journal:
         """Of each command that asks the cluster: the last poll that is remembered."""
         self._news_at: datetime | None = None
         """When something new came last, by the polls."""
+        self._ages: dict[str, deque[timedelta]] = {}
+        """Of each node that logs: how old the newest line was in the last reads."""
         self.judged_again = 0
         """How much evidence was judged once more when lines came late last."""
 
@@ -216,10 +222,14 @@ class Journal:
         """The lines that come late and can be put in order; `stored` are the places of those that the history has."""
         now = engine.state.now
         events: Sequence[Event] = [item for item in items if isinstance(item, Event)] if polled else _events(items)
-        if now is None or not 0 < len(events) <= MOST_LATE or not self._stretches or min(map(_AT, events)) >= now - OLDER:
+        if not 0 < len(events) <= MOST_LATE:
+            return ()
+        usual = self._usual_ages(events)
+        if now is None or not self._stretches or min(map(_AT, events)) >= now - OLDER:
             return ()
         limit, first = now - OLDER, self._stretches[0].at
-        found = [event for event in events if event.source is _LOG and event.received_at - event.at > LATE and is_line(event)]
+        found = [event for event in events if event.source is _LOG and is_line(event) and (event.reporter or "") in usual]
+        found = [event for event in found if event.received_at - event.at > LATE + usual[event.reporter or ""]]
         found = [event for event in found if place_of(event) not in stored and (first is None or event.at - OLDER > first)]
         if not any(event.at < limit for event in found):
             return ()
@@ -228,6 +238,34 @@ class Journal:
         for stretch in self._stretches:
             known.update((mark_of(item), item.at) for item in stretch.items if isinstance(item, Event) and item.source is _LOG)
         return [event for event in found if (at := known.get(mark_of(event))) is None or abs(at - event.at) > PUT_RIGHT]
+
+    def _usual_ages(self, events: Sequence[Event]) -> Mapping[str, timedelta]:
+        """How old the lines of each node are at least when they are read, whatever the reason; missing: nobody knows.
+
+        A clock that is behind makes all lines old, and its node is judged as it always was.
+        """
+        ages: dict[str, timedelta] = {}
+        oldest: dict[str, timedelta] = {}
+        for event in events:
+            if event.source is _LOG:
+                name, age = event.reporter or "", event.received_at - event.at
+                if name not in ages or age < ages[name]:
+                    ages[name] = age
+                if name not in oldest or age > oldest[name]:
+                    oldest[name] = age
+        usual: dict[str, timedelta] = {}
+        for name, age in ages.items():
+            known = self._ages.get(name)
+            if oldest[name] - age > SPREAD:
+                usual[name] = timedelta(0)
+            elif known:
+                usual[name] = max(timedelta(0), min(known))
+            if known is None:
+                if len(self._ages) >= MAX_NAMES:
+                    self._ages.clear()
+                known = self._ages[name] = deque(maxlen=READS)
+            known.append(age)
+        return usual
 
     def again(self, engine: Engine, late: Sequence[Event], until: datetime | None = None) -> tuple[Engine, Advance]:
         """Tell the story again with what came late. Return who goes on from there, the events of these lines, and what changed.
