@@ -23,6 +23,10 @@ LOCK_TIMEOUT_SECONDS = 30
 READ_TIMEOUT_SECONDS = 30
 CONNECT_TIMEOUT_SECONDS = 10
 
+# What has no adapter the driver asks each time in vain for a way to adapt it, which takes as long as to bind five values.
+sqlite3.register_adapter(type(None), lambda nothing: nothing)
+sqlite3.register_adapter(bool, int)
+
 _REMEDY_NOT_MIGRATED = "run `hamon db upgrade`"
 
 
