@@ -57,7 +57,7 @@ class Processing:
         await self.processor.restore()
 
     async def give(self, *observations: Observation) -> None:
-        await self.processor._record(await self.processor._process(observations))
+        await self.processor._record(await self.processor._process([*observations]))
 
     async def __aenter__(self) -> Self:
         await self.processor.restore()

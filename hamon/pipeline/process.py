@@ -57,7 +57,7 @@ from hamon.rules.schema import RuleSet
 log = logging.getLogger(__name__)
 
 INBOX_SIZE = 16
-MIN_BATCH_BYTES, MAX_BATCH_BYTES = 1024 * 1024, 4 * 1024 * 1024
+MIN_BATCH_BYTES, MAX_BATCH_BYTES = 1024 * 1024, 6 * 1024 * 1024
 BATCH_EVENTS = 4000
 """So many events a batch should have while a file is being caught up with: more hold much memory, fewer often write the whole state."""
 CATCHING_UP_BYTES = 128 * 1024
@@ -123,11 +123,15 @@ class Counts(Protocol):
     def refused(self, record: str) -> None: ...
 
 
+_Scanned = tuple[str, int, Scan]
+"""What a chunk gave, its collector, and how many of its lines were cut; the chunk itself is large, and not needed any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Read:
     """What one batch holds: what was read, by cluster, and which clocks of nodes turned out otherwise than was thought."""
 
-    scans: tuple[tuple[LogChunk, Scan], ...]
+    scans: tuple[_Scanned, ...]
     positions: Sequence[ReadPosition]
     relays: Sequence[Relay]
     items: Mapping[str, Sequence[Event | Snapshot | Tick]]
@@ -141,7 +145,7 @@ class _Result:
     """What one batch came to, before it is recorded."""
 
     recording: Recording
-    scans: tuple[tuple[LogChunk, Scan], ...]
+    scans: tuple[_Scanned, ...]
     views: Mapping[str, ClusterView]
     polls: Mapping[str, Polled]
 
@@ -216,7 +220,7 @@ class Processor:
 
     async def put(self, observation: Observation, recorded: Callable[[], None] | None = None) -> None:
         if recorded is not None:
-            self._receipts[id(observation)] = recorded  # it is kept alive by the queue, then by the batch
+            self._receipts[id(observation)] = recorded  # it is kept alive by the queue, until its batch is begun
         try:
             await self._inbox.put(observation)
         except asyncio.CancelledError:
@@ -282,18 +286,19 @@ class Processor:
         is_slow = False
         while True:
             batch = await self._next_batch()
+            size, receipts = sum(map(_size, batch)), self._receipts_of(batch)
             began = asyncio.get_running_loop().time()
             result = await self._process(batch)
-            self._batch_bytes = _batch_bytes(batch, len(result.recording.events))
+            self._batch_bytes = _batch_bytes(size, len(result.recording.events))
             task = asyncio.create_task(self._record(result))
             try:
                 await asyncio.shield(task)
             except asyncio.CancelledError:
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
-                    self._receipt(batch)
+                    _tell(receipts)
                 raise
-            self._receipt(batch)
+            _tell(receipts)
             ended = asyncio.get_running_loop().time()
             if self._came_late:
                 self._catching_up_until, self._came_late = max(self._catching_up_until, ended + QUIET_SECONDS), False
@@ -303,12 +308,11 @@ class Processor:
                 self._catching_up_until = max(self._catching_up_until, ended + DECIDE_SECONDS)
             self._counts.batch(ended - began)
             self._counts.waiting(self._inbox.qsize())
+            del result, task  # while the next batch is gathered and judged, memory holds that one only
 
-    def _receipt(self, batch: Sequence[Observation]) -> None:
-        """Tell those who asked that their observations are in the history."""
-        for observation in batch:
-            if (recorded := self._receipts.pop(id(observation), None)) is not None:
-                recorded()
+    def _receipts_of(self, batch: Sequence[Observation]) -> Sequence[Callable[[], None]]:
+        """Whom to tell once these observations are in the history."""
+        return [recorded for observation in batch if (recorded := self._receipts.pop(id(observation), None)) is not None]
 
     async def _next_batch(self) -> list[Observation]:
         """Wait for observations, or for the moment when time alone changes something; take what else is there."""
@@ -371,9 +375,13 @@ class Processor:
         gather = GATHER_SECONDS if self._is_starting() or late < DECIDE_SECONDS else 0.0
         return max(gather, quiet, -late)
 
-    async def _process(self, batch: Sequence[Observation]) -> _Result:
-        """Observations to everything that is to be recorded; of old lines the history is asked whether it has them."""
+    async def _process(self, batch: list[Observation]) -> _Result:
+        """Observations to everything that is to be recorded; of old lines the history is asked whether it has them.
+
+        Empties the batch once it is read: while a file is being caught up with, it is much memory.
+        """
         read = await asyncio.to_thread(self._read, batch)
+        batch.clear()
         stored = {}
         for name, items in read.items.items():
             if behind := self._engines[name].behind(items):
@@ -404,7 +412,7 @@ class Processor:
 
     def _read(self, batch: Sequence[Observation]) -> _Read:
         """Observations to events, in their order. Learns the clocks of nodes."""
-        scans: list[tuple[LogChunk, Scan]] = []
+        scans: list[_Scanned] = []
         positions: list[ReadPosition] = []
         relays: list[Relay] = []
         items: dict[str, _Merge] = {}
@@ -412,7 +420,7 @@ class Processor:
             match observation:
                 case LogChunk():
                     scan = self._scan(observation)
-                    scans.append((observation, scan))
+                    scans.append((observation.collector, observation.truncated, scan))
                     items.setdefault(observation.cluster, _Merge()).add((observation.collector, observation.path), scan.events)
                     if observation.position is not None:
                         positions.append(observation.position)
@@ -679,14 +687,14 @@ class Processor:
     def _is_away(self) -> None:
         self.store_is_away = True
 
-    def _count(self, scans: Iterable[tuple[LogChunk, Scan]]) -> None:
+    def _count(self, scans: Iterable[_Scanned]) -> None:
         """Count the lines of one batch: of each log all chunks together."""
         counts = self._counts
         totals: dict[str, Scan] = {}
-        for chunk, scan in scans:
-            totals.setdefault(chunk.collector, Scan()).count(scan)
-            if chunk.truncated:
-                counts.truncated(chunk.collector, chunk.truncated)
+        for collector, truncated, scan in scans:
+            totals.setdefault(collector, Scan()).count(scan)
+            if truncated:
+                counts.truncated(collector, truncated)
         for collector, total in totals.items():
             counts.read(collector, total.lines)
             for daemon, unmatched in total.unmatched.items():
@@ -710,10 +718,15 @@ def _size(observation: Observation) -> int:
             return 1024
 
 
-def _batch_bytes(batch: Sequence[Observation], events: int) -> int:
+def _batch_bytes(size: int, events: int) -> int:
     """How large the next batch may be, if it is like this one."""
-    wanted = sum(map(_size, batch)) * BATCH_EVENTS // max(1, events)
+    wanted = size * BATCH_EVENTS // max(1, events)
     return min(max(MIN_BATCH_BYTES, wanted), MAX_BATCH_BYTES)
+
+
+def _tell(receipts: Iterable[Callable[[], None]]) -> None:
+    for recorded in receipts:
+        recorded()
 
 
 def _is_catching_up(observation: Observation) -> bool:
