@@ -36,6 +36,7 @@ def configured(
         "membership_seconds": MEMBERSHIP_SECONDS,
         "grace_seconds": GRACE_SECONDS,
         "stable_seconds": 15.0,
+        "flapping_count": 0,  # what is broken here every half minute would count as flapping
     }
     sections: dict[str, Mapping[str, object]] = {"cluster__web": defaults, **more}
     if traps:
