@@ -49,7 +49,7 @@ from hamon.model.record import changed, in_order
 from hamon.rules.own import Own
 
 _LOG, _POLL, _TRAP = Source.LOG, Source.POLL, Source.TRAP
-_NODE_LOST, _OPERATION_RECORDED = EventKind.NODE_LOST, EventKind.OPERATION_RECORDED
+_NODE_LOST, _NODE_JOINED, _OPERATION_RECORDED = EventKind.NODE_LOST, EventKind.NODE_JOINED, EventKind.OPERATION_RECORDED
 _PLAN, _QUORUM_IGNORED = EventKind.PLAN, EventKind.QUORUM_IGNORED
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -396,6 +396,8 @@ class Engine:
                 events.append(_witness(event))
                 return
         kind = event.kind
+        if known and kind is _NODE_JOINED and self._membership.is_no_longer_alone(event):
+            known = False
         if known or (polled and self._polls.is_known(event)):
             events.append(_witness(event))
             book.witness(event)

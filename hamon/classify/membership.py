@@ -346,6 +346,12 @@ class Membership:
             return
         node = topology.node(self.state, event.node)
         was_out = node.member is False or (node.member is None and node.lost_at is not None)
+        if was_out and self._is_alone(node, event):
+            node.alone_at = event.at
+            return
+        node.alone_at = None
+        if event.reporter is not None and event.reporter != node.name:
+            self._no_longer_alone(event.reporter, event)
         node.member = True
         if node.stop_requested_at is not None and event.at > node.stop_requested_at:
             node.stop_requested_at = None  # it is back, though nothing told that it went
@@ -383,6 +389,26 @@ class Membership:
                 self._reunited(story, event.at, "they are one cluster again")
             if (story.kind in FAILURES or is_anew) and node.name in story.nodes:
                 self._book.close(story, event.at, "the node joined again")
+
+    def _is_alone(self, node: Node, event: Event) -> bool:
+        """Whether a node that starts calls itself a member: before it sees the others it does, and is none of theirs yet."""
+        if event.source is not Source.LOG or event.reporter != node.name or self.state.quorum_ignored:
+            return False
+        caller = self.state.nodes.get(node.lost_by or "")
+        if caller is None or caller is node or caller.member is not True:
+            return False
+        return node.lost_at is not None and node.stack_started_at is not None and node.stack_started_at > node.lost_at
+
+    def _no_longer_alone(self, name: str, event: Event) -> None:
+        """A node that was alone has quorum, or tells that another one joined."""
+        node = self.state.nodes.get(name)
+        if node is not None and node.alone_at is not None:
+            self.node_joined(replace(event, kind=EventKind.NODE_JOINED, node=name, reporter=None))
+
+    def is_no_longer_alone(self, event: Event) -> bool:
+        """Whether another node says of one that starts what that one said of itself before: now it is so."""
+        node = self.state.nodes.get(event.node or "")
+        return node is not None and node.alone_at is not None and event.reporter != node.name
 
     def stack_started(self, event: Event) -> None:
         if event.node is None:
@@ -479,6 +505,7 @@ class Membership:
     def quorum_acquired(self, event: Event) -> None:
         self.state.has_quorum, self.state.doubtful_quorum = True, None
         if event.node is not None:
+            self._no_longer_alone(event.node, event)
             topology.node(self.state, event.node).stack_started_at = None  # its start is over: what it loses from now on, it had
         if (story := self._book.find(IncidentKind.QUORUM_LOST, "")) is not None:
             self._book.close(story, event.at, "quorum acquired")

@@ -37,6 +37,8 @@ class Node:
     stack_started_at: datetime | None = None
     booted_at: datetime | None = None
     """When its cluster stack was last started."""
+    alone_at: datetime | None = None
+    """When it called itself a member while it was starting, before it was one of the cluster again."""
     fail_counts: dict[str, str] = field(default_factory=dict)
     """Resource -> fail count, as far as attributes told it."""
     barred: dict[str, datetime] = field(default_factory=dict)
