@@ -1,6 +1,6 @@
 """What a fault means: which story explains it, and whether a standby node can no longer take over."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hamon.classify import topology
 from hamon.classify.settings import ClusterSettings
@@ -21,6 +21,8 @@ _HOLDING = frozenset(
         IncidentKind.RESOURCE_FAILURE,
     }
 )
+_NEXT_POLL = timedelta(seconds=30)
+"""A poll that is due is not waited for longer."""
 
 
 def _diverged(cause: Story) -> bool:
@@ -185,13 +187,19 @@ class Effects:
                 continue
             reasons = topology.hindrances(self.state, story.subject)
             is_held = any(other.part_of == story.key and other.kind in _HOLDING for other in self._book.open_stories())
-            if reasons or is_held or self._is_being_fenced(story.subject):
+            unseen = self._is_unseen(story, at)
+            if reasons or is_held or unseen or self._is_being_fenced(story.subject):
                 if reasons != story.reasons:
                     story.reasons = reasons
                     self._book.changed(story, "other reasons")
                 continue
             story.redundancy, story.redundancy_restored_at, story.reasons = True, at, []
             self._book.close(story, at, "the node can take over again")
+
+    def _is_unseen(self, story: Story, at: datetime) -> bool:
+        """Whether no poll has shown a fault yet, and the next one is due: it shows what was left behind, as a clone that does not run."""
+        last = self.state.polls.last_at
+        return last is not None and last < story.detected_at and at - last <= _NEXT_POLL and topology.is_polled(self.state)
 
     def may_be_standby_fault(self, story: Story, node: str) -> bool:
         if story.kind is IncidentKind.FAILCOUNT_THRESHOLD and story.started_at is None:

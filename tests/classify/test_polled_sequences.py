@@ -496,6 +496,29 @@ def test_what_could_not_be_started_where_it_was_moved_to_did_not_arrive_there(*,
     assert (EventKind.RESOURCE_STARTED, "app") not in {(event.kind, event.resource) for event in found.events}
 
 
+def test_a_standby_that_is_cleaned_up_before_a_poll_shows_its_fault_can_take_over_when_a_poll_shows_that() -> None:
+    """The failed instance of a clone was stopped; it is started again some seconds after the clean-up."""
+    polls = snapshots(
+        (Scene(0, one_plus_one()), Scene(10, one_plus_one().stopped("ping", "n2")), Scene(14, one_plus_one())), until=40, every=5
+    )
+    log = [
+        logged(5.3, EventKind.OPERATION_FAILED, "n2", "ping", operation="monitor", rc=1),
+        logged(5.4, EventKind.FAIL_COUNT_CHANGED, "n2", "ping", value="1"),
+        logged(5.5, EventKind.THRESHOLD_REACHED, "n2", "clnPing"),
+        logged(5.6, EventKind.RESOURCE_STOPPED, "n2", "ping"),
+        logged(9.8, EventKind.FAIL_COUNT_CHANGED, "n2", "ping", value=None, old="1"),
+        logged(12.9, EventKind.RESOURCE_STARTED, "n2", "ping"),
+    ]
+    found = judge(
+        sorted([*polls, *log], key=lambda item: item.status.at if isinstance(item, Snapshot) else item.at),
+        settings=ClusterSettings(name="c", settle=timedelta(seconds=2)),
+    )
+    (fault,) = found.mains
+    assert (fault.kind, fault.state, found.told) == (IncidentKind.STANDBY_FAULT, IncidentState.RESOLVED, [fault.key])
+    assert fault.resolved_at is not None
+    assert fault.resolved_at >= START + timedelta(seconds=15)
+
+
 def test_where_a_service_is_until_the_next_poll_is_what_logs_tell() -> None:
     log = [
         logged(10.3, EventKind.OPERATION_FAILED, "n1", "db", operation="monitor", rc=1),
