@@ -526,6 +526,10 @@ class Polls:
 
     def _is_told(self, node: str) -> bool:
         """Whether a story tells already why this node could not take over."""
+        lost = self._book.find(IncidentKind.NODE_LOST, node)
+        departure = self._book.by_key(lost.part_of) if lost is not None else None
+        if departure is not None and departure.kind in DEPARTURES and departure.from_node == node:
+            return True  # which may have ended, where a third node could take over
         return any(
             node in story.nodes
             and (story.state is IncidentState.OPEN or story.part_of is not None)

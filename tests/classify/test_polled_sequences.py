@@ -519,6 +519,26 @@ def test_a_standby_that_is_cleaned_up_before_a_poll_shows_its_fault_can_take_ove
     assert fault.resolved_at >= START + timedelta(seconds=15)
 
 
+def three(active: str, n1: str = "online") -> Cib:
+    cib = Cib("n1", "n2", "n3").add(primitive("db"), primitive("app")).runs("app", "n2").runs("db", active)
+    return cib if n1 == "online" else cib.node("n1", n1)
+
+
+def test_a_node_whose_service_a_third_one_could_take_over_again_is_no_standby_fault_beside_its_failover() -> None:
+    """The fail-over is over before a second poll shows that the lost node could not take the other service over either."""
+    fenced = ("n1",)
+    gone = (Scene(10, three("n1", "unclean")), Scene(11, three("n2", "offline"), fenced))
+    scenes = (Scene(0, three("n1")), *gone, Scene(40, three("n2"), fenced))
+    log = [
+        replace(logged(9.3, EventKind.NODE_LOST, "n1"), reporter="n2"),
+        replace(logged(9.4, EventKind.FENCING_REQUESTED, "n1", action="reboot"), reporter="n2"),
+        replace(logged(10.4, EventKind.FENCING_DONE, "n1", action="reboot"), reporter="n2"),
+        logged(10.6, EventKind.RESOURCE_STARTED, "n2", "db"),
+    ]
+    found = with_events(snapshots(scenes, until=60), *log)
+    assert found.brief() == ["failover n1,n2 n1->n2 False succeeded"]
+
+
 def test_where_a_service_is_until_the_next_poll_is_what_logs_tell() -> None:
     log = [
         logged(10.3, EventKind.OPERATION_FAILED, "n1", "db", operation="monitor", rc=1),
