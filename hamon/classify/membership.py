@@ -416,6 +416,7 @@ class Membership:
         node = topology.node(self.state, event.node)
         if event.source is not Source.POLL or node.member is not True:  # a poll tells of a start that is over by then
             node.stack_started_at = node.booted_at = event.at
+            node.alone_at = None  # what it said before this start is over
 
     def quorum_lost(self, event: Event) -> None:
         self.state.has_quorum = False

@@ -377,6 +377,18 @@ def test_a_crash_of_the_standby_is_its_fault() -> None:
     assert [item.state for item in cluster.incidents] == [IncidentState.RESOLVED] * 3
 
 
+def started_again(quorum: str) -> Cluster:
+    """The standby was lost and fenced, and starts: what it says of the quorum, and then of itself."""
+    return running().log(f"""
+        10:00:00 pm01 controld: Node pm02 state is now lost
+        10:00:01 pm01 controld: Requesting fencing (reboot) of node pm02
+        10:00:03 pm01 controld: Peer pm02 was terminated (reboot) by pm01 on behalf of pacemaker-controld.106@pm01: OK
+        10:00:20 pm02 pacemakerd: Starting Pacemaker 2.1.5
+        10:00:20 pm02 controld: {quorum}
+        10:00:20 pm02 controld: Node pm02 state is now member
+        """)
+
+
 @pytest.mark.parametrize(
     "together",
     [
@@ -386,18 +398,7 @@ def test_a_crash_of_the_standby_is_its_fault() -> None:
     ],
 )
 def test_a_node_that_starts_is_back_when_it_is_one_of_the_cluster_and_not_when_it_calls_itself_a_member(together: str) -> None:
-    cluster = (
-        running()
-        .log("""
-        10:00:00 pm01 controld: Node pm02 state is now lost
-        10:00:01 pm01 controld: Requesting fencing (reboot) of node pm02
-        10:00:03 pm01 controld: Peer pm02 was terminated (reboot) by pm01 on behalf of pacemaker-controld.106@pm01: OK
-        10:00:20 pm02 pacemakerd: Starting Pacemaker 2.1.5
-        10:00:20 pm02 controld: No quorum
-        10:00:20 pm02 controld: Node pm02 state is now member
-        """)
-        .until("10:00:21")
-    )
+    cluster = started_again("No quorum").until("10:00:21")
     assert [fault.state for fault in cluster.main] == [IncidentState.OPEN]
     cluster.log(together).until("10:05:00")
     assert [(fault.kind, fault.state, fault.resolved_at) for fault in cluster.main] == [
@@ -406,19 +407,22 @@ def test_a_node_that_starts_is_back_when_it_is_one_of_the_cluster_and_not_when_i
 
 
 def test_a_node_that_starts_alone_with_quorum_is_back() -> None:
-    cluster = (
-        running()
-        .log("""
-        10:00:00 pm01 controld: Node pm02 state is now lost
-        10:00:01 pm01 controld: Requesting fencing (reboot) of node pm02
-        10:00:03 pm01 controld: Peer pm02 was terminated (reboot) by pm01 on behalf of pacemaker-controld.106@pm01: OK
-        10:00:20 pm02 pacemakerd: Starting Pacemaker 2.1.5
-        10:00:20 pm02 controld: Quorum acquired
-        10:00:20 pm02 controld: Node pm02 state is now member
-        """)
-        .until("10:05:00")
-    )
+    cluster = started_again("Quorum acquired").until("10:05:00")
     assert [fault.state for fault in cluster.main] == [IncidentState.RESOLVED]
+
+
+def test_what_a_node_said_of_itself_before_it_started_once_more_counts_no_longer() -> None:
+    cluster = (
+        started_again("No quorum")
+        .log("""
+        10:01:00 pm02 pacemakerd: Starting Pacemaker 2.1.5
+        10:01:00 pm02 controld: Quorum acquired
+        """)
+        .until("10:01:01")
+    )
+    assert [fault.state for fault in cluster.main] == [IncidentState.OPEN]
+    cluster.log("10:01:01 pm02 controld: Node pm02 state is now member").until("10:05:00")
+    assert [(fault.state, fault.resolved_at) for fault in cluster.main] == [(IncidentState.RESOLVED, at("10:01:01"))]
 
 
 # -- daemons, links, quorum
