@@ -96,6 +96,8 @@ _HIDDEN_ATTRIBUTES = re.compile(r"fail-count-|last-failure-|probe_complete$|shut
 _FAIL_COUNT = re.compile(r"fail-count-")
 _EXECUTION = frozenset({"Error", "Not installed"})
 """Execution statuses whose words an agent's own result has too, but in lower case."""
+_GONE = re.compile(r"no longer (?:part of the cluster|available)")
+"""Why a node is fenced that failed itself; the other reasons are failures of its resources, and requests."""
 _FENCED = re.compile(r"ok|complete|done", re.IGNORECASE)
 _BRACKETS = str.maketrans("", "", "()")
 _DELETED = str.maketrans("", "", "(),.;:[]=<>'")
@@ -241,6 +243,8 @@ class Converter:
             "node-state-1": self._node_state,
             "node-state-2": self._node_state,
             "node-vanished": self._node_vanished,
+            "node-will-be-fenced": self._node_to_be_fenced,
+            "node-will-be-fenced-1": self._node_to_be_fenced,
             "dc-unset": self._dc_unset,
             "controller-state": self._controller_state,
             "link-down": self._link_down,
@@ -324,6 +328,10 @@ class Converter:
 
     def _node_vanished(self, line: LogLine, _rule: Rule, _found: re.Match[str]) -> Iterable[Message]:
         return self._triggered(line, Trigger.NODE)
+
+    def _node_to_be_fenced(self, line: LogLine, _rule: Rule, found: re.Match[str]) -> Iterable[Message]:
+        """In a log of Pacemaker alone, without Corosync's, this is the only sign that the node did not leave in order."""
+        return self._triggered(line, Trigger.NODE) if _GONE.search(found["reason"]) else ()
 
     def _dc_unset(self, line: LogLine, _rule: Rule, found: re.Match[str]) -> Iterable[Message]:
         if found["old"]:

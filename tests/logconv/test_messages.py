@@ -155,6 +155,28 @@ def operated(resource: str) -> str:
             ["  error: Start to fail-over.", "   info: Resource prmEx : Started on pm02", "   info: fail-over succeeded."],
             id="a lost node and a start",
         ),
+        *(
+            pytest.param(
+                [f"{scheduler}[9]: warning: {fenced}", f"{scheduler}[9]:  notice:  * Start      prmEx     ( pm02 )", operated("prmEx"), IDLE],
+                ["  error: Start to fail-over.", "   info: Resource prmEx : Started on pm02", "   info: fail-over succeeded."],
+                id=f"a lost node in a log without Corosync's lines: {fenced}",
+            )
+            for scheduler, fenced in (
+                ("pacemaker-schedulerd", "Cluster node pm01 will be fenced: peer is no longer part of the cluster"),
+                ("pacemaker-schedulerd", "Cluster node pm01 will be fenced: peer process is no longer available"),
+                ("pengine", "Node pm01 will be fenced because the node is no longer part of the cluster"),
+            )
+        ),
+        pytest.param(
+            [
+                "pacemaker-schedulerd[9]: warning: Cluster node pm02 will be fenced: prmOther failed there",
+                "pacemaker-schedulerd[9]:  notice:  * Start      prmEx     ( pm02 )",
+                operated("prmEx"),
+                IDLE,
+            ],
+            [],
+            id="a node that is fenced for a resource has not failed itself",
+        ),
         pytest.param(
             [VANISHED, "pengine[9]:    info: Leave   prmEx\t(Started pm01)", IDLE],
             [],
