@@ -42,6 +42,9 @@ SAVE_SECONDS = 5.0
 _COLLECTOR = "logconv"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _FACILITIES = ("kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv")
+_SETTINGS = ("ha_log_path", "output_path", "output_logfacility", "output_async_write", "syslogformat", "act_rsc")
+_WITHOUT_MEANING = ("logconv_logfacility", "logconv_logpriority", "reset_interval")
+"""Settings of the converter's own log, and of its older versions, that change nothing here."""
 _PRIORITIES = {"error": syslog.LOG_ERR, "warning": syslog.LOG_WARNING, "info": syslog.LOG_INFO}
 
 
@@ -51,7 +54,7 @@ class ConfigurationMissing(HamonError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogconvConfig:
-    """`/etc/pm_logconv.conf`. `output` None: no file; `facility` None: no syslog."""
+    """`/etc/pm_logconv.conf`. `output` None: no file; `facility` None: no syslog; `left_out`: what of it means nothing, and why."""
 
     log_path: Path = Path("/var/log/ha-log")
     output: Path | None = Path("/var/log/pm_logconv.out")
@@ -59,11 +62,15 @@ class LogconvConfig:
     syncs: bool = True
     syslog_format: bool = True
     settings: LogconvSettings = field(default_factory=LogconvSettings)
+    left_out: tuple[Problem, ...] = ()
 
 
 def read_config(path: Path) -> LogconvConfig:
-    """Read the converter's configuration. Raises ConfigurationMissing, and ConfigError with all problems."""
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    """Read the converter's configuration. Raises ConfigurationMissing, and ConfigError where the file cannot be read at all.
+
+    A setting that says nothing sensible is left out and named, as the converter does: what it started with starts this, too.
+    """
+    parser = configparser.ConfigParser(interpolation=None, strict=False, inline_comment_prefixes=(";", "#"))
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as stream:
             parser.read_file(stream)
@@ -72,37 +79,40 @@ def read_config(path: Path) -> LogconvConfig:
     except (OSError, configparser.Error) as err:
         raise ConfigError([Problem(id="unreadable", key=str(path), message=str(err).replace("\n", " "))]) from err
     section: Mapping[str, str] = parser["Settings"] if parser.has_section("Settings") else {}
-    problems: list[Problem] = []
+    left_out: list[Problem] = []
+    if not parser.has_section("Settings"):
+        left_out.append(Problem(id="missing", key="[Settings]", message="there is no such section; everything has its default"))
+    values = {key: value.strip() for key, value in section.items() if value.strip()}
     rules: list[tuple[tuple[Condition, ...], ...]] = []
-    for key in section:
-        if key.startswith("attribute_"):
+    for key, value in values.items():
+        if key.startswith("attribute"):
             try:
-                rules.append(attribute_rule(section[key]))
+                rules.append(attribute_rule(value))
             except ValueError as err:
-                problems.append(Problem(id="invalid", key=key, message=str(err)))
-    facility = section.get("output_logfacility", "").strip().lower() or None
-    if facility == "none":
+                left_out.append(Problem(id="invalid", key=key, message=str(err)))
+        elif key not in _SETTINGS + _WITHOUT_MEANING:
+            left_out.append(Problem(id="unknown", key=key, message=f"no such setting; there are {', '.join(_SETTINGS)}, attribute_..."))
+    facility: str | None = values.get("output_logfacility", "none").lower()
+    if facility not in ("none", *_FACILITIES) and not re.fullmatch(r"local[0-7]", facility or ""):
+        message = f"{facility} is no syslog facility, such as local1 or daemon; nothing is sent to syslog"
+        left_out.append(Problem(id="invalid", key="output_logfacility", message=message))
         facility = None
-    if facility is not None and facility not in _FACILITIES and not re.fullmatch(r"local[0-7]", facility):
-        problems.append(
-            Problem(id="invalid", key="output_logfacility", message=f"{facility} is no syslog facility, such as local1 or daemon")
-        )
     flags = {}
     for key, default in (("output_async_write", False), ("syslogformat", True)):
         try:
-            flags[key] = _flag(section.get(key, ""), default)
+            flags[key] = _flag(values.get(key, ""), default)
         except ValueError as err:
-            problems.append(Problem(id="invalid", key=key, message=str(err)))
-    if problems:
-        raise ConfigError(problems)
-    output = section.get("output_path", "").strip() or "/var/log/pm_logconv.out"
+            left_out.append(Problem(id="invalid", key=key, message=f"{err}; it is taken for {default}"))
+            flags[key] = default
+    output = values.get("output_path", "/var/log/pm_logconv.out")
     return LogconvConfig(
-        log_path=Path(section.get("ha_log_path", "").strip() or "/var/log/ha-log"),
+        log_path=Path(values.get("ha_log_path", "/var/log/ha-log")),
         output=None if output.lower() == "none" else Path(output),
-        facility=facility,
+        facility=None if facility == "none" else facility,
         syncs=not flags["output_async_write"],
         syslog_format=flags["syslogformat"],
-        settings=LogconvSettings(service_resources=_ids(section.get("act_rsc", "")), attribute_rules=tuple(rules)),
+        settings=LogconvSettings(service_resources=_ids(values.get("act_rsc", "")), attribute_rules=tuple(rules)),
+        left_out=tuple(left_out),
     )
 
 
@@ -291,12 +301,49 @@ class Status:
 _STATUS = TypeAdapter(Status)
 
 
+def _locked(status_file: Path) -> int:
+    """Lock a status; raises HamonError when another one follows with it. The lock ends with the descriptor that is returned."""
+    try:
+        status_file.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(_lock_file(status_file), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as err:
+        raise HamonError(f"{status_file} cannot be used: {err.strerror}; give another one with --status") from err
+    if not _taken(lock):
+        os.close(lock)
+        raise HamonError(f"another hamon logconv is at work with {status_file}; stop it first, or give another --status")
+    return lock
+
+
+def is_followed(status_file: Path) -> bool:
+    """Whether another one follows a log with this status, as far as this user may know."""
+    try:
+        lock = os.open(_lock_file(status_file), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not _taken(lock)
+    finally:
+        os.close(lock)
+
+
+def _lock_file(status_file: Path) -> str:
+    return f"{status_file}.lock"
+
+
+def _taken(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
 class Follower:
     """Follow a log and write pm_logconv.out. One at a time for a status file."""
 
     def __init__(self, config: LogconvConfig, rules: RuleSet, status_file: Path, timezone: str, clock: Clock, *, start: StartAt) -> None:
         self._config, self._status_file, self._clock = config, status_file, clock
-        self._lock = self._locked()
+        self._lock = _locked(status_file)
         status = self._remembered()
         self._lines = Lines(rules, config.settings, timezone, None, status.hosts)
         self._positions = {(position.device, position.inode): position for position in status.positions}
@@ -336,19 +383,6 @@ class Follower:
                 self._save()
             self._reader.close()
             os.close(self._lock)
-
-    def _locked(self) -> int:
-        try:
-            self._status_file.parent.mkdir(parents=True, exist_ok=True)
-            lock = os.open(f"{self._status_file}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as err:
-            raise HamonError(f"{self._status_file} cannot be used: {err.strerror}; give another one with --status") from err
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as err:
-            os.close(lock)
-            raise HamonError(f"another hamon logconv is at work with {self._status_file}; stop it first, or give another --status") from err
-        return lock
 
     def _remembered(self) -> Status:
         try:

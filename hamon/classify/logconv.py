@@ -548,8 +548,8 @@ def attribute_rule(text: str) -> tuple[tuple[Condition, ...], ...]:
 
 
 def _condition(words: Sequence[str], text: str) -> Condition:
-    if len(words) == 2 and words[0] in _UNARY:
-        return Condition(words[1], words[0], "")
-    if len(words) == 3 and words[1] in _OPERATORS:
-        return Condition(words[0], words[1], words[2])
+    if len(words) == 2 and words[0].lower() in _UNARY:
+        return Condition(words[1], words[0].lower(), "")
+    if len(words) == 3 and words[1].lower() in _OPERATORS:
+        return Condition(words[0], words[1].lower(), words[2])
     raise ValueError(f"{text!r} is no rule on attributes, such as `default_ping_set lt 100`")

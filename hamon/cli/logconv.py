@@ -25,9 +25,11 @@ def add_parsers(commands: Commands) -> None:
         "standard output. Without: the log that the configuration names, to the file that it names, once or with --follow as it grows.",
     )
     conversion.add_argument("logs", nargs="*", type=Path, metavar="LOG", help="logs to convert once, plain or compressed, in this order")
-    conversion.add_argument("--follow", action="store_true", help="go on as the log grows, until stopped")
+    how = conversion.add_mutually_exclusive_group()
+    how.add_argument("--follow", action="store_true", help="go on as the log grows, until stopped")
+    how.add_argument("-o", "--once", action="store_true", help="end when everything is converted, as without --follow")
     conversion.add_argument(
-        "--config", type=Path, metavar="FILE", help="pm_logconv's configuration (default /etc/pm_logconv.conf where it exists)"
+        "-f", "--config", type=Path, metavar="FILE", help="pm_logconv's configuration (default /etc/pm_logconv.conf where it exists)"
     )
     conversion.add_argument(
         "--act-rsc", metavar="IDS", help="primitives of the service, separated by commas, instead of the configured act_rsc"
@@ -60,6 +62,8 @@ def _logconv(options: argparse.Namespace) -> int:
     except logconv.ConfigurationMissing as err:
         complain(str(err))
         return MISSING
+    if settings.left_out:
+        complain(f"{len(settings.left_out)} setting(s) left out:", *[str(problem) for problem in settings.left_out])
     rules = load_all()
     timezone, clock = options.timezone or logconv.local_zone(), SystemClock()
     if options.follow:
@@ -73,8 +77,12 @@ def _logconv(options: argparse.Namespace) -> int:
         start = StartAt.BEGINNING if options.from_beginning else StartAt.END
         logconv.Follower(settings, rules, options.status, timezone, clock, start=start).run(stop)
         return OK
+    to_stdout = bool(options.logs) and options.output is None
+    if not to_stdout and settings.output not in (None, logconv.STANDARD_OUTPUT) and logconv.is_followed(options.status):
+        complain(f"hamon logconv --follow is at work with {options.status}, and what it wrote would stand twice; stop it first")
+        return REFUSED
     lines = logconv.Lines(rules, settings.settings, timezone, options.year)
-    problems = logconv.convert_once(options.logs, lines, settings, timezone, clock, to_stdout=bool(options.logs) and options.output is None)
+    problems = logconv.convert_once(options.logs, lines, settings, timezone, clock, to_stdout=to_stdout)
     if problems:
         complain(f"{len(problems)} log(s) could not be read:", *problems)
     return REFUSED if problems else OK

@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
+from hamon.cli import parsed
+from hamon.cli.logconv import MISSING
+from hamon.cli.options import WRONG
 from hamon.config import load, state_directory
 from hamon.data import folder
 from tests.peers import need
@@ -157,28 +160,43 @@ def test_secrets_are_files_and_hamon_waits_for_its_database() -> None:
     assert "pg_isready" in services["database"]["healthcheck"]["test"]
 
 
-def unit_with_a_program_that_exists(tmp_path: Path) -> Path:
+UNITS = {"hamon.service": 20, "hamon-logconv.service": 25}
+"""The units, and how far each may be exposed: the second runs as root, who alone may read the log of a node."""
+
+
+def unit_with_a_program_that_exists(name: str, tmp_path: Path) -> Path:
     """A copy of the unit in which /opt/hamon is here: systemd-analyze wants to see the program."""
-    text = (DOCKER / "hamon.service").read_text()
+    text = (DOCKER / name).read_text()
     assert text.count("/opt/hamon/bin/hamon") == 1
-    unit = tmp_path / "hamon.service"
+    unit = tmp_path / name
     unit.write_text(text.replace("/opt/hamon/bin/hamon", sys.executable))
     return unit
 
 
-def test_systemd_finds_no_fault_in_the_unit(tmp_path: Path) -> None:
-    command = [need("systemd-analyze"), "verify", str(unit_with_a_program_that_exists(tmp_path))]
+@pytest.mark.parametrize("name", UNITS)
+def test_systemd_finds_no_fault_in_the_unit(name: str, tmp_path: Path) -> None:
+    command = [need("systemd-analyze"), "verify", str(unit_with_a_program_that_exists(name, tmp_path))]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     about_ours = [line for line in (done.stdout + done.stderr).splitlines() if "hamon" in line]
     assert (done.returncode, about_ours) == (0, [])
 
 
-def test_the_unit_is_well_hardened(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", UNITS)
+def test_the_unit_is_well_hardened(name: str, tmp_path: Path) -> None:
     """systemd's own measure of exposure, from 0 (none) to 10; a unit without any hardening has 9.6."""
-    unit = unit_with_a_program_that_exists(tmp_path)
-    command = [need("systemd-analyze"), "security", "--offline=true", "--threshold=20", str(unit)]
+    unit = unit_with_a_program_that_exists(name, tmp_path)
+    command = [need("systemd-analyze"), "security", "--offline=true", f"--threshold={UNITS[name]}", str(unit)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout[-200:]
+
+
+def test_the_unit_of_the_converter_starts_it_as_the_command_line_has_it() -> None:
+    text = (DOCKER / "hamon-logconv.service").read_text()
+    command = next(line for line in text.splitlines() if line.startswith("ExecStart=")).split()
+    options = parsed(command[1:])
+    assert options.follow
+    assert str(options.status).startswith("/var/lib/hamon-logconv/")
+    assert f"RestartPreventExitStatus={WRONG} {MISSING}" in text.splitlines()
 
 
 def test_the_unit_has_what_hamon_needs_to_run() -> None:

@@ -6,13 +6,14 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from hamon.classify.logconv import Condition, LogconvSettings
 from hamon.data import folder
-from hamon.errors import ConfigError
-from hamon.logconv import ConfigurationMissing, read_config
+from hamon.logconv import ConfigurationMissing, LogconvConfig, read_config
 from tests.gateway.harness import environment, eventually, run_command
 
 RECORDINGS = folder("tests") / "corpus" / "recordings"
@@ -163,6 +164,21 @@ async def test_a_second_one_with_the_same_status_is_refused(tmp_path: Path) -> N
         assert "another hamon logconv is at work" in said
 
 
+async def test_what_is_followed_is_not_converted_once_more_into_the_same_file(tmp_path: Path) -> None:
+    following = Following(tmp_path)
+    following.append(LINES[:1])
+    whole = ("logconv", "--config", str(following.config), "--status", str(following.status), "--timezone", "UTC")
+    async with following.running("--from-beginning"):
+        await following.has_written(MESSAGES[:1])
+        status, said = await run_command(*whole)
+        assert status == 1
+        assert "would stand twice" in said
+        assert following.output.read_text() == MESSAGES[0]
+        status, said = await run_command(*whole, "--output", "-")
+        assert status == 0
+        assert "Set DC node to pm00." in said
+
+
 async def test_the_configured_log_is_converted_once_to_the_configured_file(tmp_path: Path) -> None:
     following = Following(tmp_path)
     following.append(LINES[:3])
@@ -210,16 +226,68 @@ def test_the_converters_configuration_is_honoured(begin: str, tmp_path: Path) ->
     assert len(config.settings.attribute_rules) == 2
 
 
+def configured(tmp_path: Path, text: str) -> LogconvConfig:
+    file = tmp_path / "pm_logconv.conf"
+    file.write_text(text)
+    return read_config(file)
+
+
 @pytest.mark.parametrize(
     "setting",
-    [{"output_logfacility": "local9"}, {"syslogformat": "perhaps"}, {"output_async_write": "2"}, {"attribute_x": "default_ping_set"}],
+    [
+        {"output_logfacility": "local9"},
+        {"syslogformat": "perhaps"},
+        {"output_async_write": "2"},
+        {"attribute_x": "default_ping_set"},
+        {"act_rcs": "prmEx"},
+    ],
 )
-def test_a_wrong_setting_is_named(tmp_path: Path, setting: Mapping[str, str]) -> None:
-    file = tmp_path / "pm_logconv.conf"
-    file.write_text("[Settings]\n" + "".join(f"{key} = {value}\n" for key, value in setting.items()))
-    with pytest.raises(ConfigError) as err:
-        read_config(file)
-    assert [problem.key for problem in err.value.problems] == list(setting)
+def test_a_wrong_setting_is_named_and_left_out(tmp_path: Path, setting: Mapping[str, str]) -> None:
+    found = configured(tmp_path, "[Settings]\nact_rsc = prmEx\n" + "".join(f"{key} = {value}\n" for key, value in setting.items()))
+    assert [problem.key for problem in found.left_out] == list(setting)
+    assert replace(found, left_out=()) == LogconvConfig(settings=LogconvSettings(service_resources=("prmEx",)))
+
+
+def test_settings_without_a_value_and_of_older_converters_change_nothing(tmp_path: Path) -> None:
+    silent = ("ha_log_path", "output_path", "output_logfacility", "output_async_write", "syslogformat", "act_rsc", "attribute_ping")
+    text = (
+        "[Settings]\n" + "".join(f"{key} =\n" for key in silent) + "reset_interval = 60\nlogconv_logfacility = x\nlogconv_logpriority = y\n"
+    )
+    assert configured(tmp_path, text) == LogconvConfig()
+
+
+def test_a_configuration_without_its_section_is_told(tmp_path: Path) -> None:
+    assert [problem.key for problem in configured(tmp_path, "[settings]\nact_rsc = prmEx\n").left_out] == ["[Settings]"]
+
+
+def test_comments_and_spaces_are_no_part_of_a_value(tmp_path: Path) -> None:
+    text = """
+; the converter
+[Settings]
+# HA log
+HA_LOG_PATH:/var/log/other
+syslogformat=FALSE ; as others here
+act_rsc =  prmEx ,prmPg,   # first and last
+attribute1 = default_ping_set  LT   100\tOR not_defined default_ping_set
+[Resource tries to operation]
+pattern = crmd,info:,Performing
+"""
+    found = configured(tmp_path, text)
+    assert (found.log_path, found.syslog_format, found.settings.service_resources) == (Path("/var/log/other"), False, ("prmEx", "prmPg"))
+    assert found.settings.attribute_rules == (
+        ((Condition("default_ping_set", "lt", "100"),), (Condition("default_ping_set", "not_defined", ""),)),
+    )
+    assert found.left_out == ()
+
+
+async def test_what_is_left_out_of_the_configuration_is_told(tmp_path: Path) -> None:
+    following = Following(tmp_path)
+    following.append(LINES[:1])
+    following.config.write_text(following.config.read_text() + "act_rcs = prmPg\n")
+    status, said = await run_command("logconv", "-o", "-f", str(following.config), "--output", "-", "--timezone", "UTC")
+    assert status == 0
+    assert "[unknown] act_rcs" in said
+    assert "Set DC node to pm00." in said
 
 
 def test_a_missing_configuration_is_told(tmp_path: Path) -> None:

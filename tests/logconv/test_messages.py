@@ -157,11 +157,16 @@ def operated(resource: str) -> str:
         ),
         *(
             pytest.param(
-                [f"{scheduler}[9]: warning: {fenced}", f"{scheduler}[9]:  notice:  * Start      prmEx     ( pm02 )", operated("prmEx"), IDLE],
+                [
+                    f"{who}[9]: warning: {fenced}",
+                    f"{who}[9]:  notice:  * Start      prmEx     ( pm02 )",
+                    operated("prmEx"),
+                    IDLE,
+                ],
                 ["  error: Start to fail-over.", "   info: Resource prmEx : Started on pm02", "   info: fail-over succeeded."],
                 id=f"a lost node in a log without Corosync's lines: {fenced}",
             )
-            for scheduler, fenced in (
+            for who, fenced in (
                 ("pacemaker-schedulerd", "Cluster node pm01 will be fenced: peer is no longer part of the cluster"),
                 ("pacemaker-schedulerd", "Cluster node pm01 will be fenced: peer process is no longer available"),
                 ("pengine", "Node pm01 will be fenced because the node is no longer part of the cluster"),
