@@ -3,7 +3,11 @@ r"""Cut bytes into complete lines. Law: however the bytes arrive, the same lines
 No Python work is done per line: the cutter jumps from one line end to the last one within the longest line allowed.
 """
 
+import re
 from dataclasses import dataclass, field
+
+_HOLE = re.compile(rb"\0{2,}")
+_HOLE_IN_A_LINE = re.compile(rb"(?<=[^\n\0])\0{2,}(?=[^\n\0])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +25,14 @@ class Cut:
 
 
 def without_nul(data: bytes) -> bytes:
-    """Drop the NUL bytes that a crash leaves in a file that was being extended; no text encoding of a log has any."""
-    return data.replace(b"\0", b"") if b"\0" in data else data
+    r"""Drop the NUL bytes that a crash leaves in a file that was being extended; no text encoding of a log has any.
+
+    A hole in a line parts what was written before the crash, and never finished, from the first line afterwards.
+
+    >>> without_nul(b"one\n\0\0\0two\nunfini\0\0\0three\n")
+    b'one\ntwo\nunfini\nthree\n'
+    """
+    return _HOLE_IN_A_LINE.sub(b"\n", data).replace(b"\0", b"") if b"\0" in data else data
 
 
 def is_utf16(data: bytes) -> bool:
@@ -59,22 +69,28 @@ def cut_lines(window: bytes, limit: int) -> Cut:
 
 
 class LongLine:
-    """A line that fills more than one window: only its first `limit` bytes are kept, the rest is counted."""
+    """A line that fills more than one window: only its first `limit` bytes are kept, the rest is counted.
+
+    With a hole in it, it is two lines.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._kept = b""
-        self._length = 0
         self.searched = 0
         """Bytes of the file seen since the start of the line, none of them a line end."""
 
     def extend(self, window: bytes) -> None:
         self.searched += len(window)
-        text = without_nul(window)
-        self._length += len(text)
-        self._kept += text[: self._limit - len(self._kept)]
+        # Of a hole as much is kept as shows that it is one.
+        self._kept = _HOLE.sub(b"\0\0", self._kept + _HOLE.sub(b"\0\0", window))[: 2 * self._limit + 4]
 
     def end(self, rest: bytes, line_end: bytes) -> Cut:
         """Close the line with its last bytes `rest` and its line end (none at the end of a finished file)."""
         self.extend(rest)
-        return Cut(data=self._kept + line_end, taken=self.searched + len(line_end), truncated=int(self._length > self._limit))
+        lines = without_nul(self._kept).split(b"\n")
+        return Cut(
+            data=b"\n".join(line[: self._limit] for line in lines) + line_end,
+            taken=self.searched + len(line_end),
+            truncated=sum(len(line) > self._limit for line in lines),
+        )
