@@ -337,9 +337,14 @@ class LogStream:
 
     @property
     def lag_bytes(self) -> int:
-        """Bytes seen and not taken; of a compressed file its whole size, for only its end is known to be its end."""
+        """Bytes seen and not taken; of a compressed file its whole size, for only its end is known to be its end.
+
+        An unfinished line at the end of the current file is none: all that can be taken was.
+        """
         return sum(
-            part.size if part.file.is_compressed else max(0, part.size - part.offset) for part in self._reading if not part.file.is_complete
+            part.size if part.file.is_compressed else max(0, part.size - part.offset)
+            for part in self._reading
+            if not part.file.is_complete and not (part.is_current and part.has_rest)
         )
 
 

@@ -88,6 +88,7 @@ async def test_an_unfinished_line_waits_for_its_end(tmp_path: Path) -> None:
         await tail.gives(b"one\nwitness\n")
         append(log, b"re\nth")
         await tail.gives(b"one\nwitness\ntwo and more\n")
+        assert [view.lag_bytes for view in tail.collector.views()] == [0, 0]  # all that can be read was
 
 
 async def test_a_line_of_any_length_is_cut_and_counted_and_does_not_fill_the_memory(tmp_path: Path) -> None:

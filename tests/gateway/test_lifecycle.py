@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from hamon.pipeline.process import START_SECONDS
 from tests.gateway.harness import CLUSTER, LIMIT, Gateway, eventually, free_port, now, run_command, subject, traditional
 from tests.gateway.sequences import FILE, A
 from tests.notify.mail_server import MailServer
@@ -436,3 +437,15 @@ async def test_a_failover_that_was_written_and_rotated_away_while_hamon_was_down
     await gateway.quiet()
     assert [subject(mail) for mail in gateway.mails()] == told
     await each_line_is_stored_once(gateway, len(A) + 6)
+
+
+async def test_an_unfinished_line_holds_up_nothing_at_start(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path, nodes=("n1", "n2"), logs=(FILE,), services=SERVICES)
+    gateway.write("n1", *filler(3), name=FILE)
+    gateway.path("n2", FILE).write_bytes(b"Apr 24 06:1")  # the last word of a node that lost its power
+    async with gateway:
+
+        async def stored() -> int:
+            return len(await gateway.events())
+
+        await eventually(stored, lambda count: count == 3, seconds=START_SECONDS / 2)
