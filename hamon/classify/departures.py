@@ -37,10 +37,16 @@ class Departures:
             item = self.state.resources.get(action.resource)
             if item is None or not topology.is_service(item, self.settings, self.state):
                 continue
-            if (move := self._move(action, actions, item.promotable, at)) is not None:
+            move = self._move(action, actions, item.promotable, at)
+            if move is not None and not self._is_done_since(move, at):
                 moves.append(move)
         for source in dict.fromkeys(move.from_node for move in moves):
             self.depart(source, [move for move in moves if move.from_node == source], at)
+        for move in moves:
+            item = self.state.resources[move.resource]
+            if move.to_node is not None and move.to_node == item.started_on and item.started_at is not None and item.started_at >= at:
+                # The log of the DC is read after that of the node where it was to go, and came to.
+                self.started(item.id, move.to_node, item.started_at, promoted=move.promoted, before=[])
 
     def _move(self, action: Action, actions: list[Action], promotable: bool, at: datetime) -> Move | None:
         item = self.state.resources[action.resource]
@@ -219,9 +225,11 @@ class Departures:
                 self.state.suspects_at.pop(move.resource, None)
                 if stopped is not None and move.stopped_at is None:
                     move.stopped_at = stopped.stopped_at
+                _is_down_since(story, move.stopped_at)
             elif known.done_at is None:
                 known.to_node = move.to_node
                 known.from_node = known.from_node or move.from_node
+        self.weighing.down_since(story)  # what failed is perhaps one of those that leave
         self._name_ends(story)
 
     def is_no_service(self, resource: str, at: datetime) -> None:
@@ -275,7 +283,7 @@ class Departures:
                     return  # what a failed start left behind is cleaned up on the way
                 move.from_node = node
                 move.stopped_at = move.stopped_at or at
-                story.down_since = min(story.down_since or at, at)
+                _is_down_since(story, at)
                 self._name_ends(story)
                 return
         if topology.active_nodes(self.state.resources[resource]) or resource in self.state.returning:
@@ -288,7 +296,7 @@ class Departures:
         else:
             self.state.suspects[resource] = Move(resource, node, stopped_at=at, polled=polled)
             self.state.suspects_at[resource] = at
-        if self.state.is_idle and not polled:  # the other log's lines of this moment come late; a poll does not wait for them
+        if not polled and self._has_rested_since(at):  # a poll does not wait for the lines of another log
             self.idle(at)
 
     def ended_with(self, node: str, resource: str, at: datetime) -> None:
@@ -299,16 +307,15 @@ class Departures:
 
     def started(self, resource: str, node: str, at: datetime, *, promoted: bool, before: list[str]) -> None:
         """A service resource serves on a node; `before` are the nodes where it did until now, as far as known."""
-        for story in self.book.open_stories():
+        for story in self.state.stories:
             move = story.moves.get(resource)
-            # A summary in another node's log may arrive before the start that it sums up; the start is the exact time.
-            if move is not None and (move.done_at is None or (move.done_node == node and at < move.done_at)):
+            if move is not None and (story.state is IncidentState.OPEN if move.done_at is None else _is_its_start(story, move, node, at)):
                 move.done_at, move.done_node, move.failed = at, node, False
                 self.state.suspects.pop(resource, None)
                 self.state.suspects_at.pop(resource, None)
                 self._name_ends(story)
                 self.weighing.judge_outcome(story, at)
-                if self.state.is_idle:
+                if self._has_rested_since(at):
                     self.idle(at)
                 return
         self.state.returning.pop(resource, None)
@@ -335,14 +342,11 @@ class Departures:
             return  # it went back by itself; when the service was back after its departure is another time
         known = story.moves[move.resource]
         known.done_at, known.done_node = at, node
-        if move.stopped_at is not None:
-            story.down_since = min(story.down_since or move.stopped_at, move.stopped_at)
+        _is_down_since(story, move.stopped_at)
         # The other members that stopped there are on their way too.
         for name, other in list(self.state.suspects.items()):
             if other.from_node == move.from_node and not topology.is_uncertain(self.state.resources[name]):
                 self._add(story, [other])
-                if other.stopped_at is not None:
-                    story.down_since = min(story.down_since or other.stopped_at, other.stopped_at)
                 self.state.suspects.pop(name, None)
                 self.state.suspects_at.pop(name, None)
         self._name_ends(story)
@@ -360,6 +364,26 @@ class Departures:
         """Whether it is known that it went from one node to the other."""
         moves = [story.moves[resource] for story in self.state.stories if resource in story.moves]
         return any((move.from_node, move.done_node) == (source, target) for move in moves)
+
+    def _has_rested_since(self, at: datetime) -> bool:
+        """Whether the cluster had nothing more to do after a moment of which a log tells; else the DC's log, read late, may tell more."""
+        return self.state.is_idle and self.state.rested_at is not None and at <= self.state.rested_at
+
+    def _is_done_since(self, move: Move, at: datetime) -> bool:
+        """Whether a departure that is known, and may be over, has that move after its order, which the log of the DC tells late."""
+        known = [story.moves[move.resource] for story in self.state.stories if move.resource in story.moves]
+        ends = (move.from_node, move.to_node)
+        return any((done.from_node, done.done_node) == ends and done.done_at is not None and done.done_at >= at for done in known)
+
+    def stopped_before(self, resource: str, source: str, target: str, at: datetime) -> None:
+        """The stop is told after the start that followed it; the departure may be over by now."""
+        for story in reversed(self.state.stories):
+            move = story.moves.get(resource)
+            if move is not None and (move.from_node, move.done_node) == (source, target):
+                move.stopped_at = move.stopped_at or at
+                _is_down_since(story, at)
+                self.book.changed(story, "when it stopped")
+                return
 
     def arrived(self, resource: str, source: str, stopped_at: datetime, target: str, at: datetime, *, promoted: bool) -> None:
         """It became known later that a resource which serves on a node left another one for it."""
@@ -556,7 +580,7 @@ class Departures:
             self.state.suspects.pop(move.resource, None)
             self.state.suspects_at.pop(move.resource, None)
         story = self.depart(source, moves, min(stopped, default=at))
-        story.down_since = min([*stopped, *([story.down_since] if story.down_since else [])], default=at)
+        _is_down_since(story, min(stopped, default=at))
         if failed and all(move.done_at is None for move in story.moves.values()):
             self.weighing.fail(story, at)
             if story.settle_at is not None:
@@ -573,7 +597,7 @@ class Departures:
                 self.state.suspects_at.pop(move.resource, None)
             stopped = [move.stopped_at for move in gone if move.stopped_at is not None]
             story = self.depart(source, gone, min(stopped, default=at))
-            story.down_since = min([*stopped, *([story.down_since] if story.down_since else [])], default=at)
+            _is_down_since(story, min(stopped, default=at))
             # Else it went on the order of a DC whose log is not read: where to, only that one would tell.
             is_seen = source is None or not self._only_it_tells(source) or not (self.state.draft_by is None or self._stops(source))
             if is_seen and all(move.done_at is None for move in story.moves.values()):
@@ -603,3 +627,14 @@ class Departures:
 
 def _most(names: list[str]) -> str | None:
     return max(dict.fromkeys(names), key=names.count) if names else None
+
+
+def _is_its_start(story: Story, move: Move, node: str, at: datetime) -> bool:
+    """Another node's log may be read first, with a later stamp or only with the end of it all: the start itself is the exact time."""
+    return move.done_node == node and move.done_at is not None and (story.started_at or story.detected_at) <= at < move.done_at
+
+
+def _is_down_since(story: Story, at: datetime | None) -> None:
+    """The service of a departure is down at least since the first of its members stopped."""
+    if at is not None and (story.down_since is None or at < story.down_since):
+        story.down_since = at

@@ -73,7 +73,7 @@ class Effects:
         if effect.kind is IncidentKind.STANDBY_FAULT and effect.planned:
             return
         self._book.make_part(story, effect)
-        if effect.kind in DEPARTURES and effect.down_since is None:
+        if effect.kind in DEPARTURES:
             self._weighing.down_since(effect)
         if effect.kind in DEPARTURES and effect.service_restored_at is None:
             self._weighing.weigh(effect, story.detected_at)

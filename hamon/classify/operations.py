@@ -15,7 +15,7 @@ from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, IncidentKind, Notice, Outcome, Severity
 from hamon.model.observation import Source
 
-_TRAP = Source.TRAP
+_TRAP, _POLL = Source.TRAP, Source.POLL
 _STOP_FAILED = IncidentKind.STOP_FAILED
 OVERTAKING = timedelta(seconds=10)
 """By how much the trap of a stop may come after that of the start which followed it."""
@@ -198,15 +198,13 @@ class Operations:
         alive = [name for name in item.roles if name != node.name and topology.node(self.state, name).member is not False]
         if (
             alive
+            and not item.clone
             and not any(item.id in members for members in self.settings.services.values())
             and not item.surveyed
             and item.id not in self.state.suspects
             and self._departures.running(item.id) is None
         ):
-            if event.source is _TRAP and not item.clone:
-                self.state.doubles[item.id] = event.at
-            else:
-                item.clone = True  # it runs on two living nodes
+            self.state.doubles[item.id] = event.at  # a clone, if nothing tells for a while that it was stopped there before
         if not item.clone and item.id not in self.state.doubles:
             item.roles.clear()
         item.started_on, item.started_at = node.name, event.at
@@ -269,14 +267,18 @@ class Operations:
                 self._departures.taken_over(item.id, event.node, item.started_on, item.started_at, promoted=item.promotable)
 
     def _came_late(self, event: Event, item: Resource) -> bool:
-        """Traps overtake each other: whether the stop or demotion on this node belongs before the start that was told of another one."""
+        """Traps and logs overtake each other: whether the stop or demotion here belongs before the start that was told of another node."""
         node, at = item.started_on, item.started_at
-        if event.source is not _TRAP or at is None or node is None or node == event.node or event.node is None:
+        if event.source is _POLL or at is None or node is None or node == event.node or event.node is None:
             return False
         self.state.doubles.pop(item.id, None)
         if topology.active_nodes(item) != [node] or not at - OVERTAKING <= event.at <= at + SAME_TIME:
             return False
-        if item.id not in self.state.returning and not self._departures.is_done(item.id, event.node, node):
+        if item.id in self.state.returning:
+            return True
+        if self._departures.is_done(item.id, event.node, node):
+            self._departures.stopped_before(item.id, event.node, node, event.at)
+        else:
             self._departures.arrived(item.id, event.node, event.at, node, at, promoted=item.promotable)
         return True
 

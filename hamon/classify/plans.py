@@ -97,7 +97,7 @@ class Plans:
         promoted = topology.PROMOTED in (from_role, to_role)
         if promoted or "Unpromoted" in (from_role, to_role):
             item.clone = item.promotable = True
-        if item.clone and not was_clone and not item.promotable:
+        if item.clone and not was_clone:
             self._departures.is_no_service(item.id, event.at)  # the evidence began with its stop, which does not tell what it is
         if blocked:
             place = state.nodes.get(source or "")
@@ -111,7 +111,7 @@ class Plans:
                 self._leave(event, item, to, to_role)
             return
         # Where it is before the plan: learned only where nothing better is known.
-        if source is not None and action != "Start" and from_role != "Stopped":
+        if source is not None and action != "Start" and from_role != "Stopped" and not self._moved_since(item, source, event.at):
             topology.node(state, source)
             item.roles.setdefault(source, from_role or "Started")
         if to is not None:
@@ -129,6 +129,11 @@ class Plans:
                 blocked=blocked,
             )
         )
+
+    @staticmethod
+    def _moved_since(item: Resource, source: str, at: datetime) -> bool:
+        """Whether it was started elsewhere after this plan, by a log that is read sooner."""
+        return not item.clone and item.started_on not in (None, source) and item.started_at is not None and item.started_at >= at
 
     def _all_repeated(self) -> None:
         """At the end of a calculation all failures that are recorded were repeated: what the next one adds is new."""

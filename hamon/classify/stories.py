@@ -807,6 +807,7 @@ def _fingerprint(story: Story) -> str:
     return (
         f"{story.kind}|{story.severity}|{story.state}|{story.planned}|{story.outcome}|{story.part_of}|{story.from_node}|"
         f"{story.to_node}|{story.fenced or '[]'}|{story.resources or '[]'}|{_said(story.service_restored_at)}|{story.redundancy}|"
+        f"{_said(story.down_since if story.service_restored_at is not None else None)}|"
         f"{story.reasons or '[]'}|{_said(story.started_at)}|"
         f"{story.flaps}|"
         f"{story.amiss or '[]'}|"

@@ -239,6 +239,8 @@ class Weighing:
         if story.outcome is Outcome.SUCCEEDED and story.service_restored_at == at:
             return
         before = story.outcome
+        if before is Outcome.FAILED and story.down_since is None:
+            story.down_since = story.started_at  # it was down, though no log told when it stopped
         story.outcome = Outcome.SUCCEEDED
         story.service_restored_at = at
         story.limit_at = None
@@ -253,8 +255,6 @@ class Weighing:
             return
         story.outcome = Outcome.FAILED
         story.limit_at = None
-        if story.down_since is None:
-            story.down_since = story.started_at
         if story.from_node is not None:
             others = [name for name in self.state.nodes if name != story.from_node]
             self.book.adopt(story, others, any_node=False)

@@ -1701,3 +1701,43 @@ def test_the_quorum_that_a_node_lost_is_part_of_the_fail_over_from_it_and_over_w
     )
     (quorum,) = [incident for incident in cluster.incidents if incident.kind is IncidentKind.QUORUM_LOST]
     assert (quorum.part_of, quorum.resolved_at) == (failover.key, at("10:00:12"))
+
+
+ORDERED = """
+10:00:00 pm01 controld: State transition S_IDLE -> S_POLICY_ENGINE
+10:00:00 pm01 schedulerd: Actions: Move       prmEx             (                pm01 -> pm02 )
+10:00:00 pm01 schedulerd: Actions: Move       prmPg             (                pm01 -> pm02 )
+10:00:00 pm01 schedulerd: Calculated transition 9, saving inputs in /var/lib/pacemaker/pengine/pe-input-9.bz2
+10:00:00 pm01 controld: State transition S_POLICY_ENGINE -> S_TRANSITION_ENGINE
+"""
+LEFT = """
+10:00:01 pm01 controld: Result of stop operation for prmPg on pm01: ok
+10:00:02 pm01 controld: Result of stop operation for prmEx on pm01: ok
+"""
+CAME = """
+10:00:03 pm02 controld: Result of start operation for prmEx on pm02: ok
+10:00:04 pm02 controld: Result of start operation for prmPg on pm02: ok
+"""
+RESTED = "10:00:04 pm01 controld: State transition S_TRANSITION_ENGINE -> S_IDLE"
+READ = [ORDERED + LEFT + CAME + RESTED, ORDERED + CAME + LEFT + RESTED, CAME + ORDERED + LEFT + RESTED, LEFT + ORDERED + CAME + RESTED]
+
+
+@pytest.mark.parametrize("read", READ)
+@pytest.mark.parametrize("dc", ["pm01", "pm03"])
+def test_a_service_was_down_from_its_stop_to_its_start_in_whatever_order_these_are_read(read: str, dc: str) -> None:
+    log = running().log("09:30:00 pm01 controld: State transition S_TRANSITION_ENGINE -> S_IDLE")
+    log.log("\n".join(line.replace("pm01", dc, 1) if "S_" in line or "schedulerd" in line else line for line in read.splitlines()))
+    log.until("10:05:00")
+    (moved,) = [incident for incident in log.incidents if incident.from_node is not None]
+    assert (moved.kind, moved.outcome, moved.planned) == (IncidentKind.FAILOVER, Outcome.SUCCEEDED, None)
+    assert (moved.from_node, moved.to_node, moved.service_down_seconds) == ("pm01", "pm02", 3.0)
+
+
+def test_a_service_that_ends_with_a_stop_which_is_read_when_all_is_over_was_down_since_then() -> None:
+    """The node that it left sends its log later than the cluster came to rest and the fail-over was closed."""
+    log = running().log(ORDERED + CAME + RESTED).until("10:02:00").log(LEFT)
+    (moved,) = [incident for incident in log.incidents if incident.from_node is not None]
+    assert (moved.state, moved.service_down_seconds) == (IncidentState.RESOLVED, 3.0)
+    assert [step.sequence for step in log.steps if step.incident.key == moved.key] == [
+        *range(1, 1 + sum(step.incident.key == moved.key for step in log.steps))
+    ]
