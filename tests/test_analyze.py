@@ -8,7 +8,8 @@ import lzma
 import os
 import tarfile
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,6 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hamon.analyze import NothingReadable, Options, analyze, to_json, to_text
+from hamon.analyze.evidence import Input
+from hamon.analyze.zones import other_zone
 from hamon.classify.order import causal_order
 from hamon.cli import main
 from hamon.model.event import Event, EventKind
@@ -156,6 +159,40 @@ def test_a_zone_moves_every_time_and_nothing_else(folder: Path) -> None:
         9 * 3600
     ] * len(moved)
     assert [incident["kind"] for incident in utc["incidents"]] == [incident["kind"] for incident in tokyo["incidents"]]
+
+
+@pytest.mark.parametrize("others", ["monitor/traps.jsonl*", "snap*"], ids=["traps", "polls"])
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "Asia/Kolkata", "America/New_York"])
+def test_other_evidence_tells_the_zone_of_stamps_without_one(zone: str, others: str, folder: Path) -> None:
+    paths = [folder, *evidence(NAME, others)]
+    found = ask(*paths, timezone=zone)
+    assert essence(found) == essence(ask(*paths))
+    assert faults(TRUTH, found) == []
+    told = [item["errors"] for item in found["inputs"] if item["source"] == "log"]
+    assert told == [[f"its stamps without a zone are of UTC+00:00, as other evidence shows, and not of {zone}"]] * 2
+
+
+def test_a_log_that_names_its_zone_tells_that_of_one_that_does_not(folder: Path) -> None:
+    """As on hosts where rsyslog writes ISO stamps, and Pacemaker a log of its own."""
+    by_rsyslog = logs()["pm01"].splitlines()
+    (folder / "pm01" / "messages").write_bytes(b"".join(b"2026-11-22T" + line[7:15] + b"+00:00" + line[15:] + b"\n" for line in by_rsyslog))
+    found = ask(folder, timezone="Asia/Tokyo")
+    assert faults(TRUTH, found) == []
+    assert [incident["started_at"][:10] for incident in found["incidents"]] == ["2026-11-22"] * len(found["incidents"])
+    assert essence(found)[0] == essence(ask(folder))[0]
+
+
+def test_two_facts_among_others_that_disagree_tell_no_zone() -> None:
+    """Of what happens again and again, some is a whole number of hours apart by chance."""
+    known = [event(EventKind.RESOURCE_STARTED, 60 * 7.3 * number, f"a{number}") for number in range(9)]
+    without = [replace(one, at=one.at + timedelta(hours=number), raw="Nov 22 10:00:00 pm01 x") for number, one in enumerate(known)]
+    with_zone = [replace(one, raw="2026-11-22T10:00:00+00:00 pm01 x") for one in known]
+    items = [Input(Path("a"), "a", events=with_zone), Input(Path("b"), "b", events=without)]
+    assert other_zone(items, (), "UTC") is None
+    agreed = [replace(one, at=one.at + timedelta(hours=9), raw="Nov 22 10:00:00 pm01 x") for one in known]
+    found = other_zone([items[0], Input(Path("b"), "b", events=agreed)], (), "UTC")
+    assert found is not None
+    assert (str(found), found.name) == ("UTC+09:00", "Etc/GMT-9")
 
 
 def test_a_given_year_is_that_of_every_stamp_without_one(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hamon.analyze.order import is_newest_first, streams_of, to_one_clock, to_on
 from hamon.analyze.reading import FOREIGN, NO_FORM, polls_of, read, reference_of
 from hamon.analyze.traps import recorded_trap
 from hamon.analyze.wall_clock import in_the_repeated_hour, over_new_year
+from hamon.analyze.zones import other_zone, takes_zone
 from hamon.classify.incidents import Engine
 from hamon.classify.order import causal_order, with_snapshots
 from hamon.classify.settings import ClusterSettings
@@ -42,21 +44,14 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
         inputs = [Input(found.path, found.name, problem=found.problem) for found in files.find(paths, Path(unpacked))]
         collections = files.collections(item.name for item in inputs)
         inputs = [item for item in inputs if not files.is_quotation(item.name, collections)]
-        reference = reference_of(inputs)
-        matcher, trap_matcher = LogMatcher(rules, options.year), TrapMatcher(rules)
-        total, done = sum(files.size(item.path) for item in inputs), 0
-        no_evidence = [[reason] for reason in (NO_FORM, *(reason for _, reason in FOREIGN))]
-        kept: list[Input] = []
-        for item in inputs:
-            read(item, matcher, trap_matcher, options, reference)
-            done += files.size(item.path)
-            if progress is not None:
-                progress(done, total)
-            if (item.form == "empty" or item.errors in no_evidence) and item.name.startswith(collections):
-                continue  # of a crm report or a sosreport most is no evidence
-            if item.source in options.sources or item.form == "empty":
-                kept.append(item)
-        polls = polls_of([item for item in kept if item.source is Source.POLL and item.form is not None], options)
+        kept, polls = _read(inputs, collections, rules, options, progress)
+        zone = other_zone(kept, polls, options.timezone)
+        if zone is not None:
+            fresh = [Input(item.path, item.name, problem=item.problem) for item in inputs]
+            kept, polls = _read(fresh, collections, rules, replace(options, timezone=zone.name), None)
+            for item in kept:
+                if item.wall is not None and item.wall.timezone == zone.name and any(takes_zone(item, event) for event in item.events):
+                    item.errors.append(f"its stamps without a zone are of {zone}, as other evidence shows, and not of {options.timezone}")
     if all(map(_is_unreadable, kept)):
         reasons = "; ".join(f"{item.name}: {', '.join(item.errors) or 'nothing in it'}" for item in kept[:5])
         raise NothingReadable(f"nothing readable in the paths given ({reasons or 'no file'})")
@@ -95,6 +90,27 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
         transitions=advance.transitions,
         told=events,
     )
+
+
+def _read(
+    inputs: Sequence[Input], collections: tuple[str, ...], rules: RuleSet, options: Options, progress: Callable[[int, int], None] | None
+) -> tuple[list[Input], list[Snapshot]]:
+    """Read all files; those that are evidence, and the polls."""
+    reference = reference_of(inputs)
+    matcher, trap_matcher = LogMatcher(rules, options.year), TrapMatcher(rules)
+    total, done = sum(files.size(item.path) for item in inputs), 0
+    no_evidence = [[reason] for reason in (NO_FORM, *(reason for _, reason in FOREIGN))]
+    kept: list[Input] = []
+    for item in inputs:
+        read(item, matcher, trap_matcher, options, reference)
+        done += files.size(item.path)
+        if progress is not None:
+            progress(done, total)
+        if (item.form == "empty" or item.errors in no_evidence) and item.name.startswith(collections):
+            continue  # of a crm report or a sosreport most is no evidence
+        if item.source in options.sources or item.form == "empty":
+            kept.append(item)
+    return kept, polls_of([item for item in kept if item.source is Source.POLL and item.form is not None], options)
 
 
 def _is_unreadable(item: Input) -> bool:

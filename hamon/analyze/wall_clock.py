@@ -25,6 +25,11 @@ _DECEMBER = re.compile(rb"Dec ([ \d]\d) \d\d:\d\d:\d\d")
 _HOURS = timedelta(hours=1)
 
 
+def names_its_zone(line: str) -> bool:
+    """Whether the stamp of a line says its zone."""
+    return _ZONE.search(line[:_HEAD]) is not None
+
+
 @dataclass(slots=True)
 class Wall:
     """What the lines of one file tell of the clock on the wall, also those that are no events.
@@ -125,7 +130,7 @@ def in_the_repeated_hour(events: Sequence[Event], wall: Wall) -> list[Event]:
 def _told(event: Event, zone: ZoneInfo, fold: int) -> Event:
     """The event in the first or the second of the two hours; one outside them as it is."""
     local = event.at.astimezone(zone).replace(tzinfo=None)
-    if not _comes_twice(local, zone) or _ZONE.search(event.raw[:_HEAD]):
+    if not _comes_twice(local, zone) or names_its_zone(event.raw):
         return event
     return replace(event, at=local.replace(tzinfo=zone, fold=fold).astimezone(UTC))
 

@@ -59,13 +59,10 @@ def ahead(logs: Iterable[Sequence[Event]]) -> dict[str, timedelta]:
     for events in logs:
         cut = timedelta(0) if any(event.at.microsecond for event in events[:50]) else _WHOLE_SECOND / 2  # half of a second, on average
         for event in events:
-            if event.source is Source.POLL or event.reporter is None or event.kind in _NO_CLOCK:
+            if event.reporter is None or (key := shared_key(event)) is None:
                 continue
-            if event.source is Source.TRAP and event.kind is EventKind.ATTRIBUTE_CHANGED:
-                continue  # told when it is written, which dampening delays
             name, at = (event.reporter, event.at + cut) if event.source is Source.LOG else (RECEIVER, event.received_at)
             count[name] += 1
-            key = _key(event)
             first, last = told[name].get(key, (at, at))
             told[name][key] = min(first, at), max(last, at)
     if len(told) < 2:
@@ -85,7 +82,12 @@ def ahead(logs: Iterable[Sequence[Event]]) -> dict[str, timedelta]:
         placed |= found
 
 
-def _key(event: Event) -> Key:
+def shared_key(event: Event) -> Key | None:
+    """The fact that an event tells, if its time may be compared with that of others that tell it."""
+    if event.source is Source.POLL or event.kind in _NO_CLOCK:
+        return None
+    if event.source is Source.TRAP and event.kind is EventKind.ATTRIBUTE_CHANGED:
+        return None  # told when it is written, which dampening delays
     if event.kind is EventKind.MEMBERSHIP_CHANGED and (ring := event.detail.get("ring_id")) is not None:
         return event.kind, ring
     return fact_key(event)
