@@ -170,6 +170,99 @@ def test_a_file_that_is_not_utf8_is_told_with_its_line(tmp_path: Path) -> None:
         load(path, {})
 
 
+@pytest.mark.parametrize(
+    ("text", "id", "key", "words", "remedy"),
+    [
+        ("[cluster.pg]\nnode_ids = { x = 'pm01' }\n", "wrong-name", "cluster.pg.node_ids.x", "whole number", "node id"),
+        ("[notify.webhook.w]\n", "wrong-value", "notify.webhook.w", "give url or url_file", "The http or https URL"),
+        (
+            "[notify.smtp.m]\nhost = ''\nsender = 'a@b.c'\nto = ['a@b.c']\n",
+            "wrong-value",
+            "notify.smtp.m.host",
+            "not be empty",
+            "mail server",
+        ),
+        (
+            "[notify.smtp.m]\nhost = 'm'\nsender = 'a@b.c'\nto = ['a@b.c']\nuser = 'x'\n",
+            "wrong-value",
+            "notify.smtp.m",
+            "user is given without password",
+            "Password to log in with",
+        ),
+        (
+            "[notify.mailbox.m]\npath = '/tmp/m'\nremind_after = ['1 hour']\n",
+            "wrong-value",
+            "notify.mailbox.m.remind_after[0]",
+            "the form that is wanted",
+            "a number with s, m, h or d",
+        ),
+        ("[snmp.agent]\nenabled = true\n", "missing-sources", "snmp.agent", "needs sources", "Addresses and networks that are answered"),
+        ("[store]\nurl = 'sqlite:////nonexistent/hamon.db'\n", "missing-folder", "store.url", "does not exist", "create /nonexistent"),
+        ("[web\n", "toml-syntax", "FILE", "line 1", "a table is `[name]`"),
+        ('[web]\ntitle = "a\n', "toml-syntax", "FILE", "line 2", "not closed"),
+        (
+            "[cluster.pg]\n[collect.syslog.s]\nlisten = ['tls:127.0.0.1:8470']\ncertificate_file = '/dev/null'\nkey_file = '/dev/null'\n"
+            "[collect.syslog.s.source.y]\ncluster = 'pg'\naddresses = ['192.0.2.1']\n",
+            "duplicate-listen",
+            "collect.syslog.s.listen[0]",
+            "web listens there already",
+            "one address and port",
+        ),
+    ],
+)
+def test_a_mistake_is_told_with_its_key_and_what_to_do(text: str, id: str, key: str, words: str, remedy: str, tmp_path: Path) -> None:
+    (one,) = [problem for problem in problems(tmp_path, text) if problem.id != "certificate-unusable"]
+    assert (one.id, one.key) == (id, key.replace("FILE", str(tmp_path / "hamon.toml")))
+    assert words in one.message
+    assert remedy in one.hint
+    assert not re.search(r"String|Input|should|=\(", one.message + one.hint)
+
+
+def test_certificates_that_cannot_be_used_are_told_before_they_are_needed(tmp_path: Path) -> None:
+    nothing = tmp_path / "nothing.pem"
+    nothing.write_text("no certificate\n")
+    text = f"""
+[cluster.pg]
+[collect.syslog.s]
+listen = ["tls:127.0.0.1:6514"]
+certificate_file = "{nothing}"
+key_file = "{nothing}"
+client_ca_file = "/nonexistent/ca.pem"
+[collect.syslog.s.source.y]
+cluster = "pg"
+addresses = ["192.0.2.1"]
+[notify.webhook.w]
+url = "https://hooks.example.com/x"
+ca_file = "{nothing}"
+"""
+    assert set(ids(problems(tmp_path, text))) == {
+        ("certificate-unusable", "collect.syslog.s.certificate_file"),
+        ("file-unreadable", "collect.syslog.s.client_ca_file"),
+        ("certificate-unusable", "notify.webhook.w.ca_file"),
+    }
+
+
+def test_a_folder_where_a_file_is_wanted_is_warned_of(tmp_path: Path) -> None:
+    text = f"""
+[cluster.pg]
+[collect.log_tail.pm01]
+cluster = "pg"
+paths = ["{tmp_path}"]
+[notify.mailbox.a]
+path = "{tmp_path}"
+[notify.mailbox.b]
+path = "{tmp_path}/none/mbox"
+"""
+    path = write(tmp_path, text)
+    found = warnings(load(path, {}), path)
+    assert set(ids(found)) == {
+        ("log-is-a-folder", "collect.log_tail.pm01.paths[0]"),
+        ("mailbox-is-a-folder", "notify.mailbox.a.path"),
+        ("missing-folder", "notify.mailbox.b.path"),
+    }
+    assert all(one.hint for one in found)
+
+
 def test_a_byte_order_mark_is_no_problem(tmp_path: Path) -> None:
     path = tmp_path / "hamon.toml"
     path.write_text("\ufeff[log]\nlevel = 'debug'\n")

@@ -92,6 +92,13 @@ _WANTED = {
 """What is wanted, by the beginning of pydantic's name for the error."""
 
 
+_IN_OUR_WORDS = {
+    "too_short": "must have at least one entry",
+    "string_too_short": "must not be empty",
+    "string_pattern_mismatch": "does not have the form that is wanted",
+}
+
+
 def _translate(details: ErrorDetails, value: dict[str, Any], prefix: Location) -> Found:
     """What pydantic says, in our words. The value itself is not repeated: it may be a secret."""
     kind = details["type"]
@@ -100,12 +107,13 @@ def _translate(details: ErrorDetails, value: dict[str, Any], prefix: Location) -
         return _missing(location)
     if kind == "extra_forbidden":
         return _unknown(location[:-1], str(location[-1]))
+    message = re.sub(r"^(?:Value error, |Input |[A-Z][a-z]+ (?=should ))", "", details["msg"]).replace("should ", "must ", 1)
     if details["loc"] and details["loc"][-1] == "[key]":
+        if kind == "int_parsing":
+            return Found(id="wrong-name", location=location, message="must be a whole number", hint=_explain(location[:-1]))
         return _wrong_name(location)
-    message = details["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    if kind == "too_short":
-        message = "must have at least one entry"
-    hint = _explain(location)
+    message = _IN_OUR_WORDS.get(kind, message)
+    hint = _explain(location) or _explain_keys(location, message)
     if kind.endswith(("_type", "_parsing", "_from_float")):
         wanted = next((words for start, words in _WANTED.items() if kind.startswith(start)), "")
         message = f"must be {wanted}" if wanted else message
@@ -166,8 +174,17 @@ def _explain(location: Location) -> str:
     """What the key is for, its type and its default."""
     names = tuple(part for part in location if isinstance(part, str))
     section = shape_at(names[:-1]) if names else None
-    if not isinstance(section, type) or names[-1] not in section.model_fields:
+    if not isinstance(section, type) or names[-1] not in section.model_fields or isinstance(shape_at(names), type):
         return ""
     option = option_of("", names[-1], section.model_fields[names[-1]])
     default = f"default {option.default}" if option.default not in ("", "required") else option.default
     return f"{option.description} ({', '.join(filter(None, (option.type, default)))})"
+
+
+def _explain_keys(location: Location, message: str) -> str:
+    """What the keys of a table are for that a message about the table as a whole names."""
+    section = shape_at(location)
+    if not isinstance(section, type):
+        return ""
+    named = [key for key in re.findall(r"\w+", message) if key in section.model_fields]
+    return " ".join(f"{key}: {section.model_fields[key].description}" for key in dict.fromkeys(named))

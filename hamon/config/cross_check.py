@@ -11,14 +11,20 @@ from typing import Any
 from hamon.collect.snmp_trap_config import SnmpTrapConfig
 from hamon.collect.syslog_config import SyslogConfig
 from hamon.config.found import Found
-from hamon.config.sections import Config, RulesConfig
+from hamon.config.on_disk import wrong_on_disk
+from hamon.config.sections import Config
 from hamon.config.shape import tables
 from hamon.config.toml import Location, as_toml, dotted
 from hamon.errors import RuleError
 from hamon.model.incident import IncidentKind
 from hamon.model.observation import GATEWAY
 from hamon.rules.load import load_file
-from hamon.section import DUPLICATE_SECRET, Section
+from hamon.section import Section
+from hamon.snmp.settings import AgentConfig
+from hamon.web.settings import WebConfig
+
+_PROTOCOLS: Mapping[type[Section], str] = {WebConfig: "tcp", SyslogConfig: "", SnmpTrapConfig: "udp", AgentConfig: "udp"}
+"""Who listens, by which protocol; addresses of syslog name it themselves."""
 
 
 def cross_check(raw: dict[str, Any]) -> Iterator[Found]:
@@ -29,17 +35,16 @@ def cross_check(raw: dict[str, Any]) -> Iterator[Found]:
         hint = f"[cluster.{GATEWAY}_1]"
         yield Found(id="reserved-name", location=("cluster", GATEWAY), message="this name stands for the gateway itself", hint=hint)
     read: list[tuple[Location, str, str]] = []
-    heard: dict[str, Location] = {}
+    heard: dict[tuple[str, str], Location] = {}
+    if not isinstance(raw.get("web"), dict):
+        heard["tcp", WebConfig().listen] = ("web",)  # without its table it listens all the same
     for location, section, table in tables(Config, raw):
-        yield from _wrong_secrets(location, section, table)
-        if section is RulesConfig:
-            yield from _missing_folders(location, table)
+        yield from wrong_on_disk(location, section, table)
         if len(location) >= 3 and location[0] == "collect":
             cluster = table.get("cluster")
             if isinstance(cluster, str) and cluster not in known:
                 yield _unknown_cluster((*location, "cluster"), cluster, known)
-        if section is SnmpTrapConfig or section is SyslogConfig:
-            yield from _heard_twice(location, table.get("listen", list(section.model_fields["listen"].default)), heard)
+        yield from _heard_twice(location, section, table, heard)
         if len(location) == 3 and location[0] == "collect":
             paths = table.get("paths")
             for index, path in enumerate(paths if isinstance(paths, list) else []):
@@ -87,40 +92,6 @@ def _own_incidents(raw: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _missing_folders(location: Location, table: Mapping[str, Any]) -> Iterator[Found]:
-    paths = table.get("paths")
-    for index, path in enumerate(paths if isinstance(paths, list) else []):
-        if isinstance(path, str) and not Path(path).is_dir():
-            hint = "create the folder, or take it out of the list"
-            yield Found(id="missing-folder", location=(*location, "paths", index), message="there is no such folder", hint=hint)
-
-
-def _wrong_secrets(location: Location, section: type[Section], table: Mapping[str, Any]) -> Iterator[Found]:
-    for name in section.secret_fields():
-        file = table.get(f"{name}_file")
-        if file is not None and table.get(name) is not None:
-            message = f"{name} and {name}_file are both given"
-            yield Found(
-                id=DUPLICATE_SECRET, location=(*location, name), message=message, hint=f"take one of them out; {name}_file is the safer one"
-            )
-        if not isinstance(file, str):
-            continue
-        try:
-            secret = Path(file).read_text(encoding="utf-8")
-        except (OSError, ValueError) as err:
-            reason = (err.strerror if isinstance(err, OSError) else None) or "not UTF-8 text"
-            hint = "the user that runs hamon must be able to read it"
-            yield Found(id="secret-file-unreadable", location=(*location, f"{name}_file"), message=f"cannot be read: {reason}", hint=hint)
-        else:
-            if not secret.strip("\r\n"):
-                yield Found(
-                    id="secret-file-empty",
-                    location=(*location, f"{name}_file"),
-                    message="the file is empty",
-                    hint="write the secret into it",
-                )
-
-
 def _read_twice(read: Sequence[tuple[Location, str, str]]) -> Iterator[Found]:
     for index, (location, path, cluster) in enumerate(read):
         for earlier, other, other_cluster in read[:index]:
@@ -131,12 +102,25 @@ def _read_twice(read: Sequence[tuple[Location, str, str]]) -> Iterator[Found]:
                 break
 
 
-def _heard_twice(location: Location, listen: object, heard: dict[str, Location]) -> Iterator[Found]:
-    for index, address in enumerate(listen if isinstance(listen, list) else []):
-        if isinstance(address, str) and (earlier := heard.setdefault(address, location)) != location:
+def _heard_twice(
+    location: Location, section: type[Section], table: Mapping[str, Any], heard: dict[tuple[str, str], Location]
+) -> Iterator[Found]:
+    """Two that would listen at one address and port, by the same protocol."""
+    protocol = _PROTOCOLS.get(section)
+    if protocol is None or (section is AgentConfig and table.get("enabled") is not True):
+        return
+    given = table.get("listen", section.model_fields["listen"].default)
+    is_list = isinstance(given, list | tuple)
+    for index, text in enumerate(given if isinstance(given, list | tuple) else [given]):
+        if not isinstance(text, str) or text.endswith(":0"):
+            continue
+        transport, _, address = text.partition(":") if section is SyslogConfig else (protocol, "", text)
+        earlier = heard.setdefault(("udp" if transport == "udp" else "tcp", address), location)
+        if earlier != location:
             message = f"{dotted(earlier)} listens there already"
-            hint = "one address and port belongs to one receiver; a receiver takes what comes of many clusters"
-            yield Found(id="duplicate-listen", location=(*location, "listen", index), message=message, hint=hint)
+            hint = "one address and port belongs to one of them; a receiver takes what comes of many clusters"
+            where = (*location, "listen", index) if is_list else (*location, "listen")
+            yield Found(id="duplicate-listen", location=where, message=message, hint=hint)
 
 
 def _polled_twice(raw: Mapping[str, Any]) -> Iterator[Found]:

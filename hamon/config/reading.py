@@ -65,14 +65,14 @@ def _read(path: Path) -> dict[str, Any]:
         hint = "give the path of the configuration; `hamon config sample` prints one to begin with"
         raise refuse("config-file-unreadable", err.strerror or str(err), hint) from err
     if len(content) > MOST_BYTES:
-        raise refuse("config-file-too-large", f"more than {MOST_BYTES} bytes")
+        raise refuse("config-file-too-large", f"more than {MOST_BYTES} bytes", "give the path of a configuration")
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as err:
         line = content.count(b"\n", 0, err.start) + 1
         raise refuse("toml-syntax", f"line {line}: not UTF-8", "save the file as UTF-8") from err
     except RecursionError as err:
-        raise refuse("toml-syntax", "too deeply nested") from err
+        raise refuse("toml-syntax", "too deeply nested", "no key needs more than a list of lists") from err
     except ValueError as err:
         raise refuse(*_syntax(str(err))) from err
 
@@ -90,5 +90,6 @@ def _syntax(message: str) -> tuple[str, str, str]:
     hint = {
         "Invalid value": 'text stands in quotes: key = "value"',
         "Expected '=' after a key in a key/value pair": "a line is `key = value`, a table `[name]`; a comment begins with #",
-    }.get(reason, "")
+        "Expected ']' at the end of a table declaration": "a table is `[name]`, in a line of its own",
+    }.get(reason, "look there, and before it, for a quote or bracket that is not closed, or a comma that is missing")
     return "toml-syntax", f"{where}: {reason}", hint

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from hamon.collect.log_tail_config import LogTailConfig
 from hamon.collect.snmp_trap_config import SnmpTrapConfig
 from hamon.collect.syslog_config import SyslogConfig
 from hamon.config.found import Found
@@ -12,6 +13,7 @@ from hamon.config.sections import Config
 from hamon.config.shape import tables
 from hamon.config.toml import Location, as_toml
 from hamon.errors import Problem
+from hamon.notify.mailbox import MailboxConfig
 from hamon.section import Section
 
 
@@ -35,9 +37,14 @@ def warnings(config: Config, path: Path | None = None) -> list[Problem]:
                 hint = f"chmod o-r {path}, or move the secret to a file of its own and give {name}_file"
                 message = "the configuration holds this secret and everyone may read it"
                 found.append(Found(id="secret-world-readable", location=(*location, name), message=message, hint=hint))
-    for kind, name, receiver in config.collectors():
-        if isinstance(receiver, SnmpTrapConfig):
-            found += _weak_senders(receiver, ("collect", kind, name))
+    for kind, name, collector in config.collectors():
+        if isinstance(collector, SnmpTrapConfig):
+            found += _weak_senders(collector, ("collect", kind, name))
+        if isinstance(collector, LogTailConfig):
+            found += _no_files(collector, ("collect", kind, name))
+    for kind, name, target in config.notifiers():
+        if isinstance(target, MailboxConfig):
+            found += _no_mailbox(target, ("notify", kind, name))
     sources = {name for _, _, section in config.collectors() for name in _clusters_of(section)}
     for name in config.cluster.keys() - sources:
         hint = f"add a collector with cluster = {as_toml(name)}"
@@ -51,6 +58,22 @@ def warnings(config: Config, path: Path | None = None) -> list[Problem]:
             Found(id="nobody-to-tell", location=("notify",), message="no target is configured: incidents are only shown", hint=hint)
         )
     return [one.problem() for one in sorted(found, key=lambda one: (one.location[0], str(one.location), one.id))]
+
+
+def _no_files(tail: LogTailConfig, location: Location) -> Iterator[Found]:
+    for index, path in enumerate(tail.paths):
+        if Path(path).is_dir():
+            hint = f"name the files in it, such as {as_toml(path.rstrip('/') + '/*.log')}"
+            yield Found(id="log-is-a-folder", location=(*location, "paths", index), message="is a folder, not a log", hint=hint)
+
+
+def _no_mailbox(box: MailboxConfig, location: Location) -> Iterator[Found]:
+    if not box.path.parent.is_dir():
+        hint = f"create {box.path.parent}, and let the user that runs hamon write there"
+        yield Found(id="missing-folder", location=(*location, "path"), message="the folder of the mailbox does not exist", hint=hint)
+    elif box.path.is_dir():
+        hint = f"name a file in it, such as {as_toml(str(box.path / 'mbox'))}"
+        yield Found(id="mailbox-is-a-folder", location=(*location, "path"), message="is a folder, not a mailbox file", hint=hint)
 
 
 def _weak_senders(receiver: SnmpTrapConfig, location: Location) -> Iterator[Found]:

@@ -83,8 +83,11 @@ class SmtpConfig(TargetSection):
 
     @model_validator(mode="after")
     def _login_is_whole(self) -> Self:
-        if self.user is None and (self.password is not None or self.password_file is not None):
+        has_password = self.password is not None or self.password_file is not None
+        if self.user is None and has_password:
             raise ValueError("password is given without user")
+        if self.user is not None and not has_password:
+            raise ValueError("user is given without password")
         return self
 
 
