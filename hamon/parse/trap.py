@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from hamon.errors import ParseError
 from hamon.model.observation import SnmpVersion, VarBind, VarType
-from hamon.model.record import quickly_made
+from hamon.model.record import in_order, quickly_made
 
 MOST_OCTETS = 8192
 """A larger datagram is no trap of a cluster."""
@@ -43,7 +43,12 @@ _TYPES = {
 }
 _TEXT, _NUMBER = VarType.OCTET_STRING, VarType.INTEGER
 _NOT_IN_V1 = frozenset({VarType.COUNTER64, VarType.NO_SUCH_OBJECT, VarType.NO_SUCH_INSTANCE, VarType.END_OF_MIB_VIEW})
+_TICKS, _NAME = VarType.TIME_TICKS, VarType.OBJECT_IDENTIFIER
 _KEPT = frozenset({VarType.OCTET_STRING, VarType.INTEGER, VarType.OBJECT_IDENTIFIER})
+_NO_ERROR = bytes([_INTEGER, 1, 0, _INTEGER, 1, 0])
+"""error-status and error-index as all senders write them."""
+_UP_TIME = bytes([_OID, 8, 0x2B, 6, 1, 2, 1, 1, 3, 0, _TIME_TICKS])
+"""sysUpTime.0 and the type of its value: what every trap begins with, and has a value of its own."""
 
 
 @quickly_made
@@ -66,6 +71,9 @@ class TrapMessage:
     pdu: bytes = b""
     pdu_offset: int = 0
     """Where the PDU begins in the datagram."""
+
+
+_message = in_order(TrapMessage)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +159,12 @@ def _decode_v2_pdu(data: bytes, begin: int, end: int, version: SnmpVersion, comm
     if stop != end:
         raise ParseError("octets behind the PDU", data)
     request_id, position = _integer(data, position, end)
-    _, position = _integer(data, position, end)  # error-status and error-index mean nothing in a notification
-    _, position = _integer(data, position, end)
+    # error-status and error-index mean nothing in a notification
+    if data.startswith(_NO_ERROR, position):
+        position += len(_NO_ERROR)
+    else:
+        _, position = _integer(data, position, end)
+        _, position = _integer(data, position, end)
     found, secrets = _varbinds(data, position, end, frozenset())
     irregular = False
     if len(found) >= 2 and found[0].oid == SYS_UP_TIME and found[1].oid == SNMP_TRAP_OID:
@@ -165,21 +177,23 @@ def _decode_v2_pdu(data: bytes, begin: int, end: int, version: SnmpVersion, comm
         notification = named[SNMP_TRAP_OID]
         uptime = named.get(SYS_UP_TIME, VarBind(SYS_UP_TIME, VarType.TIME_TICKS, None))
         payload = [varbind for varbind in found if varbind is not notification and varbind is not uptime]
-    if notification.type is not VarType.OBJECT_IDENTIFIER:
+    if notification.type is not _NAME:
         raise ParseError("snmpTrapOID.0 is no object identifier", data)
-    ticks = uptime.value if uptime.type is VarType.TIME_TICKS else None
-    return TrapMessage(
-        version=version,
-        community=community,
-        inform=tag == INFORM,
-        request_id=request_id,
-        notification=str(notification.value),
-        uptime=ticks if isinstance(ticks, int) else None,
-        varbinds=tuple(payload),
-        irregular=irregular or ticks is None,
-        trailing=trailing,
-        pdu=_without_secret(data, begin, end, secrets),
-        pdu_offset=begin,
+    ticks = uptime.value if uptime.type is _TICKS else None
+    return _message(
+        version,
+        community,
+        tag == INFORM,
+        request_id,
+        str(notification.value),
+        ticks if isinstance(ticks, int) else None,
+        tuple(payload),
+        None,
+        None,
+        irregular or ticks is None,
+        trailing,
+        _without_secret(data, begin, end, secrets),
+        begin,
     )
 
 
@@ -285,7 +299,7 @@ _LONGEST_KNOWN = 64
 def _varbinds(data: bytes, position: int, end: int, forbidden: frozenset[VarType]) -> tuple[list[VarBind], list[slice]]:
     """The list of varbinds, which is the rest of the PDU; and where the values of snmpTrapCommunity.0 stand.
 
-    The lengths of the common short forms are read in place: this loop is most of the work of a trap.
+    This loop is most of the work of a trap, so it asks first whether the octets are known.
     """
     stop, position = _open(data, position, end, _SEQUENCE, "varbinds")
     if stop != end:
@@ -294,41 +308,35 @@ def _varbinds(data: bytes, position: int, end: int, forbidden: frozenset[VarType
     secrets: list[slice] = []
     known = _KNOWN
     while position < end:
-        if len(found) == MOST_VARBINDS:
-            raise ParseError(f"more than {MOST_VARBINDS} varbinds", data)
-        if data[position] != _SEQUENCE:
-            _unexpected(data, position, "varbind")
-        begin, length = position, data[position + 1]
-        if length < 0x80:
-            start = position + 2
-            position = start + length
-            if position > end:
-                _overrun(data, "varbind")
-            if length <= _LONGEST_KNOWN:
-                octets = data[begin:position]
-                varbind = known.get(octets)
-                if varbind is None:
-                    varbind = _varbind(data, start, position, secrets)
-                    # What is not allowed everywhere, or must not be kept, is looked at each time.
-                    if varbind.type in _KEPT and varbind.oid != SNMP_TRAP_COMMUNITY:
-                        if len(known) >= _MOST_KNOWN:
-                            known.clear()
-                        known[octets] = varbind
-                    elif varbind.type in forbidden:
-                        raise ParseError(f"{varbind.type} is not known in version 1", data)
-                found.append(varbind)
-                continue
-        else:
-            position, start = _open(data, position, end, _SEQUENCE, "varbind")
-        varbind = _varbind(data, start, position, secrets)
-        if varbind.type in forbidden:
-            raise ParseError(f"{varbind.type} is not known in version 1", data)
+        # What is kept is whole and allowed everywhere: of it only the place where it ends is left to look at.
+        stop = position + 2 + data[position + 1]
+        varbind = known.get(data[position:stop])
+        if varbind is None or stop > end:
+            varbind, stop = _new_varbind(data, position, end, forbidden, secrets)
         found.append(varbind)
+        position = stop
+    if len(found) > MOST_VARBINDS:
+        raise ParseError(f"more than {MOST_VARBINDS} varbinds", data)
     return found, secrets
+
+
+def _new_varbind(data: bytes, position: int, end: int, forbidden: frozenset[VarType], secrets: list[slice]) -> tuple[VarBind, int]:
+    """The varbind at `position`, and where it ends; kept where it may be."""
+    stop, start = _open(data, position, end, _SEQUENCE, "varbind")
+    varbind = _varbind(data, start, stop, secrets)
+    if varbind.type in forbidden:
+        raise ParseError(f"{varbind.type} is not known in version 1", data)
+    if stop - position <= _LONGEST_KNOWN and varbind.type in _KEPT and varbind.oid != SNMP_TRAP_COMMUNITY:
+        if len(_KNOWN) >= _MOST_KNOWN:
+            _KNOWN.clear()
+        _KNOWN[data[position:stop]] = varbind
+    return varbind, stop
 
 
 def _varbind(data: bytes, start: int, end: int, secrets: list[slice]) -> VarBind:
     """One name and one value, which fill what is between `start` and `end`."""
+    if data.startswith(_UP_TIME, start) and (begin := start + len(_UP_TIME) + 1) + data[begin - 1] == end:
+        return VarBind(SYS_UP_TIME, _TICKS, _unsigned(data, begin, end, 32))
     stop, begin = _open(data, start, end, _OID, "name of a varbind")
     name = _oid(data[begin:stop])
     tag = data[stop]
@@ -393,6 +401,8 @@ def _open(data: bytes, position: int, end: int, tag: int, what: str) -> tuple[in
 
 def _integer(data: bytes, position: int, end: int) -> tuple[int, int]:
     """An INTEGER of 32 bits at `position`, and where it ends."""
+    if data[position] == _INTEGER and 1 <= (length := data[position + 1]) <= 4 and (stop := position + 2 + length) <= end:
+        return int.from_bytes(data[position + 2 : stop], "big", signed=True), stop
     stop, start = _open(data, position, end, _INTEGER, "integer")
     value = int.from_bytes(data[start:stop], "big", signed=True)
     if not 1 <= stop - start <= 5 or not -0x80000000 <= value <= 0x7FFFFFFF:

@@ -24,6 +24,9 @@ def shown(varbind: VarBind) -> str | None:
                 return date_and_time(value, UTC).replace(tzinfo=None).isoformat(" ")
             except ParseError:
                 pass
+        text = text_of(varbind)
+        if text is not None and text.isprintable():
+            return text
         if any(octet < 32 and octet not in b"\t\r\n" for octet in value):
             return "0x" + value.hex()
     return text_of(varbind)
