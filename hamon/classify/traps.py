@@ -17,6 +17,7 @@ from hamon.errors import ParseError
 from hamon.model.event import Event, EventKind
 from hamon.model.mib import HR_SYSTEM_DATE, NOTIFICATIONS, OBJECT_NUMBERS, OBJECTS, covers, notification_name, object_name
 from hamon.model.observation import SnmpVersion, Source, Trap, VarBind, VarType
+from hamon.model.record import in_order
 from hamon.parse.varbinds import date_and_time, shown, text_of
 from hamon.rules.check import Answer
 from hamon.rules.schema import RuleSet, TrapRule
@@ -26,10 +27,15 @@ MOST_SKEW = timedelta(seconds=60)
 _ZONE_STEP = timedelta(minutes=15)
 _MOST_OFFSET = timedelta(hours=14)
 
-_MANY = 1024
+_MANY = 2048
 _LONGEST_KEPT = 256
+_LONGEST_TRAP = 1024
+"""What a trap means is kept where it is of no more octets."""
+_DATES = frozenset({HR_SYSTEM_DATE, f"{HR_SYSTEM_DATE}.0"})
 _UNSHOWN = frozenset({"snmpTrapCommunity", "snmpTrapEnterprise"})
 _PREFIXES = ("pacemakerNotification", "corosyncObjects", "LHA")
+_TRAP = Source.TRAP
+_event = in_order(Event)
 _SNMP = "snmp"
 """What stands as the daemon of a trap that no rule knows."""
 
@@ -43,6 +49,18 @@ class TrapScan:
     unmatched: int = 0
 
 
+@dataclass(slots=True)
+class _Meaning:
+    """What all traps of one content mean, whoever sent them and when. `rule`: None, no rule fits it; without a reading it tells nothing."""
+
+    rule: str | None
+    reading: Reading | None
+    name: str
+    words: str
+    is_dated: bool
+    """Its time stands in the content."""
+
+
 class TrapMatcher:
     """The rules about traps in force. Holds only caches, no state: the same trap gives the same event."""
 
@@ -52,6 +70,10 @@ class TrapMatcher:
         self._rules = rules.traps
         self._absent = rules.absent
         self._by_notification: dict[str, Sequence[tuple[TrapRule, frozenset[str]]]] = {}
+        self._meanings: dict[tuple[str, tuple[VarBind, ...]], _Meaning] = {}
+        # What is sent again and again differs in its date, which is kept apart unless a rule asks for it.
+        asked = (oid for rule in self._rules for oid, _ in (*rule.conditions, *rule.extras))
+        self._dates = frozenset() if any(_may_be(oid, HR_SYSTEM_DATE) for oid in asked) else _DATES
 
     def scan(self, traps: Iterable[Trap], *, timezone: str = "UTC", path: str | None = None) -> TrapScan:
         """Read traps; `path` is where they were recorded. The events come in the order of their stamps."""
@@ -65,17 +87,68 @@ class TrapMatcher:
         return scan
 
     def _event(self, trap: Trap, zone: tzinfo, ref: str, scan: TrapScan) -> Event | None:
-        told = [_told(varbind) for varbind in trap.varbinds]
+        content, date = trap.varbinds, None
+        if content and content[-1].oid in self._dates:
+            content, date = content[:-1], content[-1]
+        meaning = self._meanings.get((trap.notification, content)) or self._mean(trap, content)
+        if meaning.is_dated and date is not None:  # it has two: all of it together is looked at
+            content, date = trap.varbinds, None
+            meaning = self._mean(trap, content)
+        at, words = trap.received_at, meaning.words
+        if date is not None:
+            _, text, told = _told(date)
+            if told and text not in self._absent:
+                words = f"{words}, {told}" if words else told
+            if isinstance(date.value, bytes):
+                at = _believed(date.value, zone, at)
+        elif meaning.is_dated:
+            at = happened_at(trap, zone)
+        raw = f"{meaning.name} from {trap.source}: {words}"[:MAX_RAW]
+        rule, reading = meaning.rule, meaning.reading
+        if rule is None:
+            scan.unmatched += 1
+            detail: dict[str, Value] = {"daemon": _SNMP, "notification": trap.notification, "text": raw}
+            rule, reading = "", Reading(EventKind.UNCLASSIFIED, None, None, detail)
+        else:
+            scan.matched += 1
+        if reading is None:
+            return None
+        return _event(
+            at,
+            trap.received_at,
+            trap.cluster,
+            reading.kind,
+            rule,
+            _TRAP,
+            trap.collector,
+            reading.node,
+            reading.resource,
+            trap.source,
+            reading.detail,
+            raw,
+            ref,
+        )
+
+    def _mean(self, trap: Trap, content: tuple[VarBind, ...]) -> _Meaning:
+        """What a content means; kept, since most of what a cluster sends it sends again."""
+        told = [_told(varbind) for varbind in content]
         values = self._values_told(told)
+        meaning = _Meaning(
+            rule=None,
+            reading=None,
+            name=notification_name(trap.notification),
+            words=", ".join([words for number, _, words in told if words and number in values]),
+            is_dated=HR_SYSTEM_DATE in [number for number, _, _ in told],
+        )
         for rule, needed in self._candidates(trap.notification):
             if needed <= values.keys() and (fields := _fits(rule, values)) is not None:
-                scan.matched += 1
-                reading = reading_of(rule, fields)
-                return None if reading is None else _event(trap, reading, rule.id, zone, ref, _raw(trap, told, values))
-        scan.unmatched += 1
-        raw = _raw(trap, told, values)
-        reading = Reading(EventKind.UNCLASSIFIED, None, None, {"daemon": _SNMP, "notification": trap.notification, "text": raw})
-        return _event(trap, reading, "", zone, ref, raw)
+                meaning.rule, meaning.reading = rule.id, reading_of(rule, fields)
+                break
+        if len(trap.pdu) <= _LONGEST_TRAP:
+            if len(self._meanings) >= _MANY:
+                self._meanings.clear()
+            self._meanings[trap.notification, content] = meaning
+        return meaning
 
     def _values(self, varbinds: Sequence[VarBind]) -> dict[str, str]:
         """Number of the object, without instance where it is known -> value; the first stands. What does not apply is left out."""
@@ -184,24 +257,6 @@ def _believed(date: bytes, zone: tzinfo, received_at: datetime) -> datetime:
     return received_at
 
 
-def _event(trap: Trap, reading: Reading, rule: str, zone: tzinfo, ref: str, raw: str) -> Event:
-    return Event(
-        at=happened_at(trap, zone),
-        received_at=trap.received_at,
-        cluster=trap.cluster,
-        kind=reading.kind,
-        rule=rule,
-        source=Source.TRAP,
-        collector=trap.collector,
-        node=reading.node,
-        resource=reading.resource,
-        reporter=trap.source,
-        detail=reading.detail,
-        raw=raw,
-        ref=ref,
-    )
-
-
 def _raw(trap: Trap, told: Iterable[tuple[str, str | None, str]], values: Mapping[str, str]) -> str:
     """The trap for people: names and values of what applies, and who sent it."""
     words = ", ".join([words for number, _, words in told if words and number in values])
@@ -234,6 +289,7 @@ def _in_words(varbind: VarBind) -> tuple[str, str | None, str]:
 _kept_in_words = lru_cache(maxsize=8192)(_in_words)
 
 
+@lru_cache(maxsize=1024)
 def _short(name: str) -> str:
     for prefix in _PREFIXES:
         if name.startswith(prefix):
@@ -272,6 +328,11 @@ def _misfit(rule: TrapRule, values: Mapping[str, str]) -> tuple[str, dict[str, s
         if pattern.search(text) is None:
             return "object_otherwise", {"object": name, "given": text[:80], "wanted": pattern.pattern}
     return "nothing_fits", {}
+
+
+def _may_be(oid: str, number: str) -> bool:
+    """Whether the number of an object in a rule may stand for this one (see `_value`)."""
+    return oid == number or (oid not in OBJECTS and covers(oid, number))
 
 
 def _value(oid: str, values: Mapping[str, str]) -> str | None:

@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -17,6 +18,7 @@ from hamon.errors import ParseError
 from hamon.model.event import Event, EventKind
 from hamon.model.mib import HR_SYSTEM_DATE, NOTIFICATIONS, OBJECT_NUMBERS
 from hamon.model.observation import SnmpVersion, Source, Trap, VarBind, VarType
+from hamon.rules.load import load_all
 from tests.cases import fields_of, rules
 from tests.traps import START, alert, as_trap, attribute, date_of, fencing, node_state, operation, trap
 
@@ -295,6 +297,45 @@ def test_a_time_is_never_far_from_the_arrival(date: bytes, received_at: datetime
     assert abs(dated(date, received_at) - received_at) <= MOST_SKEW
 
 
+@pytest.mark.parametrize("other", [f"{HR_SYSTEM_DATE}.0", f"{HR_SYSTEM_DATE}.1"])
+def test_of_two_dates_the_first_counts_also_where_the_same_came_with_one_before(other: str) -> None:
+    fields = {"pacemakerNotificationNode": "pm02", "pacemakerNotificationDescription": "lost"}
+    first, second = START + timedelta(seconds=1), START + timedelta(seconds=2)
+    one = trap("pacemakerNotificationTrap", {**fields, HR_SYSTEM_DATE: date_of(first)}, at=second)
+    two = trap("pacemakerNotificationTrap", {**fields, HR_SYSTEM_DATE: date_of(first), other: date_of(second)}, at=second)
+    matcher = TrapMatcher(rules())
+    for _ in range(2):
+        assert [event.at for event in matcher.scan([one, two]).events] == [first, first]
+    shown = matcher.scan([two]).events[0].raw
+    assert "10:52:01" in shown
+    assert "10:52:02" in shown
+
+
+def test_a_rule_may_ask_for_the_date_of_a_trap(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(
+        """
+[[trap]]
+id = "own-date"
+title = "A trap with the date as text"
+notification = ["1.3.6.1.4.1.99999.1"]
+match = { hrSystemDate = '^(?P<text>2026-.*)$' }
+event = "host_error"
+[[trap.example]]
+notification = "1.3.6.1.4.1.99999.1"
+varbinds = { hrSystemDate = "2026-11-22,10:52:00.0" }
+gives = { text = "2026-11-22,10:52:00.0" }
+[[trap.counter_example]]
+notification = "1.3.6.1.4.1.99999.1"
+varbinds = { hrSystemDate = "never" }
+""",
+        encoding="utf-8",
+    )
+    matcher = TrapMatcher(load_all([tmp_path]))
+    sent = [trap("1.3.6.1.4.1.99999.1", {HR_SYSTEM_DATE: date}) for date in ("never", "2026-11-22,10:52:00.0", "2026-11-22,10:52:01.0")]
+    assert [event.detail["text"] for event in matcher.scan(sent).events if event.rule] == ["2026-11-22,10:52:00.0", "2026-11-22,10:52:01.0"]
+
+
 def test_events_come_in_the_order_of_their_stamps_and_causes_come_first() -> None:
     at = START + timedelta(seconds=3)
     sent = [
@@ -353,6 +394,15 @@ def datagrams() -> list[bytes]:
         for path in sorted(RECORDINGS.glob("*/monitor/traps.jsonl.gz"))
         for line in gzip.decompress(path.read_bytes()).splitlines()
     ]
+
+
+def test_what_was_read_before_changes_no_event() -> None:
+    sent = [as_trap(datagram, START + timedelta(seconds=number)) for number, datagram in enumerate(datagrams()[:200])]
+    sent += [replace(one, source="192.0.2.9", cluster="other", request_id=7) for one in sent]
+    warm = TrapMatcher(rules())
+    warm.scan(reversed(sent))
+    for one in sent:
+        assert warm.scan([one]) == TrapMatcher(rules()).scan([one])
 
 
 def test_every_trap_of_the_recordings_is_known() -> None:
