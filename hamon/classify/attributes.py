@@ -16,6 +16,7 @@ from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, IncidentKind, Severity
 from hamon.model.observation import Source
 
+_TRAP = Source.TRAP
 _PROMOTION = "master-"
 """What the attribute begins with in which an agent keeps how willing its node is to be promoted."""
 _PING = re.compile(r"ping|^ethmonitor-", re.IGNORECASE)
@@ -62,7 +63,7 @@ class Attributes:
             return
         if event.node is None:
             return
-        if event.source is Source.TRAP and name.startswith(_PROMOTION):
+        if event.source is _TRAP and name.startswith(_PROMOTION):
             item = topology.hear_of(self.state, without_instance(name.removeprefix(_PROMOTION)), self.settings)
             item.clone = item.promotable = True
         key = f"{event.node} {name}"

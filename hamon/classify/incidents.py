@@ -702,7 +702,7 @@ class Engine:
         Of a line whose nodes have their names (`is_named`) it is asked only for `_AMBIGUOUS` kinds, and for numbers.
         """
         if not is_named:
-            if event.source is Source.TRAP:
+            if event.source is _TRAP:
                 event = completed(self.state, event)
             hosts = [*self.state.hosts]
             event = one_name(self.state, event)
@@ -717,7 +717,7 @@ class Engine:
             topology.id_seen(self.state, " ".join(numbers))
         if event.node is None and len(numbers) == 1:
             name = topology.named(self.state, numbers[0])
-            if name is None and event.kind is EventKind.NODE_LOST:
+            if name is None and event.kind is _NODE_LOST:
                 name = self._just_lost(event.at)
                 if name is not None:
                     self.state.node_ids[numbers[0]] = name

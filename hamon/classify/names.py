@@ -15,6 +15,7 @@ from hamon.classify.state import State
 from hamon.model.event import Event, EventKind
 from hamon.model.observation import Source
 
+_LOG, _TRAP = Source.LOG, Source.TRAP
 _MOST_NAMES = 1024
 _FIELDS = ("from", "to", "delegate", "origin", "target", "peer", "host", "old")
 
@@ -24,7 +25,7 @@ def spoken(events: Iterable[Event], polled: Iterable[str]) -> list[str]:
     count: Counter[str] = Counter()
     hosts: set[str] = set()
     for event in events:
-        if event.source is Source.LOG:
+        if event.source is _LOG:
             hosts |= {event.reporter} if event.reporter is not None else set()
             for name in _said(event):
                 count[name] += 1
@@ -48,13 +49,15 @@ SAYING = {
 
 def _said(event: Event) -> list[str]:
     """The names of nodes that the cluster uses in an event: what a log has as its own host is none of them."""
-    found = [] if event.node is None or (event.node == event.reporter and event.source is Source.LOG) else [event.node]
-    return found + [value for field in SAYING.get(event.kind, ()) if isinstance(value := event.detail.get(field), str) and " " not in value]
+    found = [] if event.node is None or (event.node == event.reporter and event.source is _LOG) else [event.node]
+    if event.kind not in SAYING:
+        return found
+    return found + [value for field in SAYING[event.kind] if isinstance(value := event.detail.get(field), str) and " " not in value]
 
 
 def one_name(state: State, event: Event) -> Event:
     """The event with each node by its one name."""
-    node, reporter, is_log = event.node, event.reporter, event.source is Source.LOG
+    node, reporter, is_log = event.node, event.reporter, event.source is _LOG
     for name in _said(event):
         if name not in state.nodes or name in state.hosts:
             cluster_says(state, name)
@@ -62,7 +65,7 @@ def one_name(state: State, event: Event) -> Event:
         if node == reporter and is_log:
             _host_says(state, node)
         node = canonical(state, node)
-    if reporter is not None and reporter not in state.nodes and event.source is not Source.TRAP:
+    if reporter is not None and reporter not in state.nodes and event.source is not _TRAP:
         if is_log:
             _host_says(state, reporter)
         reporter = canonical(state, reporter)
