@@ -65,8 +65,8 @@ class Datagrams:
 
     def _prepare(self) -> None:
         size = self._size
-        self._octets = ctypes.create_string_buffer(AT_ONCE * size)
-        self._names = ctypes.create_string_buffer(AT_ONCE * _NAME_OCTETS)
+        self._octets: Any = ctypes.create_string_buffer(AT_ONCE * size)
+        self._names: Any = ctypes.create_string_buffer(AT_ONCE * _NAME_OCTETS)
         vectors, self._headers = (_IoVec * AT_ONCE)(), (_MMsgHdr * AT_ONCE)()
         for number in range(AT_ONCE):
             vectors[number].base = ctypes.addressof(self._octets) + number * size
@@ -80,7 +80,6 @@ class Datagrams:
         self._step = ctypes.sizeof(_MMsgHdr) // 4
         self._length_at = _MMsgHdr.length.offset // 4
         self._numbers = memoryview(self._headers).cast("B").cast("I")
-        self._view, self._name_view = memoryview(self._octets).cast("B"), memoryview(self._names).cast("B")
 
     def read(self) -> list[tuple[bytes, Address]]:
         """What is there, `AT_ONCE` at most, with where each came from; nothing where there is none now."""
@@ -93,23 +92,23 @@ class Datagrams:
             # The system lets nobody call it: without it we are slower, but not deaf.
             self._call = None
             return self._read_one_by_one()
-        view, names, numbers, size = self._view, self._name_view, self._numbers, self._size
+        octets, names, numbers, size = self._octets, self._names, self._numbers, self._size
         at, step, start, name_at = self._length_at, self._step, 0, 0
+        addresses = self._addresses
         found: list[tuple[bytes, Address]] = []
         for _ in range(count):
-            found.append((bytes(view[start : start + numbers[at]]), self._address(bytes(names[name_at : name_at + 28]))))
+            name = names[name_at : name_at + 28]
+            found.append((octets[start : start + numbers[at]], addresses.get(name) or self._address(name)))
             at += step
             start += size
             name_at += _NAME_OCTETS
         return found
 
     def _address(self, name: bytes) -> Address:
-        known = self._addresses.get(name)
-        if known is None:
-            if len(self._addresses) >= _MOST_NAMES:
-                self._addresses.clear()
-            known = self._addresses[name] = _read_name(name, self._sock.family)
-        return known
+        if len(self._addresses) >= _MOST_NAMES:
+            self._addresses.clear()
+        address = self._addresses[name] = _read_name(name, self._sock.family)
+        return address
 
     def _read_one_by_one(self) -> list[tuple[bytes, Address]]:
         found: list[tuple[bytes, Address]] = []

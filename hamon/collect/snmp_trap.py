@@ -30,6 +30,7 @@ from hamon.collect.udp import Drops, open_socket
 from hamon.errors import ConfigError, ParseError, Problem
 from hamon.model.cluster import ReceiverView, SourceView
 from hamon.model.observation import ReadPosition, Refusal, SnmpVersion, Source, SourceBack, SourceLost, Trap, TrapBatch, VarType
+from hamon.model.record import in_order
 from hamon.parse.trap import MOST_OCTETS, RESPONSE, SNMP_TRAP_ADDRESS, TrapMessage, decode
 from hamon.ports import Inbox
 from hamon.snmp import Identity, IdentityError, current
@@ -346,23 +347,23 @@ class SnmpTrap:
         self._bytes += len(datagram.data)
         self._note(cluster, origin.node, datagram.received_at)
         ready.traps.append(
-            Trap(
-                cluster=cluster,
-                collector=self._name,
-                received_at=datagram.received_at,
-                source=_original(message) or origin.host if origin.relay else origin.host,
-                version=message.version,
-                credential=credential,
-                notification=notification,
-                varbinds=message.varbinds,
-                inform=message.inform,
-                request_id=message.request_id,
-                uptime=message.uptime,
-                enterprise=message.enterprise,
-                agent_address=message.agent_address,
-                engine_id=engine_id,
-                irregular=message.irregular,
-                pdu=message.pdu,
+            _trap(
+                cluster,
+                self._name,
+                datagram.received_at,
+                _original(message) or origin.host if origin.relay else origin.host,
+                message.version,
+                credential,
+                notification,
+                message.varbinds,
+                message.inform,
+                message.request_id,
+                message.uptime,
+                message.enterprise,
+                message.agent_address,
+                engine_id,
+                message.irregular,
+                message.pdu,
             )
         )
         self._ready_count += 1
@@ -454,7 +455,7 @@ class SnmpTrap:
             else:
                 one.last = at
                 one.traps += 1
-            if key in self._lost:
+            if self._lost and key in self._lost:
                 del self._lost[key]
                 path, node = key[1] or self._path, key[1] or None
                 self._told.append(SourceBack(cluster=cluster, collector=self._name, path=path, at=at, node=node, source=Source.TRAP))
@@ -533,6 +534,7 @@ class SnmpTrap:
 
 
 _NEVER = phrase("seen.no_trap_ever", "en")
+_trap = in_order(Trap)
 
 
 def _is_v3(data: bytes) -> bool:
