@@ -17,16 +17,22 @@ import pytest
 from hamon.classify.incidents import Engine, _witness
 from hamon.classify.match import Matcher
 from hamon.classify.settings import ClusterSettings
+from hamon.classify.traps import TrapMatcher
 from hamon.model.event import Event
 from hamon.model.observation import LogChunk
+from hamon.parse.trap import decode
 from hamon.store import records
 from tests.bench import logs
 from tests.bench.__main__ import Writer
-from tests.cases import matcher
+from tests.bench.traps import bodies
+from tests.cases import matcher, rules
+from tests.snmp.messages import v2c
+from tests.traps import as_trap
 
 NOW = datetime(2026, 11, 25, 16, tzinfo=UTC)
 LINES, ONE_IN = 10_000, 10
 EVENTS = LINES // ONE_IN
+TRAPS = 1000
 
 
 def calls(work: Callable[[], object]) -> int:
@@ -70,6 +76,18 @@ def test_a_line_and_an_event_take_a_bounded_number_of_calls(tmp_path: Path, writ
     assert matching < 28, "ten lines, of which one gives an event; to look for a literal is a call"
     assert judging < 80
     assert storing < 10
+
+
+def test_a_trap_takes_a_bounded_number_of_calls() -> None:
+    datagrams = [v2c(body) for body in bodies(TRAPS)]
+    fresh = TrapMatcher(rules())
+    fresh.scan([as_trap(datagram, NOW) for datagram in datagrams])  # what contents mean is found out once
+    traps = [as_trap(datagram, NOW) for datagram in datagrams]
+    events = fresh.scan(traps).events
+    assert len(events) == TRAPS
+    assert calls(lambda: [decode(datagram) for datagram in datagrams]) / TRAPS < 65
+    assert calls(lambda: fresh.scan(traps)) / TRAPS < 16
+    assert calls(lambda: judged(events)) / TRAPS < 75
 
 
 def test_an_event_that_is_quickly_marked_as_a_witness_is_the_same_event() -> None:

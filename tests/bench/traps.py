@@ -30,7 +30,7 @@ BUFFER = _buffer()
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def _bodies(count: int) -> Iterator[bytes]:
+def bodies(count: int) -> Iterator[bytes]:
     """Traps as Pacemaker's sample agent sends them, 12 variables each, no two alike: attribute changes and starts of 300 resources."""
     today = datetime.now(UTC)  # noqa: TID251 - the machine's own traffic
     date = today.year.to_bytes(2, "big") + bytes([today.month, today.day, today.hour, today.minute, today.second, 0])
@@ -226,10 +226,10 @@ def main(port: int, count: int, per_second: int, version: str) -> None:
     if version == "3":
         messages = [
             V3(time=1000 + number // 100, message_id=number, privacy="secret-priv").message(body)
-            for number, body in enumerate(_bodies(count))
+            for number, body in enumerate(bodies(count))
         ]
     else:
-        messages = [v2c(body) for body in _bodies(count)]
+        messages = [v2c(body) for body in bodies(count)]
     send(port, messages, per_second)
 
 
