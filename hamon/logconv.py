@@ -30,6 +30,7 @@ from hamon.model.observation import LogChunk, ReadPosition, SourceBack, SourceLo
 from hamon.parse.forms import UNKNOWN_HOST, rewritten
 from hamon.parse.lines import LogLine, parse_line
 from hamon.parse.stamp import Stamps
+from hamon.parse.wraps import unwrapped
 from hamon.rules.schema import RuleSet
 
 log = logging.getLogger(__name__)
@@ -274,18 +275,24 @@ def convert_once(
         tail = LogTailConfig(cluster=_COLLECTOR, paths=(str(path.absolute()),), timezone=timezone, rotated=False)
         reader = LogReader(_COLLECTOR, tail, clock, ())
         try:
-            has_more = True
-            while has_more:
-                step = reader.step(look=True)
-                has_more = step.has_more
-                for observation in step.observations:
-                    if isinstance(observation, SourceLost):
-                        problems.append(observation.reason)
-                    elif isinstance(observation, LogChunk):
-                        output.write(output.lines(lines.convert(observation.data, reference)))
+            for data in unwrapped(_blocks(reader, problems)):
+                output.write(output.lines(lines.convert(data, reference)))
         finally:
             reader.close()
     return problems
+
+
+def _blocks(reader: LogReader, problems: list[str]) -> Iterator[bytes]:
+    """The lines of a whole log, some at a time; what cannot be read of it is added to `problems`."""
+    has_more = True
+    while has_more:
+        step = reader.step(look=True)
+        has_more = step.has_more
+        for observation in step.observations:
+            if isinstance(observation, SourceLost):
+                problems.append(observation.reason)
+            elif isinstance(observation, LogChunk):
+                yield observation.data
 
 
 @dataclass(slots=True, kw_only=True)

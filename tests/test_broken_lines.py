@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hamon.analyze.wraps import unwrapped
+from hamon.parse.wraps import unwrapped
 from tests.test_strangers import STRANGERS, compared, evidence_of, told
 
 ONE_LINE = "rhel8-failure-told-by-the-scheduler"

@@ -13,13 +13,13 @@ from hamon.analyze.evidence import MOST_ERRORS, Input, Options, ReadAs
 from hamon.analyze.files import COMPRESSED, UNREADABLE, opened
 from hamon.analyze.traps import datagrams_of, scan_traps
 from hamon.analyze.wall_clock import Wall
-from hamon.analyze.wraps import unwrapped
 from hamon.classify.texts import LogMatcher
 from hamon.classify.traps import TrapMatcher
 from hamon.model.observation import LogChunk, Snapshot, Source
 from hamon.parse.forms import is_dateless, rewritten
 from hamon.parse.lines import head as line_head
 from hamon.parse.pcap import MAGICS
+from hamon.parse.wraps import unwrapped
 
 MAX_ANSWER_BYTES = 256 * 1024 * 1024
 """A file with recorded answers of crm_mon."""

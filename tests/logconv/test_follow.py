@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
+import gzip
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from hamon.classify.logconv import Condition, LogconvSettings
 from hamon.data import folder
 from hamon.logconv import ConfigurationMissing, LogconvConfig, read_config
 from tests.gateway.harness import environment, eventually, run_command
+from tests.test_broken_lines import anywhere, between_words, broken
 
 RECORDINGS = folder("tests") / "corpus" / "recordings"
 LINES = [f"Apr 24 06:19:{second:02} pm01 pacemaker-controld[10]:  notice: Set DC to pm{second:02} (3.16.1)\n" for second in range(60)]
@@ -185,6 +187,20 @@ async def test_the_configured_log_is_converted_once_to_the_configured_file(tmp_p
     os.utime(following.log, (1493012395, 1493012395))
     status, said = await run_command("logconv", "--config", str(following.config), "--timezone", "UTC")
     assert (status, following.output.read_text()) == (0, "".join(MESSAGES[:3])), said
+
+
+@pytest.mark.parametrize(("how", "width"), [(anywhere, 80), (between_words, 78)])
+async def test_a_log_that_was_broken_at_a_width_reads_as_the_whole_one(
+    how: Callable[[str, int], list[str]], width: int, tmp_path: Path
+) -> None:
+    data = gzip.decompress((RECORDINGS / "failover_resource/pm01/ha-log.gz").read_bytes())
+    (tmp_path / "whole").write_bytes(data)
+    (tmp_path / "broken").write_bytes(broken(tmp_path / "whole", how, width))
+    options = ("--timezone", "UTC", "--year", "2026", "--act-rsc", "prmEx,prmPg")
+    whole, parts = [await run_command("logconv", str(tmp_path / name), *options) for name in ("whole", "broken")]
+    assert whole[0] == parts[0] == 0
+    assert parts[1].splitlines() == whole[1].splitlines()
+    assert "Resource prmPg failed to monitor. (rc=1) error" in whole[1]
 
 
 async def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
