@@ -125,6 +125,9 @@ class Effects:
 
     def standby_fault(self, name: str, cause: Story, now: datetime) -> None:
         """A node that could take over no longer can."""
+        if cause.planned is None and (work := self._work_on(name)) is not None:
+            self._book.make_part(cause, work)  # it could not take over before either, and was maybe stopped in order between two polls
+            return
         story = self._book.find(IncidentKind.STANDBY_FAULT, name)
         if story is not None and story.planned:
             self._book.close(story, now, "a fault came on top of planned work")
@@ -153,6 +156,11 @@ class Effects:
         story.reasons = topology.hindrances(self.state, name)
         if not story.told:
             self._book.tell(story, Notice.OPENING)
+
+    def _work_on(self, name: str) -> Story | None:
+        """The planned work for which a node is in standby."""
+        story = self._open_effect(name) if topology.node(self.state, name).standby_at is not None else None
+        return story if story is not None and story.planned else None
 
     def passed_standby_fault(self, name: str, cause: Story, now: datetime) -> None:
         """A standby that was back before its loss was settled was missing nevertheless: the kind must not hang on how fast it boots."""

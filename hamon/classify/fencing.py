@@ -76,7 +76,17 @@ class Fencing:
             story.outcome = Outcome.ONGOING
             story.limit_at = event.at + self.settings.expire
             story.requester = event.reporter
+            self._ordered(story, event)
             self._effects.join_effect(story, event.node)
+        elif (known := self._book.find(IncidentKind.FENCING, event.node)) is not None:
+            self._ordered(known, event)
+
+    def _ordered(self, story: Story, event: Event) -> None:
+        """A person asked for it: that is work (taxonomy 7)."""
+        client = str(event.detail.get("client") or "")
+        if client.startswith("stonith_admin") and not client.startswith("stonith_admin.cman") and event.node is not None:
+            story.severity, story.by_operator = Severity.WARNING, True
+            self._marks.mark("fencing", event, node=event.node)
 
     def explained(self, story: Story, name: str) -> None:
         """A fencing that stands alone explains what failed on its node just before: with `on-fail=fence` that is why."""
@@ -143,11 +153,8 @@ class Fencing:
         self._plans.decided(node.name, event.at)
         if (lost := self._book.find(IncidentKind.NODE_LOST, node.name)) is not None and not manual:
             lost.planned = False
-        client = str(event.detail.get("client") or "")
-        if client.startswith("stonith_admin") and not client.startswith("stonith_admin.cman") and not manual:
-            story.severity, story.by_operator = Severity.WARNING, True
-            self._marks.mark("fencing", event, node=node.name)
         if not manual:
+            self._ordered(story, event)
             self._record_fenced(story, node.name)
         died = self._book.find(IncidentKind.DAEMON_FAILED, node.name) if event.reporter == node.name else None
         if died is not None and event.at - died.detected_at <= self.settings.settle and died.part_of is None:

@@ -718,7 +718,7 @@ class Engine:
         if event.node is None and len(numbers) == 1:
             name = topology.named(self.state, numbers[0])
             if name is None and event.kind is _NODE_LOST:
-                name = self._just_lost(event.at)
+                name = self._just_lost(event)
                 if name is not None:
                     self.state.node_ids[numbers[0]] = name
             if name is None and detail.get("host") is not None:
@@ -728,10 +728,12 @@ class Engine:
             if name is not None:
                 event = changed(event, node=name)
             else:
-                self.state.unnamed[event.kind] = numbers[0]
+                self.state.unnamed[event.kind] = f"{numbers[0]} {event.reporter or ''}"
         elif self.state.unnamed and event.node is not None and event.node not in self.state.node_ids.values():
-            number = self.state.unnamed.pop(event.kind, None)
-            if number is not None:
+            number, _, speaker = self.state.unnamed.get(event.kind, "").partition(" ")
+            # Nodes that are cut from each other call different ones lost.
+            if number and (event.kind is not _NODE_LOST or speaker in ("", event.reporter or "")):
+                del self.state.unnamed[event.kind]
                 self.state.node_ids.setdefault(number, event.node)
         if event.kind is _NODE_LOST and event.node is not None:
             known = self.state.nodes.get(event.node)
@@ -740,12 +742,16 @@ class Engine:
                 event = replace(event, kind=EventKind.NODE_LEFT)
         return event
 
-    def _just_lost(self, at: datetime) -> str | None:
-        """The node that was just lost by name, when there is only one whose id is not known: Corosync calls it by number."""
-        known = set(self.state.node_ids.values())
+    def _just_lost(self, event: Event) -> str | None:
+        """The node that the same log just called lost by name, when there is only one whose id is not known: Corosync calls it by number.
+
+        Not what another log said: nodes that are cut from each other call different ones lost.
+        """
+        known, speaker = set(self.state.node_ids.values()), event.reporter
         found = [
             node.name
             for node in self.state.nodes.values()
-            if node.lost_at is not None and abs(at - node.lost_at) <= self.settings.settle and node.name not in known
+            if node.lost_at is not None and abs(event.at - node.lost_at) <= self.settings.settle and node.name not in known
+            if speaker is None or not node.lost_for or speaker in node.lost_for
         ]
         return found[0] if len(found) == 1 else None

@@ -17,6 +17,7 @@ from hamon.model.incident import QUORUM_DEVICE, Cause, IncidentKind, IncidentSta
 from hamon.model.observation import Source
 
 _SPLIT = "split"
+_UNCLEAN = "node_unclean"
 
 _LINKS_ASKED = timedelta(seconds=35)
 """Within this time a poll shows the links again, which are asked for every 30 s unless configured otherwise."""
@@ -91,7 +92,10 @@ class Membership:
         self.state.nameless = [loss for loss in self.state.nameless if abs(event.at - loss.at) > self.settings.story_window]
         node = topology.node(self.state, event.node)
         cut = self._drop_links(node.name)
-        if node.member is False or self._book.find(IncidentKind.NODE_LOST, node.name) is not None:
+        known = self._book.find(IncidentKind.NODE_LOST, node.name)
+        if node.member is False or known is not None:
+            if known is not None and node.member and known.cause is not None and known.cause.kind == _UNCLEAN:
+                self._is_away(node, event)  # as it was to be
             return
         if (numbered := self._lost_by_number(node.name)) is not None:
             self._is_called(numbered, node, event)
@@ -101,10 +105,7 @@ class Membership:
         if other is not None and (len(other.lost_for) > 1 or is_out):
             self._split(topology.node(self.state, other.lost_by or node.name), other, cut, event, undecided=False)
             return  # who says so is lost itself, as others have seen, or is the one of the two that has no quorum
-        node.member, node.lost_at, node.since, node.lost_by = False, event.at, event.at, event.reporter
-        node.fencing_pending_until = None
-        node.lost_for = [event.reporter] if event.reporter else []
-        node.stop_requested_at = None
+        self._is_away(node, event)
         story = self._book.open(
             IncidentKind.NODE_LOST,
             node.name,
@@ -126,6 +127,13 @@ class Membership:
             if is_decided:
                 self._effects.vain_claims(node.name, event.at, "who called it lost has no quorum")
         self._joins(story, event)
+
+    @staticmethod
+    def _is_away(node: Node, event: Event) -> None:
+        node.member, node.lost_at, node.since, node.lost_by = False, event.at, event.at, event.reporter
+        node.fencing_pending_until = None
+        node.lost_for = [event.reporter] if event.reporter else []
+        node.stop_requested_at = None
 
     def _joins(self, story: Story, event: Event) -> None:
         """Tell the loss of a node together with what it brings about, and with the quorum that is lost with it."""
@@ -263,7 +271,7 @@ class Membership:
             started_at=event.at,
             nodes=[event.node],
             settle=self.settings.membership,
-            cause=Cause(kind="node_unclean", node=event.node, at=event.at, text=event.raw),
+            cause=Cause(kind=_UNCLEAN, node=event.node, at=event.at, text=event.raw),
         )
         self._effects.join_effect(story, event.node)
 
@@ -322,6 +330,12 @@ class Membership:
                 self._book.make_part(loss, parent or story)
                 if parent is not None:
                     self._book.make_part(story, parent)
+        for link in self._book.open_stories():  # a link that went shortly before: one after the other they make one cut
+            if link.kind is not IncidentKind.INTERCONNECT_DEGRADED or link.part_of is not None or topology.is_split(link):
+                continue
+            recent = event.at - link.detected_at <= self.settings.story_window
+            if recent and len(link.nodes) == 2 and set(self._by_name(_ends(link))) == {node.name, other.name}:
+                self._book.make_part(link, self._book.by_key(story.part_of) or story)
 
     def _reunited(self, split: Story, at: datetime, reason: str) -> None:
         self.state.held.clear()

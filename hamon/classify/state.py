@@ -339,7 +339,7 @@ class State:
     departed: dict[str, datetime] = field(default_factory=dict)
     """Corosync node id -> when it left the membership, in order or not, while it is not back."""
     unnamed: dict[str, str] = field(default_factory=dict)
-    """Event kind -> node id that an event named by number only; the next of this kind that names a node tells which it is."""
+    """Event kind -> node id that an event named by number only, and who told it; the next of this kind that names a node tells which."""
     resources: dict[str, Resource] = field(default_factory=dict)
     attributes: dict[str, str] = field(default_factory=dict)
     """`node attribute` -> current value."""
