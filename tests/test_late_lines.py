@@ -27,10 +27,11 @@ from tests.cases import rules
 from tests.fakes import FakeClock
 from tests.processing import Processing
 from tests.recordings import NAMES, truth_of
+from tests.test_one_truth import by_another_clock
 
+SEVERAL = [name for name in NAMES if len({lines.node for lines in lines_of(name)}) > 1]
 SHORT = ("kill_attrd_active", "standby_promotable_failure")
-"""Their logs hold three seconds. Where a node was never heard before, that may as well be its clock."""
-SEVERAL = [name for name in NAMES if len({lines.node for lines in lines_of(name)}) > 1 and name not in SHORT]
+"""Their logs hold three seconds. Where a node was never heard before, only what others tell as well says that it is not its clock."""
 Essence = tuple[object, ...]
 
 
@@ -113,6 +114,22 @@ def come_late(name: str, which: int, *, besides: bool) -> None:
 @pytest.mark.parametrize(("name", "which", "besides"), SOME)
 def test_a_log_that_comes_whole_and_late_tells_what_it_would_have_told_in_time(name: str, which: int, besides: bool) -> None:
     come_late(name, which, besides=besides)
+
+
+@pytest.mark.parametrize("which", range(4))
+@pytest.mark.parametrize("name", SHORT)
+def test_the_short_log_of_a_node_that_was_never_heard_is_late_and_not_its_clock_behind(name: str, which: int) -> None:
+    come_late(name, which, besides=False)
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_the_log_of_a_clock_that_is_behind_and_was_never_heard_is_not_late(name: str) -> None:
+    first, second = truth_of(name)["nodes"][:2]
+    gateway, matcher = Gateway(), LogMatcher(rules())
+    for node, behind in ((second, 0), (first, -60)):
+        for chunk in chunks(name, node, max(lines.at for lines in lines_of(name))):
+            gateway.take(matcher.scan(replace(chunk, data=by_another_clock(chunk.data, behind))).events)
+    assert gateway.journal.judged_again == 0
 
 
 @pytest.mark.full

@@ -26,7 +26,7 @@ from hamon.classify.replays import PUT_RIGHT, is_line, mark_of
 from hamon.classify.state import State, Story
 from hamon.classify.stories import DEPARTURES, MAX_LATE
 from hamon.model.cluster import ClusterStatus
-from hamon.model.event import Event, place_of
+from hamon.model.event import Event, EventKind, place_of
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Notice, Transition, TransitionKind
 from hamon.model.observation import Snapshot, Source, Tick
 
@@ -36,6 +36,8 @@ SPREAD = timedelta(seconds=5)
 """Lines of one read that were written over a longer time were kept somewhere: no clock that is behind makes them old."""
 READS = 16
 """The least age of the lines of a node in so many reads is what its clock is behind, and as late as its lines always come."""
+AGREED = 2
+"""So many things that a node tells at the time at which others told them show that its clock is right."""
 OLDER = timedelta(seconds=1)
 """By so much it is older than what is known, so that it has to be put in order: stamps may be of whole seconds."""
 HORIZON = timedelta(minutes=30)
@@ -60,6 +62,22 @@ _LOG = Source.LOG
 _OPEN, _CLOCK_SKEW = IncidentState.OPEN, IncidentKind.CLOCK_SKEW
 _MOVES = frozenset({IncidentKind.FAILOVER, IncidentKind.SWITCHOVER})
 _STAMP = re.compile(r"-(\d{8}T\d{6})(?:-|$)")
+_COMMON = frozenset(
+    {
+        EventKind.NODE_JOINED,
+        EventKind.NODE_LEFT,
+        EventKind.NODE_LOST,
+        EventKind.FENCING_DONE,
+        EventKind.ATTRIBUTE_CHANGED,
+        EventKind.OPERATION_STARTED,
+        EventKind.RESOURCE_STARTED,
+        EventKind.RESOURCE_STOPPED,
+        EventKind.RESOURCE_PROMOTED,
+        EventKind.RESOURCE_DEMOTED,
+        EventKind.OPERATION_FAILED,
+    }
+)
+"""What several nodes tell of one: the node that does it, the DC that orders it, and who hears of it."""
 _AT = attrgetter("at")
 
 Item = Event | Snapshot | Tick
@@ -227,6 +245,7 @@ class Journal:
         usual = self._usual_ages(events)
         if now is None or not self._stretches or min(map(_AT, events)) >= now - OLDER:
             return ()
+        usual = {**usual, **dict.fromkeys(self._in_step(events, usual), timedelta(0))}
         limit, first = now - OLDER, self._stretches[0].at
         found = [event for event in events if event.source is _LOG and is_line(event) and (event.reporter or "") in usual]
         found = [event for event in found if event.received_at - event.at > LATE + usual[event.reporter or ""]]
@@ -266,6 +285,22 @@ class Journal:
                 known = self._ages[name] = deque(maxlen=READS)
             known.append(age)
         return usual
+
+    def _in_step(self, events: Sequence[Event], heard: Collection[str]) -> Iterator[str]:
+        """Nodes that were never heard before and whose clock is right: what they tell, others told at the same time."""
+        new = [event for event in events if event.source is _LOG and (event.reporter or "") not in heard and _is_common(event)]
+        if not new:
+            return
+        told: dict[tuple[object, ...], list[datetime]] = defaultdict(list)
+        for stretch in self._stretches:
+            for item in stretch.items:
+                if isinstance(item, Event) and _is_common(item):
+                    told[_fact(item)].append(item.at)
+        facts: dict[str, set[tuple[object, ...]]] = defaultdict(set)
+        for event in new:
+            if any(abs(at - event.at) <= OLDER for at in told.get(_fact(event), ())):
+                facts[event.reporter or ""].add(_fact(event))
+        yield from (name for name, agreed in facts.items() if len(agreed) >= AGREED)
 
     def again(self, engine: Engine, late: Sequence[Event], until: datetime | None = None) -> tuple[Engine, Advance]:
         """Tell the story again with what came late. Return who goes on from there, the events of these lines, and what changed.
@@ -413,6 +448,15 @@ def _is_plain(state: bytes) -> bool:
 def _events(items: Sequence[Item]) -> Sequence[Event]:
     """Items without polls: events, and at most one tick, which comes last."""
     return items if not items or type(items[-1]) is Event else items[:-1]  # type: ignore[return-value]
+
+
+def _is_common(event: Event) -> bool:
+    """Whether other nodes may tell the same."""
+    return event.node is not None and event.kind in _COMMON
+
+
+def _fact(event: Event) -> tuple[object, ...]:
+    return (event.kind, event.node, event.resource, event.detail.get("operation"))
 
 
 def _time_of(item: Event | Snapshot) -> datetime:
