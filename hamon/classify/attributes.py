@@ -63,8 +63,9 @@ class Attributes:
             return
         if event.node is None:
             return
-        if event.source is _TRAP and name.startswith(_PROMOTION):
-            item = topology.hear_of(self.state, without_instance(name.removeprefix(_PROMOTION)), self.settings)
+        if name.startswith(_PROMOTION):
+            promoted = without_instance(name.removeprefix(_PROMOTION))
+            item = topology.hear_of(self.state, promoted, self.settings, uncertain=event.source is _TRAP)
             item.clone = item.promotable = True
         key = f"{event.node} {name}"
         if new is None:

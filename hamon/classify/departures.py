@@ -395,8 +395,8 @@ class Departures:
         self.state.resources[resource].uncertain = False
         self._arrive(Move(resource, source), target, at, promoted)
 
-    def failed_on(self, resource: str, node: str) -> bool:
-        """A start or promotion failed: whether that happened on the way of a departure."""
+    def failed_on(self, resource: str, node: str) -> Story | None:
+        """A start or promotion failed: the departure on whose way that happened."""
         suspect = self.state.suspects.get(resource)
         leaves = suspect is not None and suspect.stopped_at is not None and suspect.from_node not in (node, None)
         if leaves and suspect is not None and suspect.stopped_at is not None and topology.is_uncertain(self.state.resources[resource]):
@@ -409,8 +409,8 @@ class Departures:
             move = story.moves.get(resource)
             if move is not None and move.done_at is None and move.from_node != node:
                 move.failed = story.stumbled = True
-                return True
-        return False
+                return story
+        return None
 
     def hint(self, at: datetime, reporter: str | None) -> None:
         """pm_logconv: a failure makes a service resource move or stop. The latest fault tells which node is left."""
@@ -446,7 +446,19 @@ class Departures:
         else:
             move.to_node, move.done_node, move.done_at, move.failed = target, target, move.done_at or at, False
         self._name_ends(story)
+        self._left_the_lost(story, at)
         self.book.changed(story, "summary")
+
+    def _left_the_lost(self, story: Story, at: datetime) -> None:
+        """Where nothing told what ran where, a fail-over that is summed up left the one node that was fenced just before."""
+        fenced = [node.name for node in self.state.nodes.values() if node.fenced_at is not None and node.member is False]
+        if story.from_node is not None or len(fenced) != 1 or at - (story.started_at or story.detected_at) > self.settings.story_window:
+            return
+        for move in story.moves.values():
+            move.from_node = move.from_node or fenced[0]
+        self._name_ends(story)
+        self.book.adopt(story, fenced)
+        self.weighing.down_since(story)
 
     def hinted_end(self, good: bool, at: datetime) -> None:
         """pm_logconv's F12 lines."""

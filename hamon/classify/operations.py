@@ -17,6 +17,8 @@ from hamon.model.observation import Source
 
 _TRAP, _POLL = Source.TRAP, Source.POLL
 _STOP_FAILED = IncidentKind.STOP_FAILED
+_LOGCONV = "logconv-"
+"""How the rules for pm_logconv's messages begin."""
 OVERTAKING = timedelta(seconds=10)
 """By how much the trap of a stop may come after that of the start which followed it."""
 
@@ -78,7 +80,9 @@ class Operations:
             self._book.tell(story, Notice.CLOSING if told else Notice.OPENING)
 
     def _item(self, event: Event, resource: str) -> Resource:
-        """The resource that an event is about; neither traps nor records in the CIB tell a clone."""
+        """The resource that an event is about; neither traps nor records in the CIB nor pm_logconv tell a clone."""
+        if event.rule.startswith(_LOGCONV):
+            return topology.hear_of(self.state, resource, self.settings, uncertain=False)
         if event.source is not _TRAP and not event.detail.get("recorded"):
             return topology.resource(self.state, resource, self.settings)
         item = topology.hear_of(self.state, resource, self.settings)
@@ -138,8 +142,7 @@ class Operations:
         node = topology.node(self.state, name)
         operation = str(event.detail.get("operation"))
         node.failed[resource] = event.at
-        if operation in ("start", "promote"):
-            self._departures.failed_on(resource, name)
+        departure = self._departures.failed_on(resource, name) if operation in ("start", "promote") else None
         planned = True if self.state.maintenance_at or node.maintenance_at else None
         kind, subject, severity = IncidentKind.RESOURCE_FAILURE, f"{name}/{resource}", Severity.WARNING
         if item.device:
@@ -165,6 +168,8 @@ class Operations:
             story.limit_at = event.at + self.settings.expire
             self._effects.join_effect(story, name)
             self._join_its_bundle(story)
+            if departure is not None and departure.outcome is Outcome.FAILED and story.part_of is None:
+                self._book.make_part(story, departure)  # that it failed was told before
             before = self._book.find(IncidentKind.RESOURCE_FAILURE, subject) if kind is _STOP_FAILED else None
             if before is not None and before.part_of is None and story.part_of is None:
                 self._book.make_part(before, story)  # it was to be stopped for that

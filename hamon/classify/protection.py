@@ -76,7 +76,8 @@ class Protection:
         if redundancy != story.redundancy or reasons != story.reasons:
             story.redundancy, story.reasons = redundancy, reasons
             self.book.changed(story, {True: "protected again", False: "not protected", None: "redundancy unknown"}[redundancy])
-        if redundancy and story.settle_at is None:  # people are told of it first
+        leave = any(move.from_node == story.from_node for move in self.state.suspects.values())
+        if redundancy and story.settle_at is None and not leave:  # people are told of it first, with all that leaves the node
             story.redundancy_restored_at = at
             self.book.close(story, at, "protected again")
 

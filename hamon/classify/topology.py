@@ -23,7 +23,7 @@ _DEVICE_NAME = re.compile(
 _CLONE_NAME = re.compile(
     r"(?:^|[^a-z])ping|Ping|(?:^|[^a-z])(?:diskd|dlm|lvmlockd|clvmd?|ifcheckd?|sysinfo|healthcpu)(?![a-z])|Diskd|Ifcheckd"
 )
-"""Names that people give to what every node needs; only a trap, which tells no kind, makes them count."""
+"""Names that people give to what every node needs; only what tells no kind, a trap or pm_logconv, makes them count."""
 
 
 def is_device_name(name: str) -> bool:
@@ -40,13 +40,16 @@ def resource(state: State, name: str, settings: ClusterSettings) -> Resource:
     return known
 
 
-def hear_of(state: State, name: str, settings: ClusterSettings) -> Resource:
-    """The resource of this name, of which a trap tells, that says neither kind nor class."""
+def hear_of(state: State, name: str, settings: ClusterSettings, *, uncertain: bool = True) -> Resource:
+    """The resource of this name, of which a trap or pm_logconv tells, that say neither kind nor class.
+
+    `uncertain`: that it stops may be what a clone does on a node that cannot run it.
+    """
     known = state.resources.get(name)
     if known is None:
         known = resource(state, name, settings)
         if not any(name in members for members in settings.services.values()):
-            known.uncertain = True
+            known.uncertain = uncertain
             known.clone = bool(_CLONE_NAME.search(name))
     return known
 
