@@ -70,7 +70,8 @@ def _now(received_at: datetime) -> bytes:
 class Frames:
     r"""Cut a stream into messages: by their length in front (octet counting), or by line ends; each message may choose.
 
-    Of a message longer than `limit` bytes the first `limit` are kept. Memory is bounded by that, however the bytes arrive.
+    A line ends with LF, or with NUL as some senders have it (RFC 6587, 3.4.2). Of a message longer than `limit` bytes the first `limit`
+    are kept. Memory is bounded by that, however the bytes arrive.
 
     >>> Frames(100).feed(b"5 <1>ab<2>line\n11 <3>two\nlines")
     [b'<1>ab', b'<2>line', b'<3>two\nline']
@@ -102,6 +103,8 @@ class Frames:
                     messages.append(self._end())
             else:
                 line_end = data.find(b"\n", here)
+                other_end = data.find(b"\0", here, line_end if line_end >= 0 else len(data))
+                line_end = other_end if other_end >= 0 else line_end
                 self._keep(data[here : line_end if line_end >= 0 else len(data)])
                 here = line_end + 1 if line_end >= 0 else len(data)
                 if line_end >= 0:

@@ -1,5 +1,6 @@
 """Syslog messages as lines, and streams of them. The messages are as rsyslog 8.2302 sends them for its usual templates."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -74,20 +75,21 @@ def test_any_bytes_become_one_line(message: bytes) -> None:
     assert b"\0" not in line
 
 
-MESSAGES = st.lists(st.binary(min_size=1, max_size=40).map(lambda text: b"<1>" + text.replace(b"\n", b"")), max_size=8)
+MESSAGES = st.lists(st.binary(min_size=1, max_size=40).map(lambda text: b"<1>" + re.sub(rb"[\n\0]", b"", text)), max_size=8)
+ENDS = st.lists(st.sampled_from([b"", b"\n", b"\0", b"\0\n", b"\r\n"]), min_size=8, max_size=8)
+"""How messages end; those without an end have their length in front."""
 
 
-@given(MESSAGES, st.lists(st.booleans(), min_size=8, max_size=8), st.data())
-def test_bytes_cut_anywhere_give_the_same_messages(messages: list[bytes], counted: list[bool], data: st.DataObject) -> None:
-    stream = b"".join(
-        b"%d %s" % (len(message), message) if counts else message + b"\n" for message, counts in zip(messages, counted, strict=False)
-    )
+@given(MESSAGES, ENDS, st.data())
+def test_bytes_cut_anywhere_give_the_same_messages(messages: list[bytes], ends: list[bytes], data: st.DataObject) -> None:
+    messages = [message.replace(b"\r", b"") for message in messages]
+    stream = b"".join(message + end if end else b"%d %s" % (len(message), message) for message, end in zip(messages, ends, strict=False))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
     frames = Frames(1000)
     found = []
     for begin, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
         found += frames.feed(stream[begin:end])
-    assert found == messages
+    assert [message.rstrip(b"\r") for message in found] == messages
     assert frames.rest() == b""
 
 
