@@ -143,7 +143,7 @@ class Operations:
         operation = str(event.detail.get("operation"))
         node.failed[resource] = event.at
         departure = self._departures.failed_on(resource, name) if operation in ("start", "promote") else None
-        planned = True if self.state.maintenance_at or node.maintenance_at else None
+        planned = True if self.state.maintenance_at or node.maintenance_at or item.unmanaged else None
         kind, subject, severity = IncidentKind.RESOURCE_FAILURE, f"{name}/{resource}", Severity.WARNING
         if item.device:
             kind, subject, severity = IncidentKind.FENCE_DEVICE_FAILED, resource, Severity.MAJOR

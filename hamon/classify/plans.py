@@ -99,6 +99,7 @@ class Plans:
             item.clone = item.promotable = True
         if item.clone and not was_clone:
             self._departures.is_no_service(item.id, event.at)  # the evidence began with its stop, which does not tell what it is
+        item.unmanaged = bool(detail.get("unmanaged")) and (item.unmanaged or not self._is_failing(item.id))
         if blocked:
             place = state.nodes.get(source or "")
             if action == "Stop" and state.has_quorum is False and place is not None and place.member is False:
@@ -171,6 +172,10 @@ class Plans:
         if not self._is_told(event, item, name):
             failed = replace(event, kind=EventKind.OPERATION_FAILED, node=name, resource=item.id, detail={})
             self._operations.operation_failed(explained(self.state, failed))
+
+    def _is_failing(self, resource: str) -> bool:
+        """Whether a failure of it is open: where the cluster must not mend that (`on-fail=block`), it calls the resource unmanaged, too."""
+        return any(story.kind in FAILURES and resource in story.resources for story in self._book.open_stories())
 
     def _fences(self, event: Event) -> None:
         """A node is to be fenced for a resource that failed there: a log at notice of another node may say no more of that failure."""

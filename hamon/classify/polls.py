@@ -140,6 +140,7 @@ class Polls:
             state.attributes.setdefault(f"{attribute.node} {attribute.name}", attribute.value)
         for item in watch.surveyed.values():
             known = state.resources[item.id]
+            known.unmanaged = bool(item.unmanaged - item.blocked)
             if not known.roles:
                 known.roles.update({node: role.value for node, role in watch.steady.get(item.id, {}).items()})
         fenced = {entry.target for entry in status.fencing if entry.status == "success" and entry.action != "on"}

@@ -10,6 +10,7 @@ from hamon.classify.state import Node, State
 from hamon.classify.stories import FAILURES, SAME_TIME, Book
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Cause, IncidentKind, Severity
+from hamon.model.observation import Source
 
 _CLEANED_WITHIN = timedelta(seconds=10)
 """How long a clean-up may take, on a busy cluster."""
@@ -67,6 +68,10 @@ class Restraints:
                 self._effects.join_ended(story, node)
 
     def resource_unmanaged(self, event: Event) -> None:
+        """A poll tells what is blocked apart from this; the summary of pm_logconv does not, and names no resource."""
+        is_asked = event.source is Source.POLL and event.resource is not None
+        if event.resource is not None and is_asked:
+            topology.resource(self.state, event.resource, self.settings).unmanaged = True
         if self.state.maintenance_at is not None:
             return
         subject = event.resource or ""
@@ -78,12 +83,15 @@ class Restraints:
                 event.at,
                 started_at=event.at,
                 resources=[event.resource] if event.resource else [],
+                planned=True if is_asked else None,
                 settle=self.settings.settle,
                 cause=Cause(kind="resource_unmanaged", resource=event.resource, at=event.at, text=event.raw),
             )
             story.limit_at = event.at + self.settings.expire
 
     def resource_managed(self, event: Event) -> None:
+        if event.resource is not None:
+            topology.resource(self.state, event.resource, self.settings).unmanaged = False
         if (story := self._book.find(IncidentKind.RESOURCE_UNMANAGED, event.resource or "")) is not None:
             self._book.add(story, event)
             self._book.close(story, event.at, "it is managed again")

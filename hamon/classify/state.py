@@ -75,6 +75,8 @@ class Resource:
     """A poll told what kind it is: nothing need be guessed."""
     stopped: bool = False
     """The scheduler said, or an operation showed, that it serves nowhere."""
+    unmanaged: bool = False
+    """A person took it out of the care of the cluster (`is-managed`): what fails then is planned work. Not what is blocked by a failure."""
 
 
 REPLICA = "drbd "

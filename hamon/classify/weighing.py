@@ -58,6 +58,7 @@ class Weighing:
         planned: bool | None
         # An operation that fails on the way makes a fail-over of planned work.
         planned = False if faults or story.hinted or (marks and story.stumbled) else True if marks else None
+        was_left_alone = story.planned is True and story.kind is IncidentKind.SERVICE_DOWN
         story.planned = planned
         if (decided := self._decided_by(story, faults, marks)) or planned is None:
             story.decided = decided
@@ -65,9 +66,17 @@ class Weighing:
             if mark.entry is not None and mark.at >= begin - self.settings.story_window:
                 self.book.put(story, mark.entry)
         self._set_kind(story)
+        if planned is None and (was_left_alone or self._is_left_alone(story)):
+            story.planned = True
+            self._set_kind(story)
         if planned is False and story.kind is IncidentKind.FAILOVER and story.settle_at is not None and story.to_node is not None:
             self.book.tell(story, Notice.OPENING)
         self.book.changed(story, "weighed")
+
+    def _is_left_alone(self, story: Story) -> bool:
+        """Whether what is down is out of the care of the cluster: who works on it stops it by other means."""
+        known = self.state.resources
+        return story.kind is IncidentKind.SERVICE_DOWN and any(known[name].unmanaged for name in story.moves if name in known)
 
     def marks(self, story: Story, until: datetime) -> list[Mark]:
         """Marks of planned work that concern the node that is left, or what leaves it, in force within the window."""

@@ -1397,6 +1397,37 @@ def test_maintenance_is_recorded_and_failures_in_it_are_planned() -> None:
     assert cluster.engine.view().maintenance is False
 
 
+LEFT_ALONE = "10:00:00 pm01 schedulerd: Leave   prmPg\t(Started unmanaged)"
+
+
+def test_what_fails_while_a_person_has_it_unmanaged_is_planned() -> None:
+    cluster = running().log(LEFT_ALONE).log("10:01:00 pm01 controld: Result of monitor operation for prmPg on pm01: not running")
+    cluster.until("10:05:00")
+    (failure,) = cluster.incidents
+    assert (failure.kind, failure.planned, failure.severity) == (IncidentKind.RESOURCE_FAILURE, True, Severity.INFO)
+    assert cluster.told() == []
+
+
+def test_what_fails_after_it_is_managed_again_is_not_planned() -> None:
+    cluster = (
+        running()
+        .log(LEFT_ALONE)
+        .log("""
+    10:01:00 pm01 schedulerd: Leave   prmPg	(Started pm01)
+    10:02:00 pm01 controld: Result of monitor operation for prmPg on pm01: not running
+    """)
+    )
+    (failure,) = cluster.until("10:05:00").incidents
+    assert (failure.kind, failure.planned, failure.severity) == (IncidentKind.RESOURCE_FAILURE, False, Severity.WARNING)
+
+
+def test_what_the_cluster_leaves_alone_since_it_failed_is_not_planned() -> None:
+    """Where a failure blocks, the scheduler calls the resource unmanaged as well."""
+    cluster = running().log("09:59:59 pm01 controld: Result of monitor operation for prmPg on pm01: not running").log(LEFT_ALONE)
+    cluster.log("10:01:00 pm01 controld: Result of stop operation for prmPg on pm01: error").until("10:05:00")
+    assert {item.planned for item in cluster.incidents} == {False}
+
+
 def test_a_ban_that_is_forgotten_is_remembered() -> None:
     cluster = running().log(BANNED).until("10:30:00")
     (left,) = [item for item in cluster.main if item.kind is IncidentKind.MOVE_CONSTRAINT_LEFT]

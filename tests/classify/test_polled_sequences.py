@@ -12,7 +12,7 @@ from hamon.classify.incidents import Engine
 from hamon.classify.settings import ClusterSettings
 from hamon.model.cluster import FencingStatus, LinkStatus
 from hamon.model.event import Event, EventKind
-from hamon.model.incident import Incident, IncidentKind, IncidentState
+from hamon.model.incident import Incident, IncidentKind, IncidentState, Severity
 from hamon.model.observation import Snapshot, Source
 from hamon.parse.cibadmin import read_cib
 from hamon.tell import cause_text, what
@@ -287,6 +287,18 @@ def test_what_was_already_so_in_the_first_poll_has_no_beginning_and_calls_nobody
 
 def test_what_somebody_wants_stopped_is_no_outage() -> None:
     assert film(Scene(0, disabled()), until=40).incidents == []
+
+
+@pytest.mark.parametrize("managed", [False, True])
+def test_what_is_stopped_while_it_is_unmanaged_is_work_also_when_it_is_managed_again(managed: bool) -> None:
+    def db(is_managed: bool) -> Cib:
+        return Cib("n1", "n2").add(primitive("db", meta={"is-managed": str(is_managed).lower()}))
+
+    work = [Scene(0, db(True).runs("db", "n1")), Scene(10, db(managed).runs("db", "n1")), Scene(20, db(managed).stopped("db", "n1", "n2"))]
+    found = film(*work, Scene(60, db(True).runs("db", "n1")), until=90).incidents
+    outages = [incident.severity for incident in found if incident.kind is IncidentKind.SERVICE_DOWN]
+    assert outages == [Severity.CRITICAL if managed else Severity.INFO]
+    assert managed or {(incident.planned, incident.severity) for incident in found} == {(True, Severity.INFO)}
 
 
 def site(granted: bool | None, *, runs: bool) -> Cib:
