@@ -14,6 +14,7 @@ from hamon.tell import document
 from hamon.tell.evidence import verdict_text
 from hamon.tell.headline import headline
 from hamon.tell.headline import what as headline_what
+from hamon.tell.reading import input_problem
 from hamon.tell.report import story as story_text
 from hamon.tell.steps import next_steps
 from hamon.tell.timeline import entry_text
@@ -134,7 +135,7 @@ def to_text(analysis: Analysis, language: str, timezone: str) -> str:
     told = [f"{headline(incident, language)}\n\n{story_text(incident, language, zone)}" for incident in main]
     files, lines = str(len(analysis.inputs)), str(sum(item.records for item in analysis.inputs))
     read = [phrase("analysis.read", language, files=files, lines=lines, incidents=str(len(main)))]
-    read += [clean(f"{item.name}: {error}", 300) for item in analysis.inputs for error in item.errors[:1]]
+    read += [clean(f"{item.name}: {input_problem(error, language)}", 300) for item in analysis.inputs for error in item.errors[:1]]
     return f"\n{'─' * 72}\n\n".join([*told, "\n".join(read)])
 
 

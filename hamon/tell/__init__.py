@@ -17,6 +17,7 @@ from hamon.tell.headline import (
     summary,
     what,
 )
+from hamon.tell.reading import input_problem
 from hamon.tell.report import report, story
 from hamon.tell.sources import source_reason
 from hamon.tell.steps import NextStep, next_steps, procedure, steps
@@ -45,6 +46,7 @@ __all__ = [
     "entry_text",
     "evidence_text",
     "headline",
+    "input_problem",
     "is_down",
     "kind_name",
     "lines",

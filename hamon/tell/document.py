@@ -16,6 +16,7 @@ from hamon.model.observation import Source
 from hamon.tell.chain import BY_PEOPLE, CONSEQUENCES, DECISIONS, downtime, gap_text, merged, only_polls, phases
 from hamon.tell.evidence import RAW_LIMIT, decider_text, verdict_text
 from hamon.tell.headline import cause_text, concerns_redundancy, down_text, is_down, protection_text, redundancy_text, summary, what
+from hamon.tell.reading import input_problem
 from hamon.tell.steps import next_steps
 from hamon.tell.timeline import entry_text, lines, most_telling, without_repetition
 from hamon.tell.witnesses import Witness, witnesses
@@ -356,7 +357,7 @@ def _evidence(evidence: Sequence[Evidence], tell: _Teller) -> Iterator[Block]:
     yield Table([tell.say(key) for key in ("file", "form", "node", "records")], rows, "evidence")
     if (more := len(groups) - EVIDENCE_LIMIT) > 0:
         yield Paragraph(tell.say("more", count=str(more)))
-    problems = [clean(f"{item.name}: {text}", 300) for item in evidence for text in item.problems[:1]]
+    problems = [clean(f"{item.name}: {input_problem(text, tell.language)}", 300) for item in evidence for text in item.problems[:1]]
     if problems:
         yield Paragraph(tell.say("problems"))
         yield Items(_bounded(problems, PROBLEM_LIMIT, tell))
