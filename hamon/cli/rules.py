@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hamon import data, explain, rule_cases
@@ -11,10 +12,13 @@ from hamon.classify.match import answer
 from hamon.classify.texts import LogMatcher
 from hamon.classify.traps import TrapMatcher
 from hamon.cli.options import OK, REFUSED, WRONG, Commands, complain, language_option, loaded_by, zone
+from hamon.cli.slow import slow_on
 from hamon.cli.tails import read_as_of, tails_of
 from hamon.clock import SystemClock
-from hamon.rules.check import check, check_traps
+from hamon.rules.check import Finding, check, check_traps
 from hamon.rules.load import load_all
+from hamon.rules.schema import Rule
+from hamon.tell.words import clean
 
 
 def add_parsers(commands: Commands) -> None:
@@ -75,6 +79,7 @@ def _rules_check(options: argparse.Namespace) -> int:
             rules, lambda rule, line: answer(matcher.of_rule(rule), rule, line), lambda rule, line: rule.pattern.search(line) is not None
         ),
         *check_traps(rules, traps.answer, traps.alone),
+        *_slow([rule for rule in rules.rules if any(Path(rule.file).is_relative_to(folder) for folder in options.folders)]),
     ]
     for finding in findings:
         print(finding)
@@ -82,7 +87,23 @@ def _rules_check(options: argparse.Namespace) -> int:
         print(f"{len(findings)} example(s) are not as the rules say")
         return REFUSED
     print(f"{len(rules)} rules, {rules.example_count} examples: all as they say")
+    for folder in options.folders:
+        if not any(folder.glob("*.toml")):
+            complain(f"{folder} has no rules: they stand in files whose names end in .toml")
     return OK
+
+
+def _slow(rules: Sequence[Rule]) -> Iterator[Finding]:
+    for rule in rules:
+        for line in (*(example.line for example in rule.examples), *(counter.line for counter in rule.counter_examples)):
+            if (found := slow_on(rule.pattern, line)) is not None:
+                yield Finding(
+                    file=rule.file,
+                    rule=rule.id,
+                    line=clean(found, 200),
+                    message="match: takes ever longer the longer a line like this is; do not repeat what repeats itself, as in (a+)+",
+                )
+                break
 
 
 def _rules_explain(options: argparse.Namespace) -> int:
