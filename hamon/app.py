@@ -53,7 +53,7 @@ from hamon.snmp.relayed import own
 from hamon.store import migrate
 from hamon.store.store import SqlStore
 from hamon.tell import report
-from hamon.web.front import Front
+from hamon.web.front import HISTORY_AWAY, Front
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -444,7 +444,7 @@ class _Reasons:
         self._not_ready, self._processor = not_ready, processor
 
     def __call__(self) -> Sequence[str]:
-        away = ["the history cannot be written"] if self._processor.store_is_away else []
+        away = [HISTORY_AWAY] if self._processor.store_is_away else []
         return [*sorted(self._not_ready), *away]
 
 

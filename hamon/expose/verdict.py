@@ -135,12 +135,17 @@ def service_text(service: ServiceLine, language: str) -> str:
     return tell.phrase("check.service_on", language, service=tell.clean(service.name, 60), node=active, able=able)
 
 
-def verdict(facts: Facts, now: datetime, incidents: Iterable[Incident] = (), sources: Iterable[SourceView] = ()) -> Verdict:
-    """Judge one cluster. `incidents`: its open ones, those left out that are part of another. `sources`: those that tell of it."""
+def verdict(
+    facts: Facts, now: datetime, incidents: Iterable[Incident] = (), sources: Iterable[SourceView] = (), *, stuck: bool = False
+) -> Verdict:
+    """Judge one cluster. `incidents`: its open ones, those left out that are part of another. `sources`: those that tell of it.
+
+    `stuck`: nothing is read at the moment, since it cannot be recorded.
+    """
     states = node_states(facts)
     lines = services(facts)
     told_by = [source for source in sources if source.cluster == facts.view.name]
-    found = [*_knowledge(facts), *_incidents(incidents)]
+    found = [*([_finding(Level.UNKNOWN, "stuck")] if stuck else []), *_knowledge(facts), *_incidents(incidents)]
     if facts.known:
         found += _quorum(facts)
         found += [one for service in lines for one in _service(service)]

@@ -49,6 +49,7 @@ from hamon.web.answers import (
     row_answer,
     state_answer,
 )
+from hamon.web.front import Ready, is_stuck
 from hamon.web.timeline import whole
 
 LIMIT = 500
@@ -78,7 +79,7 @@ def _owed_since(incident: Incident) -> datetime:
     return incident.debt_since or incident.detected_at
 
 
-def routes(store: Store, views: Views, clock: Clock, settings: Mapping[str, ClusterSettings] | None = None) -> APIRouter:
+def routes(store: Store, views: Views, clock: Clock, ready: Ready, settings: Mapping[str, ClusterSettings] | None = None) -> APIRouter:
     """The router of /api/v1. `settings` name the services of clusters."""
     unanswered: Responses = {503: {"model": Problem, "description": "The history does not answer; the detail says what to do."}}
     missing: Responses = {404: {"model": Problem, "description": "There is no such incident."}}
@@ -128,6 +129,8 @@ def routes(store: Store, views: Views, clock: Clock, settings: Mapping[str, Clus
         for incident in found:
             open_ones.setdefault(incident.cluster, []).append(incident)
 
+        stuck = is_stuck(ready)
+
         def judge() -> list[CheckAnswer]:
             return [
                 check_answer(
@@ -136,6 +139,7 @@ def routes(store: Store, views: Views, clock: Clock, settings: Mapping[str, Clus
                         now,
                         open_ones.get(view.name, ()),
                         told_by.get(view.name, ()),
+                        stuck=stuck,
                     ),
                     language,
                 )

@@ -42,9 +42,9 @@ def create(
 ) -> FastAPI:
     """Build the application. `ready` gives what is not ready yet (nothing: ready); `settings` name the services of clusters."""
     app = FastAPI(title=config.title, version=__version__, docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json")
-    pages = Pages(store, views, clock, config)
+    pages = Pages(store, views, clock, config, ready)
     app.add_middleware(SecurityHeaders)
-    app.include_router(api.routes(store, views, clock, settings))
+    app.include_router(api.routes(store, views, clock, ready, settings))
     app.include_router(pages.routes())
     app.mount("/static", StaticFiles(directory=str(files("hamon.web") / "static")), name="static")
     _add_machine_routes(app, metrics, ready)

@@ -24,6 +24,15 @@ Answer = tuple[int, dict[str, object]]
 _FIXED = [(name.lower().encode(), value.encode()) for name, value in (ALWAYS | {"Cache-Control": "no-store"}).items()]
 
 
+HISTORY_AWAY = "the history cannot be written"
+"""The reason while reading waits for the history."""
+
+
+def is_stuck(ready: Ready) -> bool:
+    """Whether what is shown may be old: nothing is read while it cannot be recorded."""
+    return HISTORY_AWAY in ready()
+
+
 def alive() -> Answer:
     """The answer of /healthz: status and what it says."""
     return 200, {"status": "ok"}

@@ -29,6 +29,7 @@ from hamon.tell.chain import Downtime, Phase
 from hamon.tell.witnesses import Witness
 from hamon.web.answers import entry_of
 from hamon.web.api import amiss_now, debts_of, known, older_than, polled_at
+from hamon.web.front import Ready, is_stuck
 from hamon.web.report import FORMS, file_name, subject_of, written
 from hamon.web.settings import WebConfig
 from hamon.web.timeline import KEPT_OPEN, Stretch, stretches, whole
@@ -280,8 +281,8 @@ def _others(entries: Sequence[TimelineEntry], kept: Sequence[TimelineEntry]) -> 
 class Pages:
     """Everything the pages need, and their routes."""
 
-    def __init__(self, store: Store, views: Views, clock: Clock, config: WebConfig) -> None:
-        self._store, self._views, self._clock, self._config = store, views, clock, config
+    def __init__(self, store: Store, views: Views, clock: Clock, config: WebConfig, ready: Ready) -> None:
+        self._store, self._views, self._clock, self._config, self._ready = store, views, clock, config, ready
         self._zone = ZoneInfo(config.timezone)
         self._templates = Environment(
             loader=PackageLoader("hamon.web", "templates"),
@@ -351,7 +352,7 @@ class Pages:
             "clusters": clusters,
             "polled": {cluster.name: self._views.polled(cluster.name) for cluster in clusters},
             "silent": silent,
-            "standing": _standing(t, clusters, alarms, silent),
+            "standing": _standing(t, clusters, alarms, silent, stuck=is_stuck(self._ready)),
         }
 
     async def cluster(self, request: Request, name: str) -> Response:
@@ -526,7 +527,7 @@ class Pages:
 
     def _render(self, request: Request, template: str, given: Mapping[str, Any]) -> str:
         t = self._words(request)
-        return self._templates.get_template(template).render(t=t, language=t.language, **given)
+        return self._templates.get_template(template).render(t=t, language=t.language, stuck=is_stuck(self._ready), **given)
 
     def _words(self, request: Request) -> Words:
         return Words(self._language(request), self._zone)
@@ -587,7 +588,9 @@ def _by_notice(deliveries: Sequence[Delivery]) -> list[Delivery]:
     return sorted(deliveries, key=lambda delivery: (delivery.transition.sequence, delivery.target))
 
 
-def _standing(t: Words, clusters: Sequence[ClusterView], alarms: Sequence[Incident], silent: Sequence[SourceView]) -> Standing:
+def _standing(
+    t: Words, clusters: Sequence[ClusterView], alarms: Sequence[Incident], silent: Sequence[SourceView], *, stuck: bool
+) -> Standing:
     """The one sentence at the top: the worst that holds now."""
     services = [service for cluster in clusters for service in cluster.services]
     here = [service for service in services if not service.held]
@@ -602,6 +605,8 @@ def _standing(t: Words, clusters: Sequence[ClusterView], alarms: Sequence[Incide
     if alarms:
         tone = _TONES[alarms[0].severity]
         return Standing(tone=tone, text=t("standing_open" if len(alarms) == 1 else "standing_open_many", count=len(alarms)))
+    if stuck:
+        return Standing(tone="unknown", text=t("standing_stuck"))
     if silent:
         return Standing(tone="warning", text=t("standing_silent"))
     if any(cluster.maintenance for cluster in clusters):

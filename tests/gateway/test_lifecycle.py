@@ -314,10 +314,16 @@ async def test_what_comes_while_sqlite_is_locked_is_stored_once_afterwards(tmp_p
             _, answer = await eventually(ready, lambda answer: answer[0] == 503)
             assert answer == {"status": "not ready", "reasons": ["the history cannot be written"]}
             assert (await gateway.get("/healthz")).status_code == 200
+            overview = await gateway.page("/")
+            assert "The history cannot be written: what is shown here is from before" in overview
+            assert "All services run" not in overview
+            (check,) = (await gateway.json("/api/v1/checks"))["checks"]
+            assert (check["level"], check["findings"][0]["kind"]) == ("unknown", "stuck")
             gateway.write("n1", *filler(5), name=FILE)
             other.execute("ROLLBACK")
         await eventually(ready, lambda answer: answer[0] == 200)
         await the_failover(gateway)
+        assert "cannot be written" not in await gateway.page("/")
         await each_line_is_stored_once(gateway, len(A) + 10)
         numbers = await gateway.metrics()
         assert (numbers["hamon_store_errors_total"] > 0) == (timeout is not None)

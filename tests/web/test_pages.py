@@ -15,6 +15,7 @@ from hamon.model.delivery import Delivery
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome, Severity, Transition, TransitionKind
 from hamon.ports import Recording, Store
 from hamon.store.store import SqlStore
+from hamon.web.front import HISTORY_AWAY
 from hamon.web.pages import _given, accepted_language, incident_path
 from hamon.web.policy import ALWAYS
 from hamon.web.settings import WebConfig
@@ -332,6 +333,18 @@ async def test_a_defect_shows_no_traceback(history: SqlStore) -> None:
     assert "hamon has a defect" in response.text
     assert "secret detail" not in response.text
     assert response.headers["content-security-policy"] == ALWAYS["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "The history cannot be written"), ("ja", "履歴を書き込めません")])
+async def test_every_page_says_that_what_it_shows_may_be_old(history: SqlStore, language: str, words: str) -> None:
+    reasons = [HISTORY_AWAY]
+    async with browse(application(history, ready=lambda: reasons), language) as client:
+        incident = (await client.get("/api/v1/incidents", params={"limit": 1})).json()["incidents"][0]
+        paths = ["/", "/incidents", "/events", f"/incidents/{incident['cluster']}/{incident['key']}", f"/clusters/{incident['cluster']}"]
+        paths += [f"/fragments{path}" for path in (paths[3], paths[4], "/overview")]
+        assert [path for path in paths if words not in (await client.get(path)).text] == []
+        reasons.clear()
+        assert [path for path in paths if words in (await client.get(path)).text] == []
 
 
 async def test_readiness_names_what_is_missing(history: SqlStore) -> None:
