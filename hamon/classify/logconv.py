@@ -288,7 +288,7 @@ class Converter:
             break
         else:
             if line.daemon == "pacemaker-schedulerd" and (found := _ONLINE.match(line.text)) is not None:
-                self.state.online[found["node"]] = found["state"] == "online"
+                self.state.online[found["node"].translate(_DELETED)] = found["state"] == "online"
         return [message for message in given if self._is_news(message)]
 
     def _is_news(self, message: Message) -> bool:

@@ -223,6 +223,13 @@ def test_a_bad_attribute_of_an_online_node_makes_a_move_a_fail_over() -> None:
     assert "  error: Start to fail-over." not in converted(bad.replace("-> 0", "-> 100"), online, moves, settings=SERVICE)
 
 
+def test_a_bad_attribute_counts_also_where_nodes_are_called_by_their_domain() -> None:
+    bad = "pacemaker-attrd[10]:  notice: Setting default_ping_set[pm01.example.com]: 100 -> 0"
+    online = "pacemaker-schedulerd[9]:  info: pm01.example.com is online"
+    moves = "pacemaker-schedulerd[9]:  notice: Actions: Move       prmEx     ( pm01.example.com -> pm02.example.com )"
+    assert "  error: Start to fail-over." in converted(bad, online, moves, settings=SERVICE)
+
+
 def test_without_a_configured_service_no_fail_over_is_told() -> None:
     assert converted(VANISHED, "pengine[9]:  notice:  * Start      prmEx     ( pm02 )") == []
 
