@@ -172,6 +172,17 @@ def test_other_evidence_tells_the_zone_of_stamps_without_one(zone: str, others: 
     assert told == [[f"its stamps without a zone are of UTC+00:00, as other evidence shows, and not of {zone}"]] * 2
 
 
+def test_answers_that_tell_their_own_time_do_not_keep_traps_from_telling_the_zone(folder: Path, tmp_path: Path) -> None:
+    with tarfile.open(evidence(NAME, "snap*")[0]) as archive:
+        for member in archive.getmembers():
+            if member.name.endswith(".xml") and (source := archive.extractfile(member)) is not None:
+                (tmp_path / Path(member.name).name).write_bytes(source.read())
+    paths = [folder, *sorted(tmp_path.glob("*.xml")), *evidence(NAME, "monitor/traps.jsonl*")]
+    found = ask(*paths, timezone="Asia/Tokyo")
+    assert faults(TRUTH, found) == []
+    assert essence(found) == essence(ask(*paths))
+
+
 def test_a_log_that_names_its_zone_tells_that_of_one_that_does_not(folder: Path) -> None:
     """As on hosts where rsyslog writes ISO stamps, and Pacemaker a log of its own."""
     by_rsyslog = logs()["pm01"].splitlines()

@@ -43,8 +43,9 @@ class OtherZone:
 
 def other_zone(items: Sequence[Input], polls: Sequence[Snapshot], assumed: str) -> OtherZone | None:
     """The zone of the stamps without one, where it is not the assumed one."""
+    # Answers without an index tell their own time alone: that they agree with themselves says nothing.
     quarters = _by_polls(polls)
-    if quarters is None:
+    if not quarters:
         quarters = _by_facts([item for item in items if item.wall is None or item.wall.timezone == assumed])
     if not quarters:
         return None
