@@ -14,7 +14,7 @@ from hamon import tell
 from hamon.analyze import Analysis, Options, analyze, to_report
 from hamon.cli import main
 from hamon.model.event import EventKind
-from hamon.model.incident import Incident
+from hamon.model.incident import Cause, Incident
 from hamon.model.observation import Source
 from hamon.tell import chain, document
 from tests.cases import rules
@@ -80,6 +80,20 @@ def test_a_long_fencing_explains_its_silence_and_its_share_of_the_downtime() -> 
     assert "- fencing took 41 s of 1 min 8 s" in told["Downtime"]
     assert "41 s: the fencing of pm01 was under way" in told["Timeline"]
     assert "26 s: prmPg was being started on pm02" in told["Timeline"]
+
+
+def test_what_showed_before_a_node_was_lost_comes_first_and_what_followed_does_not() -> None:
+    story = (
+        entry(0, EventKind.LINK_DOWN, "pm02", link="0"),
+        entry(1, EventKind.TOKEN_LOST, "pm02"),
+        entry(5, EventKind.NODE_LOST, "pm01"),
+        entry(6, EventKind.LINK_DOWN, "pm02", link="1"),
+    )
+    cause = Cause(kind="node_lost", node="pm01", at=START + timedelta(seconds=5), text="")
+    incident = replace(FAILOVER, timeline=story, cause=cause)
+    told = sections(document.markdown(document.Subject(cluster="demo", incidents=[incident]), "en", UTC))["Cause and effect"]
+    first = [line.partition(" – ")[2] for line in told.split("What came first:")[1].strip().splitlines() if line.startswith("-")]
+    assert first == ["link 0 down on pm02", "Corosync lost its token on pm02", "node lost on pm01"]
 
 
 def test_a_silence_that_nothing_explains_is_only_a_silence() -> None:

@@ -54,7 +54,8 @@ BY_PEOPLE = frozenset(
 _ENDS_BY_PEOPLE = BY_PEOPLE - {EventKind.STANDBY_ON, EventKind.SHUTDOWN_REQUESTED}
 _FENCING_GOES_ON = frozenset({EventKind.FENCING_REQUESTED, EventKind.FENCING_ATTEMPTED, EventKind.FENCING_FAILED})
 _FENCING = frozenset({EventKind.FENCING_DONE, EventKind.FENCING_FAILED, EventKind.FENCING_ATTEMPTED})
-_SILENT_LINKS = frozenset({EventKind.LINK_DOWN, EventKind.TOKEN_LOST})
+SIGNS = frozenset({EventKind.LINK_DOWN, EventKind.TOKEN_LOST})
+"""What shows before Corosync calls a node lost."""
 _MEMBERS = frozenset(
     {
         EventKind.NODE_LOST,
@@ -171,7 +172,7 @@ def _gap(before: Sequence[TimelineEntry], after: TimelineEntry) -> str:
     last = before[-1] if before else None
     if after.event in _FENCING and _fencing_goes_on(before, after.node):
         return "fencing"
-    if after.event in _MEMBERS and last is not None and any(entry.event in _SILENT_LINKS for entry in before[-5:]):
+    if after.event in _MEMBERS and last is not None and any(entry.event in SIGNS for entry in before[-5:]):
         return "membership"
     if after.event in (EventKind.NODE_JOINED, EventKind.SERVICE_STACK_STARTED):
         return "rejoin"

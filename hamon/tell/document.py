@@ -13,7 +13,7 @@ from importlib.resources import files
 from hamon.model.event import Event
 from hamon.model.incident import Incident, IncidentKind, IncidentState, Outcome, TimelineEntry
 from hamon.model.observation import Source
-from hamon.tell.chain import BY_PEOPLE, CONSEQUENCES, DECISIONS, downtime, gap_text, merged, only_polls, phases
+from hamon.tell.chain import BY_PEOPLE, CONSEQUENCES, DECISIONS, SIGNS, downtime, gap_text, merged, only_polls, phases
 from hamon.tell.evidence import RAW_LIMIT, decider_text, verdict_text
 from hamon.tell.headline import cause_text, concerns_redundancy, down_text, is_down, protection_text, redundancy_text, summary, what
 from hamon.tell.reading import input_problem
@@ -227,8 +227,11 @@ def _chain(incident: Incident, parts: Sequence[Incident], entries: Sequence[Time
     first = cause_text(incident, tell.language)
     if cause is not None and cause.at is not None:
         first = tell.say("at", clock=tell.clock(cause.at), text=first)
+    # With what showed before the cause was known the incident began.
+    place = next((number for number, entry in enumerate(entries) if cause is not None and entry.at == cause.at), 0)
+    signs = [entry for entry in entries[:place] if entry.event in SIGNS]
     yield Paragraph(tell.say("first"))
-    yield Items([first])
+    yield Items([*_bounded(_each_once(signs, tell), CHAIN_LIMIT, tell), first])
     for key, kinds in (("decided", DECISIONS), ("followed", CONSEQUENCES)):
         told = _bounded(_each_once([entry for entry in entries if entry.event in kinds], tell), CHAIN_LIMIT, tell)
         if told:
