@@ -14,6 +14,7 @@ from hamon.classify.state import Action, Move, Resource, State, Story
 from hamon.classify.stories import DEPARTURES, Book
 from hamon.classify.weighing import FAULTS, Weighing
 from hamon.model.incident import IncidentKind, IncidentState, Outcome, Severity
+from hamon.model.observation import Source
 
 WHOLE_SECOND = timedelta(seconds=1)
 """Stamps of syslog are up to so much earlier than what they tell."""
@@ -229,6 +230,12 @@ class Departures:
             elif known.done_at is None:
                 known.to_node = move.to_node
                 known.from_node = known.from_node or move.from_node
+            elif known.done_node == known.from_node == move.from_node and move.to_node != known.from_node:
+                # It was started or found once more where it was, and leaves it now: that was not the end.
+                known.done_at, known.done_node, known.to_node, known.failed = None, None, move.to_node, False
+                if story.outcome is Outcome.SUCCEEDED:
+                    story.outcome, story.service_restored_at = Outcome.ONGOING, None
+                    story.limit_at = (move.stopped_at or story.detected_at) + self.settings.failover_limit
         self.weighing.down_since(story)  # what failed is perhaps one of those that leave
         self._name_ends(story)
 
@@ -247,6 +254,15 @@ class Departures:
                 self.weighing.judge_outcome(story, at)
             else:
                 self._withdraw(story, at)
+
+    def planned_by(self, name: str) -> list[Story]:
+        """Departures to a node from a peer that it took for lost, of which nothing has left yet: only that node's plan tells of them."""
+        return [
+            story
+            for story in self.book.open_stories()
+            if story.kind in DEPARTURES and story.outcome is Outcome.ONGOING and story.moves and not self._is_gone(story.from_node or "")
+            if all(move.to_node == name and (move.stopped_at, move.done_at) == (None, None) for move in story.moves.values())
+        ]
 
     def _withdraw(self, story: Story, at: datetime) -> None:
         """A departure was none; what was taken for its cause stands alone again, and holds it."""
@@ -349,6 +365,8 @@ class Departures:
                 self._add(story, [other])
                 self.state.suspects.pop(name, None)
                 self.state.suspects_at.pop(name, None)
+        if story.down_since is not None:  # it was known by one that stopped later than others
+            story.started_at = min(story.started_at or story.down_since, story.down_since)
         self._name_ends(story)
         self.weighing.judge_outcome(story, at)
 
@@ -479,6 +497,8 @@ class Departures:
         for story in list(self.book.open_stories()):
             is_before = (story.started_at or story.detected_at) - at > WHOLE_SECOND
             if story.kind in DEPARTURES and story.outcome is Outcome.ONGOING and story.moves and not is_before:
+                if not self._may_arrive(story, at):
+                    continue
                 waiting = [move for move in story.moves.values() if move.done_at is None]
                 failed = [move for move in waiting if move.failed and move.begun_on is not None]
                 for move in waiting if failed else ():
@@ -497,6 +517,19 @@ class Departures:
         self._not_back(at, timedelta(0))
         left = {name: move for name, move in self.state.suspects.items() if self._stopped_before(name, at, timedelta(0))}
         self._down(left, at)
+
+    def _may_arrive(self, story: Story, at: datetime) -> bool:
+        """Take out what stays where it is, since the node that was to take it over was lost meanwhile; whether anything has left."""
+        for move in list(story.moves.values()):
+            if move.done_at is not None or move.to_node is None or not self._is_gone(move.to_node):
+                continue
+            move.to_node = None
+            if move.stopped_at is None and move.from_node in topology.active_nodes(self.state.resources[move.resource]):
+                del story.moves[move.resource]
+                story.resources = [name for name in story.resources if name != move.resource]
+        if not story.moves:
+            self._withdraw(story, at)
+        return bool(story.moves)
 
     def _holds_on(self, story: Story, waiting: list[Move]) -> bool:
         """Whether something could not be stopped where it was, and nobody is fenced for it: nothing may start it elsewhere."""
@@ -576,8 +609,12 @@ class Departures:
                 self.weighing.fail(story, now)
 
     def stuck_at(self, story: Story) -> datetime | None:
-        """When a departure of which only traps tell counts as failed: no plan says that the cluster has nothing more to do."""
-        if story.kind not in DEPARTURES or story.outcome is not Outcome.ONGOING or not is_hearsay(story):
+        """When a departure of which no log tells counts as failed: no plan says that the cluster has nothing more to do."""
+        if (
+            story.kind not in DEPARTURES
+            or story.outcome is not Outcome.ONGOING
+            or any(entry.source is Source.LOG for entry in story.timeline)
+        ):
             return None
         waiting = [move for move in story.moves.values() if move.done_at is None]
         if not waiting or not all(move.failed for move in waiting) or self._fencing_pending(story):

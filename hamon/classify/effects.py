@@ -8,7 +8,7 @@ from hamon.classify.state import State, Story
 from hamon.classify.stories import DEPARTURES, Book, entry_of, explains, fails_afterwards
 from hamon.classify.weighing import Weighing
 from hamon.model.event import Event
-from hamon.model.incident import Cause, IncidentKind, Notice, Severity
+from hamon.model.incident import Cause, IncidentKind, Notice, Outcome, Severity
 
 _STANDBY_FAULT = IncidentKind.STANDBY_FAULT
 _HOLDING = frozenset(
@@ -156,6 +156,25 @@ class Effects:
         story.reasons = topology.hindrances(self.state, name)
         if not story.told:
             self._book.tell(story, Notice.OPENING)
+
+    def stays(self, story: Story, name: str) -> None:
+        """What was held for a departure to a node is that node's fault: it was fenced by the one that it called lost."""
+        if topology.side(self.state, self.settings, name) != "standby":
+            return
+        story.kind, story.subject, story.nodes, story.resources = IncidentKind.STANDBY_FAULT, name, [name], []
+        story.from_node = story.to_node = story.down_since = story.limit_at = None
+        story.outcome = Outcome.NONE
+        story.moves.clear()
+        self._book.adopt(story, [name])
+        serving = topology.active_somewhere(self.state, self.settings)
+        story.redundancy = any(
+            other != name and not topology.hindrances(self.state, other) for other in topology.candidates(self.state, serving)
+        )
+        story.severity = Severity.MINOR if story.redundancy else Severity.MAJOR
+        story.reasons = topology.hindrances(self.state, name)
+        if story.told:
+            self._book.tell(story, Notice.UPDATE)
+        self._book.changed(story, "who planned it was fenced itself")
 
     def _work_on(self, name: str) -> Story | None:
         """The planned work for which a node is in standby."""

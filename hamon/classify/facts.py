@@ -158,9 +158,10 @@ class Facts:
         """The same, of an event from this file or address."""
         known = self._facts
         key = fact_key(event)
-        witness = (event.reporter, event.collector, path, event.rule)
-        told = known.pop(key, None)  # from here on it is the latest one: each way below puts it in again
         source = event.source
+        # Whichever node answers, what two polls differ in is told once: the same difference again is news.
+        witness = (event.reporter, event.collector, path, event.rule) if source is not _POLL else (None, event.collector, "", event.rule)
+        told = known.pop(key, None)  # from here on it is the latest one: each way below puts it in again
         if told is None:
             if len(known) >= MAX_FACTS:
                 for oldest in list(islice(known, _SPARE)):

@@ -129,6 +129,8 @@ class Fencing:
         if event.source is Source.TRAP:
             self._alive(event)
         self._effects.vain_claims(node.name, event.at, "who called it lost was fenced itself")
+        for departure in self._plans.void(node.name):
+            self._effects.stays(departure, node.name)
         for vain in self._book.open_stories():
             if topology.is_split(vain) and node.name in vain.nodes and vain.settle_at is not None:
                 vain.settle_at = min(vain.settle_at, event.at + self.settings.settle)

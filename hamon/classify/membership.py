@@ -707,9 +707,18 @@ class Membership:
                 if event.source is Source.POLL and seen_down and event.at <= max(seen_down):
                     return
                 self._book.add(story, event)
+                if (other := self._down_elsewhere(story)) is not None:  # the fault goes on, between others
+                    story.subject, other.subject, story.nodes, other.nodes = other.subject, story.subject, other.nodes, story.nodes
+                    self._book.close(other, event.at, "the link is up again")
+                    continue
                 self._book.close(story, event.at, "the link is up again")
-                if not story.told:
+                if not story.told and story.part_of is None:
                     self._book.tell(story, Notice.OPENING)
+
+    def _down_elsewhere(self, story: Story) -> Story | None:
+        """The part of a link's fault that is about other nodes, and not over."""
+        parts = (part for part in self._book.open_stories() if part.part_of == story.key and part.kind is story.kind)
+        return next(parts, None)
 
     def _was_up_since(self, link: str, pair: tuple[str, str], asked_at: datetime) -> bool:
         """Whether the link is known to have come up after it was asked for."""
@@ -760,6 +769,11 @@ class Membership:
             self._book.put(story, entry)
             if entry.source not in story.sources:
                 story.sources.append(entry.source)
+        for other in self._book.open_stories():  # a link is one network: what goes between other nodes at the same time is the same fault
+            is_main = other is not story and other.kind is story.kind and other.part_of is None
+            if is_main and other.subject.split()[0] == pending.link and abs(pending.down_at - other.detected_at) <= TOGETHER:
+                self._book.make_part(story, other)
+                return
 
     def _went_about(self, at: datetime) -> set[str | None]:
         """The nodes that left or were lost when a link went down; they may be back."""

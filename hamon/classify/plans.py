@@ -13,7 +13,7 @@ from hamon.classify.operations import Operations
 from hamon.classify.read import Value, without_instance
 from hamon.classify.restraints import Restraints, was_just_forgiven
 from hamon.classify.settings import ClusterSettings
-from hamon.classify.state import Action, Move, Resource, State
+from hamon.classify.state import Action, Move, Resource, State, Story
 from hamon.classify.stories import FAILURES, SAME_TIME, Book
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import IncidentKind
@@ -277,6 +277,10 @@ class Plans:
             and all(topology.node(self.state, end).fenced_at is None for end in story.nodes)
             for story in self._book.open_stories()
         )
+
+    def void(self, name: str) -> list[Story]:
+        """Departures that only a node planned that was fenced itself: its peer keeps what it has."""
+        return [story for story in self._departures.planned_by(name) if story.planned is False]
 
     def decided(self, name: str, at: datetime) -> None:
         """A node was fenced: its peer takes over as it planned; what the node itself planned is void."""

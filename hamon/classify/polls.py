@@ -408,11 +408,23 @@ class Polls:
             waits = node.member is False and node.fenced_at is None and node.stop_requested_at is None
             if waits and any(move.from_node == node.name for move in self._moves_of(resource)):
                 return True
+        if self._is_next(resource, at):
+            return True
         service = self._service_of(resource)
         able = service is not None and bool(service.able) and not service.disabled and not service.held
         fenced = [node.fenced_at for node in self.state.nodes.values() if node.fenced_at is not None]
         begin = max([since, *fenced])
         return able and at - begin < self.settings.grace
+
+    def _is_next(self, resource: str, at: datetime) -> bool:
+        """Whether others of the same departure arrived just now on a node where it did not fail: it may be the next to start there."""
+        for story in self._book.open_stories():
+            if story.kind in DEPARTURES and resource in story.moves:
+                arrived = [(move.done_at, move.done_node) for move in story.moves.values() if move.done_at and move.done_node]
+                last, name = max(arrived, default=(None, None))
+                if last is not None and name is not None and at - last < self.settings.grace:
+                    return resource not in topology.node(self.state, name).failed
+        return False
 
     def _moves_of(self, resource: str) -> Iterable[Move]:
         suspect = self.state.suspects.get(resource)
@@ -529,8 +541,8 @@ class Polls:
         """Whether a story tells already why this node could not take over."""
         lost = self._book.find(IncidentKind.NODE_LOST, node)
         departure = self._book.by_key(lost.part_of) if lost is not None else None
-        if departure is not None and departure.kind in DEPARTURES and departure.from_node == node:
-            return True  # which may have ended, where a third node could take over
+        if departure is not None and departure.kind in DEPARTURES and (departure.from_node == node or departure.outcome is Outcome.FAILED):
+            return True  # which may have ended, where a third node could take over; or that the node is lost is why it failed
         return any(
             node in story.nodes
             and (story.state is IncidentState.OPEN or story.part_of is not None)

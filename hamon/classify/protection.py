@@ -55,7 +55,22 @@ class Protection:
             return
         lacking = [service for service in services if not service.spare]
         reasons = list(dict.fromkeys(word for service in lacking for words in service.against.values() for word in words))
-        self._protected(story, not lacking and all(service.up for service in services), reasons, at)
+        is_whole = all(service.up for service in services) and not self._is_awaited(story)
+        self._protected(story, not lacking and is_whole, reasons, at)
+
+    def _is_awaited(self, story: Story) -> bool:
+        """Whether something else serves on the node that is left, which nothing may stay on: it leaves in the same departure."""
+        node = self.state.nodes.get(story.from_node or "")
+        if node is None or not (node.member is False or node.stop_requested_at or node.standby_at or node.fenced_at):
+            return False
+        services = (service for service in self.state.polls.services.values() if not (service.disabled or service.held))
+        others = (name for service in services for name in service.members if name not in story.moves)
+        return any(self._leaves(name, node.name) for name in others)
+
+    def _leaves(self, resource: str, node: str) -> bool:
+        """Whether it serves on a node, or stopped there and serves nowhere yet."""
+        item, left = self.state.resources.get(resource), self.state.suspects.get(resource)
+        return (item is not None and node in topology.active_nodes(item)) or (left is not None and left.from_node == node)
 
     def _unprotected_before_polled(self, story: Story, at: datetime) -> None:
         """People are told before the next poll: where logs and traps speak against every other node, that much is known already.

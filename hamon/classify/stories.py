@@ -377,7 +377,8 @@ class Book:
                 continue
             if fails_afterwards(story, parent, self.settings.settle):
                 continue
-            if story.resolved_at is not None and story.resolved_at < parent.detected_at - self.settings.settle:
+            effect_at = min(parent.detected_at, parent.down_since or parent.detected_at)
+            if story.resolved_at is not None and story.resolved_at < effect_at - self.settings.settle:
                 continue  # over before the effect began: no cause of it
             if any_node or names & {*story.nodes, *story.resources}:  # the connection to a remote node has its name
                 self.make_part(story, parent)
