@@ -278,13 +278,20 @@ def _has_changed_since(state: State, service: PolledService) -> bool:
     return any(item.started_at is not None and item.started_at > last for item in items)
 
 
+def _was_placed(item: Resource) -> bool:
+    """Whether it was told once where it serves, or that it serves nowhere."""
+    return item.stopped or item.started_at is not None or item.shown is not None
+
+
 def _told_view(name: str, members: Sequence[str], state: State) -> ServiceView:
     """A service as logs and traps tell it."""
     items = [state.resources[member] for member in members if member in state.resources]
     places = [active_nodes(item) for item in items]
     known_members = [place for place in places if place]
     active = max({place[0] for place in known_members}, key=lambda n: sum(n in p for p in places)) if known_members else None
-    up = None if not items else len(known_members) == len(items)
+    # Of a member that only failed somewhere nobody knows whether it runs elsewhere.
+    gone = any(not place and _was_placed(item) for item, place in zip(items, places, strict=True))
+    up = False if gone else True if items and len(known_members) == len(items) else None
     able = None
     if active is not None:
         others = candidates(state, [active])

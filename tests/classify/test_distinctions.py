@@ -1465,6 +1465,17 @@ def test_after_a_switchover_by_standby_nothing_is_protected_until_standby_ends()
     assert cluster.engine.view().services[0].able_to_take_over == ("pm01",)
 
 
+def test_a_service_of_which_a_part_only_failed_somewhere_is_not_called_down() -> None:
+    """Nobody said where else it runs; a part that is known to have stopped says enough."""
+    cluster = Cluster(ClusterSettings(name="test", services={"shop": ("prmPg", "prmPing")}))
+    cluster.log("10:00:00 pm02 logconv: error: Resource prmPing failed to monitor. (rc=1) unknown error")
+    assert cluster.engine.view().services[0].up is None
+    cluster.log("10:00:01 pm01 logconv: info: Resource prmPg started. (rc=0) ok")
+    assert (cluster.engine.view().services[0].up, cluster.engine.view().services[0].active_node) == (None, "pm01")
+    cluster.log("10:00:02 pm01 logconv: info: Resource prmPg stopped. (rc=0) ok")
+    assert cluster.engine.view().services[0].up is False
+
+
 def test_connectivity_that_is_worse_than_it_was_is_degraded_although_not_gone() -> None:
     cluster = running().log("10:00:00 pm01 attrd: Setting default_ping_set[pm02]: 100 -> 50").until("10:00:10")
     (fault,) = cluster.main
