@@ -19,7 +19,7 @@ from hamon.web.pages import incident_path
 from hamon.web.settings import WebConfig
 from tests.peers import need
 from tests.web.conftest import application
-from tests.web.story import CLUSTERS, EVIL, FAILOVER, NOW, StillViews
+from tests.web.story import CLUSTERS, EVENTS, EVIL, FAILOVER, NOW, StillViews, steps
 
 FLAGS = [
     "--no-sandbox",
@@ -141,6 +141,21 @@ async def test_every_page_fits_reads_well_and_loads_nothing_from_elsewhere(histo
                 assert watched.complaints == []
                 assert [url for url in watched.requests if not url.startswith(origin + "/")] == []
                 assert any("hamon.css" in url for url in watched.requests)
+
+
+@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+async def test_names_of_any_length_fit(history: SqlStore, viewport: ViewportSize) -> None:
+    long = f"{'name' * 20}.example.com"
+    node, other, service, cluster = f"a-{long}", f"b-{long}", f"s{'name' * 15}", f"c{'name' * 15}"
+    incident = replace(FAILOVER, key="long", cluster=cluster, from_node=node, to_node=other, services=(service,), nodes=(node, other))
+    event = replace(EVENTS[0], cluster=cluster, node=node, resource=f"prm{'Resource' * 20}", ref="elsewhere")
+    await history.record(Recording(events=[event], transitions=steps(incident)[:1]))
+    async with chromium() as browser, served(application(history)) as (origin, _), opened(browser, viewport=viewport) as watched:
+        for path in ("/", "/incidents", "/events", incident_path(incident)):
+            await watched.page.goto(origin + path)
+            assert cluster in await watched.page.inner_text("main"), path
+            assert await watched.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0, path
+            assert await watched.page.evaluate(CRAMPED) == [], path
 
 
 async def test_the_failover_is_told_in_both_languages(history: SqlStore) -> None:
