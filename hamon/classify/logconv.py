@@ -81,7 +81,6 @@ _PLAIN: Mapping[str, str] = {
     "dc-set": "13-2",
     "ring-faulty": "7-1",
     "ring-recovered": "7-2",
-    "link-up": "7-2",
     "ping-target-inactive": "8-1",
     "diskd-status": "9-1",
     "fencing-requested": "21-1",
@@ -211,6 +210,12 @@ class FailoverState:
     summary: dict[str, Summary] = field(default_factory=dict)
     said: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     """Subject -> what was said of it last, and when."""
+    peers: dict[str, bool] = field(default_factory=dict)
+    """Number of a node -> whether it is one of Corosync's members, as far as that was told."""
+    begins_alone: bool = False
+    """Corosync started while this was read: who did not join since is no member."""
+    faulty: list[str] = field(default_factory=list)
+    """Links that were told as faulty, by peer and number."""
 
     def clear(self) -> None:
         """Begin anew: the cluster is idle, stops, or has just started."""
@@ -248,6 +253,8 @@ class Converter:
             "dc-unset": self._dc_unset,
             "controller-state": self._controller_state,
             "link-down": self._link_down,
+            "link-up": self._link_up,
+            "membership": self._membership,
             "attribute-set": self._attribute,
             "operation-requested": self._operation_begins,
             "operation-performing": self._operation_begins,
@@ -306,6 +313,10 @@ class Converter:
     def _started(self, line: LogLine, rule: Rule, found: re.Match[str]) -> Iterable[Message]:
         self.state.clear()
         number = "23-4" if rule.id == "pacemaker-starting" else "23-1"
+        if number == "23-1":
+            self.state.begins_alone = True
+            self.state.peers.clear()
+            self.state.faulty.clear()
         version = found["version"].partition("-")[0] if number == "23-4" else found["version"]
         yield _message(line, number, {"version": version})
 
@@ -337,9 +348,27 @@ class Converter:
         if found["old"]:
             yield _message(line, "13-5", {"old": found["old"]})
 
+    def _membership(self, _line: LogLine, _rule: Rule, found: re.Match[str]) -> Iterable[Message]:
+        self.state.peers |= dict.fromkeys((found["joined"] or "").split(), True) | dict.fromkeys((found["left"] or "").split(), False)
+        return ()
+
+    def _is_member(self, peer: str) -> bool:
+        return self.state.peers.get(peer, not self.state.begins_alone)
+
     def _link_down(self, line: LogLine, _rule: Rule, found: re.Match[str]) -> Iterable[Message]:
-        """Corosync 3 does not say which interface: the peer stands in its place."""
-        yield _message(line, "7-1", {"link": found["link"], "address": f"host {found['peer_id']}"})
+        """Corosync 3 tells this also of the links of a node that left, which are no fault. It does not say which interface: the peer stands
+        in its place."""
+        if self._is_member(found["peer_id"]):
+            name = f"{found['peer_id']} {found['link']}"
+            self.state.faulty = [*(other for other in self.state.faulty if other != name), name]
+            yield _message(line, "7-1", {"link": found["link"], "address": f"host {found['peer_id']}"})
+
+    def _link_up(self, line: LogLine, _rule: Rule, found: re.Match[str]) -> Iterable[Message]:
+        """That of a node which joins is no recovery, unless the link was told as faulty."""
+        name = f"{found['peer_id']} {found['link']}"
+        if name in self.state.faulty or self._is_member(found["peer_id"]):
+            self.state.faulty = [other for other in self.state.faulty if other != name]
+            yield _message(line, "7-2", {"link": found["link"]})
 
     # -- attributes
 

@@ -93,6 +93,29 @@ def test_a_fact_that_two_lines_of_one_daemon_tell_is_one_message() -> None:
     ) == ["warning: Node pm02 is lost", "   info: Node pm02 is member", "warning: Node pm02 is lost"]
 
 
+DOWN, UP = "corosync[10]:   [KNET  ] link: host: 2 link: 0 is down", "corosync[10]:   [KNET  ] rx: host: 2 link: 0 is up"
+LEFT, JOINED = (
+    f"corosync[10]:   [TOTEM ] A new membership (1.{number}) was formed. Members {what}: 2" for number, what in ((1, "left"), (2, "joined"))
+)
+BEGAN = "corosync[10]:   [MAIN  ] Corosync Cluster Engine 3.1.7 starting up"
+FAULTY, RECOVERED = "warning: Ring number 0 is FAULTY (interface host 2).", "   info: Ring number 0 is recovered."
+
+
+@pytest.mark.parametrize(
+    ("lines", "gives"),
+    [
+        pytest.param([DOWN, UP], [FAULTY, RECOVERED], id="a link of a node that stays"),
+        pytest.param([LEFT, DOWN, UP, JOINED], [], id="those of a node that left in order, and joins again"),
+        pytest.param([LEFT, DOWN, UP, JOINED, DOWN, UP], [FAULTY, RECOVERED], id="a fault after that"),
+        pytest.param([DOWN, LEFT, UP, JOINED], [FAULTY, RECOVERED], id="what was told as faulty is told as recovered"),
+        pytest.param([UP, JOINED, DOWN], [FAULTY], id="after a start"),
+    ],
+)
+def test_the_links_of_a_node_that_left_are_no_fault_and_no_recovery(lines: list[str], gives: list[str]) -> None:
+    began = [BEGAN] if lines[0] == UP else []
+    assert converted(*began, *lines)[len(began) :] == gives
+
+
 def test_the_date_is_written_as_configured() -> None:
     line = b"2017-04-04T06:19:55.123+09:00 pm01.example.com pacemakerd[10]: notice: Shutdown complete\n"
     message = next(Lines(RULES, LogconvSettings(), "Asia/Tokyo", None).convert(line, NEAR))
