@@ -211,9 +211,11 @@ class WebhookNotifier:
             reason = DeliveryReason.THROTTLED if code in (425, 429, 503) else DeliveryReason.UNREACHABLE
             wait = retry_after_seconds(answer.headers.get("Retry-After"), self._clock.now())
             raise DeliveryError(reason, text, retry_after_seconds=wait)
-        if code in (401, 407):
-            # The message is not at fault, and the token may be changed in its file: so not permanent.
+        # The message is not at fault, and token and URL may be changed in their files: so not permanent.
+        if code in (401, 403, 407):
             raise DeliveryError(DeliveryReason.CREDENTIALS, text)
+        if code in (404, 405, 410):
+            raise DeliveryError(DeliveryReason.REFUSED, f"{text}: nobody takes messages at this URL")
         if code < 400:
             raise DeliveryError(DeliveryReason.REFUSED, f"{text}: redirects are not followed, give the final URL")
         raise DeliveryError(DeliveryReason.REFUSED, text, permanent=True)

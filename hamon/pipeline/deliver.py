@@ -38,11 +38,11 @@ LONGEST_WAIT_SECONDS = 60.0
 """The outbox is looked at once a minute even without a call, so that a clock that was set does not hold mail back for long."""
 
 REMEDY = {
-    DeliveryReason.UNREACHABLE: "check that the address and port of the target are right and that this host may connect to it",
+    DeliveryReason.UNREACHABLE: "check that the target runs, that its address and port are right, and that this host may connect to it",
     DeliveryReason.TIMEOUT: "check that the target answers; raise timeout_seconds if it is only slow",
     DeliveryReason.REFUSED: "the target refuses the message: read its answer, then check sender, recipients or address",
     DeliveryReason.CREDENTIALS: "check the user, password or token of the target and the file that holds it",
-    DeliveryReason.THROTTLED: "the target asks for fewer messages: raise min_severity or ask its operator",
+    DeliveryReason.THROTTLED: "the target takes no more for now: wait, raise min_severity, or ask its operator",
     DeliveryReason.DEFECT: "this is a defect of hamon: please report it with the lines of this log",
 }
 

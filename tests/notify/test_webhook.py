@@ -111,7 +111,10 @@ async def test_the_connection_is_kept() -> None:
         (301, DeliveryReason.REFUSED, False),
         (400, DeliveryReason.REFUSED, True),
         (401, DeliveryReason.CREDENTIALS, False),
-        (404, DeliveryReason.REFUSED, True),
+        (403, DeliveryReason.CREDENTIALS, False),
+        (404, DeliveryReason.REFUSED, False),
+        (410, DeliveryReason.REFUSED, False),
+        (422, DeliveryReason.REFUSED, True),
         (408, DeliveryReason.UNREACHABLE, False),
         (425, DeliveryReason.THROTTLED, False),
         (429, DeliveryReason.THROTTLED, False),
@@ -124,7 +127,7 @@ async def test_an_answer_decides_whether_it_is_tried_again(code: int, reason: De
         error = await refusal(made)
         assert (error.reason, error.permanent, error.unsure) == (reason, permanent, False)
         assert str(code) in str(error)
-        assert error.retry_after_seconds == (120 if not permanent and code not in (301, 401) else 0)
+        assert error.retry_after_seconds == (120 if not permanent and code not in (301, 401, 403, 404, 410) else 0)
         await made.send(notification())
         assert len(server.requests) == 2
 
