@@ -33,6 +33,28 @@ def test_the_evidence_of_a_recording_tells_the_truth(name: str, witnesses: str) 
     assert faults(truth_of(name), answer_from(name, witnesses), sources=sources_of(witnesses)) == []
 
 
+SECOND = re.compile(r"^[A-Z][a-z]{2} [ \d]\d (\d\d:\d\d:\d\d) ")
+
+
+@every_recording
+def test_a_fact_has_the_finest_stamp_of_its_nodes_logs_and_none_is_moved_by_more_than_its_rounding(name: str) -> None:
+    both, own = answer_from(name, "both"), answer_from(name, "own-logs")
+    finest = {
+        (event["kind"], event["node"], event["resource"], str(event["detail"]), *event["reported_by"][:1], event["at"][:19])
+        for event in own["events"]
+        if not event["at"].endswith(".000Z")
+    }
+    for event in both["events"]:
+        known = (event["kind"], event["node"], event["resource"], str(event["detail"]), *event["reported_by"][:1], event["at"][:19])
+        assert not event["at"].endswith(".000Z") or known not in finest, event
+    for incident in both["incidents"]:
+        times = [entry["at"] for entry in incident["timeline"] if not entry["at"].endswith(".000Z")]
+        assert times == sorted(times)
+        for entry in incident["timeline"]:
+            written = SECOND.match(entry["raw"])
+            assert written is None or entry["at"][11:19] == written[1], entry
+
+
 @every_witness
 @every_recording
 def test_stories_begin_and_end_when_they_were_seen_to(name: str, witnesses: str) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hamon.analyze import files
-from hamon.analyze.answer import facts_of, incident_json, to_json, to_report, to_text
+from hamon.analyze.answer import facts_of, finer_stamps, incident_json, to_json, to_report, to_text, with_finer_stamps
 from hamon.analyze.evidence import Analysis, Input, NothingReadable, Options, ReadAs
 from hamon.analyze.order import is_newest_first, streams_of, to_one_clock, to_one_name
 from hamon.analyze.reading import FOREIGN, NO_FORM, polls_of, read, reference_of
@@ -80,11 +80,12 @@ def analyze(paths: Sequence[Path], rules: RuleSet, options: Options, progress: C
     for transition in advance.transitions:
         incidents[transition.incident.key] = transition.incident
     found = sorted(incidents.values(), key=lambda item: (item.started_at or datetime.min.replace(tzinfo=UTC), item.detected_at, item.key))
+    finer = finer_stamps(events)
     return Analysis(
         cluster=options.cluster,
         inputs=kept,
-        incidents=found,
-        events=facts_of(events),
+        incidents=[with_finer_stamps(incident, finer) for incident in found],
+        events=facts_of(events, finer),
         facts=[event for event in events if not event.witness],
         polled_at=sorted(poll.status.at for poll in polls),
         transitions=advance.transitions,

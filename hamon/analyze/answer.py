@@ -1,15 +1,19 @@
 """The answer of `hamon analyze`: as JSON of the contract, as text, as a report to hand on."""
 
 from collections import defaultdict
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from hamon.analyze.evidence import Analysis
 from hamon.classify.facts import Key, fact_key
+from hamon.classify.stories import entry_of
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import Evidence, Incident, TimelineEntry
+from hamon.model.observation import Source
 from hamon.tell import document
 from hamon.tell.evidence import verdict_text
 from hamon.tell.headline import headline
@@ -20,9 +24,12 @@ from hamon.tell.steps import next_steps
 from hamon.tell.timeline import entry_text
 from hamon.tell.words import clean, phrase
 
+Line = tuple[str, EventKind, str | None, str | None]
+"""A line of a log, and what it was read as: it may tell of several nodes and resources."""
 
-def facts_of(events: Sequence[Event]) -> list[dict[str, Any]]:
-    """Each fact once, with its sources and reporters."""
+
+def facts_of(events: Sequence[Event], finer: Mapping[Line, datetime]) -> list[dict[str, Any]]:
+    """Each fact once, with its sources and reporters, and with a finer stamp where there is one."""
     facts: list[dict[str, Any]] = []
     known: dict[Key, list[dict[str, Any]]] = defaultdict(list)
     for event in events:
@@ -33,7 +40,7 @@ def facts_of(events: Sequence[Event]) -> list[dict[str, Any]]:
             fact = known[key][-1]
         else:
             fact = {
-                "at": _time(event.at),
+                "at": _time(finer.get(_line(event), event.at)),
                 "kind": event.kind.value,
                 "node": event.node,
                 "resource": event.resource,
@@ -48,6 +55,42 @@ def facts_of(events: Sequence[Event]) -> list[dict[str, Any]]:
         if event.reporter is not None and event.reporter not in fact["reported_by"]:
             fact["reported_by"].append(event.reporter)
     return facts
+
+
+def finer_stamps(events: Sequence[Event]) -> Mapping[Line, datetime]:
+    """Of lines of a log with whole seconds the stamps of the same facts in another log of that node, which is finer.
+
+    A whole second stands for any moment within it: no stamp is moved by more than that.
+    """
+    told: dict[Key, list[Event]] = defaultdict(list)
+    finer: dict[Line, datetime] = {}
+    for event in events:
+        if event.source is not Source.LOG:
+            continue
+        key = fact_key(event)
+        if not event.witness:
+            told[key].append(event)
+        elif event.at.microsecond and told[key]:
+            first = told[key][-1]
+            is_same_second = not first.at.microsecond and timedelta() < event.at - first.at < timedelta(seconds=1)
+            if is_same_second and first.reporter == event.reporter:
+                finer[_line(first)] = min(event.at, finer.get(_line(first), event.at))
+    return finer
+
+
+def with_finer_stamps(incident: Incident, finer: Mapping[Line, datetime]) -> Incident:
+    """The same incident, its timeline with these stamps, and in their order."""
+    entries = incident.timeline
+    lines = [(entry.raw, entry.event, entry.node, entry.resource) for entry in entries]
+    if finer.keys().isdisjoint(lines):
+        return incident
+    moved = (replace(entry, at=finer.get(line, entry.at)) for entry, line in zip(entries, lines, strict=True))
+    return replace(incident, timeline=tuple(sorted(moved, key=attrgetter("at"))))
+
+
+def _line(event: Event) -> Line:
+    entry = entry_of(event)
+    return entry.raw, entry.event, entry.node, entry.resource
 
 
 def _time(value: datetime | None) -> str | None:
