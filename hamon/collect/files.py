@@ -18,6 +18,7 @@ from hamon.errors import SourceError
 HEAD_BYTES = 256
 """How many of the first bytes make the fingerprint."""
 _BLOCK_BYTES = 64 * 1024
+_TAIL_BYTES = 4096
 COMPRESSIONS = (".gz", ".bz2", ".xz")
 
 Identity = tuple[int, int]
@@ -84,7 +85,7 @@ class LogFile(Protocol):
         ...
 
     def read_at(self, offset: int, size: int) -> bytes:
-        """Up to `size` bytes from `offset` (fewer at the end). Offsets of successive calls must not go back."""
+        """Up to `size` bytes from `offset` (fewer at the end, or up to a line end). Offsets of successive calls must not go back."""
         ...
 
     def head(self) -> bytes:
@@ -106,7 +107,10 @@ class PlainFile:
         self.identity = identity
 
     def read_at(self, offset: int, size: int) -> bytes:
-        return os.pread(self._descriptor, size, offset)
+        """As `LogFile.read_at`; much is read as far as its last line end, so that what follows need not be cut off, which is to copy it."""
+        tail = os.pread(self._descriptor, _TAIL_BYTES, offset + size - _TAIL_BYTES) if size > _TAIL_BYTES else b""
+        line_end = tail.rfind(b"\n") + 1
+        return os.pread(self._descriptor, size - _TAIL_BYTES + line_end if line_end else size, offset)
 
     def head(self) -> bytes:
         return os.pread(self._descriptor, HEAD_BYTES, 0)

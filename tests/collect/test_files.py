@@ -67,6 +67,23 @@ def test_broken_compressed_data_is_said_to_be_damaged(tmp_path: Path, suffix: st
     file.close()
 
 
+@pytest.mark.parametrize("line_bytes", [1, 100, 5000, 70_000])
+def test_a_plain_file_is_read_whole_and_a_large_piece_of_it_ends_with_a_line(tmp_path: Path, line_bytes: int) -> None:
+    path = tmp_path / "log"
+    data = b"".join(b"%d " % number + b"x" * (line_bytes - 1) + b"\n" for number in range(400_000 // (line_bytes + 5))) + b"unfinished"
+    path.write_bytes(data)
+    file = open_log(str(path))
+    read, size = b"", 65_536
+    while piece := file.read_at(len(read), size):
+        read += piece
+        has_line_end = b"\n" in data[len(read) - len(piece) : len(read) - len(piece) + size][-4096:]
+        assert piece.endswith(b"\n") is has_line_end or read == data
+        assert len(piece) > size - 4096 or len(data) - len(read) < 4096
+    assert read == data
+    assert file.read_at(3, 10) == data[3:13]
+    file.close()
+
+
 def test_only_a_regular_file_is_opened_and_a_pipe_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe"):
