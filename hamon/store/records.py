@@ -67,10 +67,6 @@ def text(value: str) -> str:
     return _UNSTORABLE.sub(lambda found: f"\x1a{ord(found[0]):04x}", value)
 
 
-_word = lru_cache(maxsize=4096)(text)
-"""`text`, remembered: for what is said again and again."""
-
-
 def untext(stored: str) -> str:
     """The text as it was before `text` wrote what databases refuse."""
     if "\x1a" not in stored:
@@ -213,27 +209,42 @@ EVENT_COLUMNS = (
 EventRow = tuple[int | str | bool | None, ...]
 
 
+class _Made(dict[Any, Any]):
+    """What is made of each key, once; half as long as a cache that forgets takes to look it up."""
+
+    def __init__(self, make: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: Any) -> Any:
+        made = self[key] = self._make(key)
+        return made
+
+
 def event_rows(events: Sequence[Event]) -> list[EventRow]:
     """In the order of EVENT_COLUMNS. The hot path: a tuple, no dict, and `_value_`, which skips the descriptor of `value`."""
     details: dict[int, str] = {}  # lines that say the same share what they say
+    words, names, times = _Made(text), _Made(_name_and_whole), _Made(micros)
+    words[None], names[None] = None, (None, None)
     rows: list[EventRow] = []
     for event in events:
-        node, raw, ref, detail = event.node, event.raw, event.ref, event.detail
+        raw, ref, detail = event.raw, event.ref, event.detail
         if (said := details.get(id(detail))) is None:
             said = details[id(detail)] = to_json(detail) if detail else "{}"
+        node, long_node = names[event.node]
         rows.append(
             (
-                micros(event.at),
-                micros(event.received_at),
-                _word(event.cluster),
+                times[event.at],
+                times[event.received_at],
+                words[event.cluster],
                 event.kind._value_,
-                _word(event.rule),
+                words[event.rule],
                 event.source._value_,
-                _word(event.collector),
-                None if node is None else name(node),
-                None if node is None or len(node) <= NAME_LIMIT // 5 else _long(node),  # escaping makes five of one character at most
-                None if event.resource is None else _word(event.resource),
-                None if event.reporter is None else _word(event.reporter),
+                words[event.collector],
+                node,
+                long_node,
+                words[event.resource],
+                words[event.reporter],
                 said,
                 raw if raw.isascii() and "\x00" not in raw and "\x1a" not in raw else text(raw),
                 ref if ref.isascii() and "\x00" not in ref and "\x1a" not in ref else text(ref),
@@ -243,10 +254,10 @@ def event_rows(events: Sequence[Event]) -> list[EventRow]:
     return rows
 
 
-def _long(value: str) -> str | None:
-    """The whole text, where `name` shortens it."""
+def _name_and_whole(value: str) -> tuple[str, str | None]:
+    """`name`, and the whole text where it shortens it."""
     stored = text(value)
-    return stored if len(stored) > NAME_LIMIT else None
+    return name(value), stored if len(stored) > NAME_LIMIT else None
 
 
 def event(row: Row[Any]) -> Event:
@@ -390,9 +401,10 @@ def transition(row: Row[Any], timeline: Timeline) -> Transition:
 
 def delivery_row(delivery: Delivery) -> dict[str, object]:
     incident = delivery.transition.incident
+    id_, long_id = _name_and_whole(delivery.id)
     return {
-        "id": name(delivery.id),
-        "long_id": _long(delivery.id),
+        "id": id_,
+        "long_id": long_id,
         "target": text(delivery.target),
         "cluster": text(incident.cluster),
         "key": name(incident.key),
