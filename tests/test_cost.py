@@ -4,6 +4,8 @@
 limits leave room for what is worth it.
 """
 
+import ctypes.util
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -99,3 +101,13 @@ def test_an_event_that_is_quickly_marked_as_a_witness_is_the_same_event() -> Non
     }
     event = Event(**given)
     assert _witness(event) == replace(event, witness=True)
+
+
+@pytest.mark.skipif(ctypes.util.find_library("sqlite3") is None, reason="no shared SQLite")
+def test_sqlite_adds_up_no_memory_in_the_program() -> None:
+    code = (
+        "import ctypes; from hamon.__main__ import spare_locks; spare_locks(); import sqlite3;"
+        "sqlite3.connect(':memory:').execute('CREATE TABLE t (a)');"
+        "print(ctypes.CDLL('libsqlite3.so.0').sqlite3_memory_used())"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "0"
