@@ -10,26 +10,18 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Protocol, assert_never
 
-from pydantic import TypeAdapter, ValidationError
-
 from hamon.classify.amiss import amiss
-from hamon.classify.incidents import Advance, Engine
-from hamon.classify.late import Journal
 from hamon.classify.match import Scan
 from hamon.classify.order import causal_order, with_snapshots
 from hamon.classify.replays import PUT_RIGHT
 from hamon.classify.routes import Target, plan
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.skew import Skew
-from hamon.classify.state import VERSION, State
-from hamon.classify.texts import LogMatcher
-from hamon.classify.traps import TrapMatcher, TrapScan
 from hamon.clock import Clock
 from hamon.errors import StoreError, StoreRefusal
-from hamon.model.cluster import ClusterStatus, ClusterView
+from hamon.model.cluster import ClusterView
 from hamon.model.delivery import Delivery, Relay
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import IncidentState, Transition
@@ -50,7 +42,10 @@ from hamon.model.observation import (
     Trap,
     TrapBatch,
 )
+from hamon.pipeline.judging import Item, Judge, known_state
+from hamon.pipeline.own_events import log_source, refused_event, source_event, target_event
 from hamon.pipeline.polls import Polls
+from hamon.pipeline.scanning import Scanner
 from hamon.ports import EventFilter, IncidentFilter, Recording, Refused, Store
 from hamon.rules.schema import RuleSet
 
@@ -92,7 +87,6 @@ _NO_NEWS = frozenset(
 )
 
 _POLL = Source.POLL
-_STATE = TypeAdapter(State)
 
 
 class Counts(Protocol):
@@ -134,7 +128,7 @@ class _Read:
     scans: tuple[_Scanned, ...]
     positions: Sequence[ReadPosition]
     relays: Sequence[Relay]
-    items: Mapping[str, Sequence[Event | Snapshot | Tick]]
+    items: Mapping[str, Sequence[Item]]
     clocks: frozenset[str]
     polled: frozenset[str]
     """Clusters of which a poll came."""
@@ -168,14 +162,14 @@ class _Merge:
             self._logs = {log: list(skew.put_right(events)) for log, events in self._logs.items()}
         return changed
 
-    def in_order(self) -> list[Event | Snapshot | Tick]:
+    def in_order(self) -> list[Item]:
         logs = list(self._logs.values())
         ordered = list(causal_order(logs))
         items = with_snapshots(ordered, self.snapshots)
         return [*items] if self.tick is None else [*items, self.tick]
 
 
-class Processor:
+class Processor(Judge):
     """Take observations from the inbox, in batches, to the store. `put` is the inbox of the collectors."""
 
     def __init__(
@@ -196,25 +190,19 @@ class Processor:
 
         `happened` is called with the cluster after each transaction with events from its logs or traps that are about now.
         """
-        self._settings = {GATEWAY: ClusterSettings(name=GATEWAY, title=GATEWAY)} | dict(clusters)
-        self._store, self._targets, self._clock, self._counts = store, list(targets), clock, counts
+        super().__init__({GATEWAY: ClusterSettings(name=GATEWAY, title=GATEWAY)} | dict(clusters), rules.own, clock, counts.defect)
+        self._store, self._targets, self._counts = store, list(targets), counts
         self._recorded, self._behind, self._happened = recorded, behind, happened
         self._relay = relay
         self._starting_until = 0.0
-        self._matcher, self._traps, self._own = LogMatcher(rules), TrapMatcher(rules), rules.own
+        self._scanner = Scanner(rules, counts)
         self._inbox: asyncio.Queue[Observation] = asyncio.Queue(INBOX_SIZE)
         self._receipts: dict[int, Callable[[], None]] = {}
-        self._engines: dict[str, Engine] = {}
-        self._journals: dict[str, Journal] = {}
-        self._last_states: dict[str, bytes] = {}
-        self._skews: dict[str, Skew] = {}
         self._told: dict[tuple[str, str], set[str]] = {}
         self._views: dict[str, ClusterView] = {}
         self._polls = Polls()
         self._polled: dict[str, Polled] = {}
         self._catching_up_until = 0.0
-        self._came_late = False
-        """Lines of the last batch came late: more may follow, and they are taken together."""
         self._batch_bytes = MIN_BATCH_BYTES
         self.store_is_away = False
 
@@ -229,9 +217,8 @@ class Processor:
 
     def use(self, rules: RuleSet) -> None:
         """Match with other rules from the next batch on."""
-        self._matcher, self._traps, self._own = LogMatcher(rules), TrapMatcher(rules), rules.own
-        for engine in self._engines.values():
-            engine.use(rules.own)
+        self._scanner.use(rules)
+        self._go_by(rules.own)
 
     def own_incidents(self) -> Sequence[str]:
         """The names of incidents that rules of the user's own open."""
@@ -252,19 +239,13 @@ class Processor:
         """Take up where the last run stopped; return the read positions. Raises StoreError."""
         remembered = await self._store.remembered()
         collectors_known = {position.collector for position in remembered.positions}
-        for name, settings in self._settings.items():
-            state = _state_from(remembered.states.get(name), name)
+        for name in self._settings:
             stored = await self._store.events(EventFilter(cluster=name, limit=KNOWN_EVENTS))
             polled = remembered.polls.get(name)
             last = polled.snapshot.status if polled is not None and polled.snapshot is not None else None
-            known = [item.event for item in reversed(stored)]
-            engine = Engine(settings, state, known, last, self._own)
+            engine = self._begin(name, remembered.states.get(name), [item.event for item in reversed(stored)], last)
             if not collectors_known:
                 engine.silent_before = self._clock.now() - HISTORY
-            self._engines[name] = engine
-            self._skews[name] = Skew(engine.state.clocks)
-            self._last_states[name] = _STATE.dump_json(engine.state)
-            self._journals[name] = Journal(partial(self._engine, name), _STATE.dump_json, engine, known)
             self._views[name] = engine.view()
         self._polls.restore({name: polled for name, polled in remembered.polls.items() if name in self._settings})
         self._polled = dict(self._polls.changed())
@@ -419,7 +400,7 @@ class Processor:
         for observation in batch:
             match observation:
                 case LogChunk():
-                    scan = self._scan(observation)
+                    scan = self._scanner.lines(observation)
                     scans.append((observation.collector, observation.truncated, scan))
                     items.setdefault(observation.cluster, _Merge()).add((observation.collector, observation.path), scan.events)
                     if observation.position is not None:
@@ -430,16 +411,16 @@ class Processor:
                 case TrapBatch():
                     relays += self._relay(observation.traps, self._clock.now())
                     # One log of what was received, whoever sent it: traps tell the tenth of a second, and arrive in order.
-                    items.setdefault(observation.cluster, _Merge()).add((observation.collector, ""), self._scan_traps(observation))
+                    items.setdefault(observation.cluster, _Merge()).add((observation.collector, ""), self._scanner.traps(observation))
                 case TargetLags() | TargetDelivers():
-                    items.setdefault(GATEWAY, _Merge()).add(("", observation.target), [_target_event(observation)])
+                    items.setdefault(GATEWAY, _Merge()).add(("", observation.target), [target_event(observation)])
                 case RecordsRefused():
-                    items.setdefault(GATEWAY, _Merge()).add(("", "history"), [_refused_event(observation)])
+                    items.setdefault(GATEWAY, _Merge()).add(("", "history"), [refused_event(observation)])
                 case SourceLost() | SourceBack():
                     source = (observation.collector, observation.path)
-                    news = [_source_event(observation)] if self._polls.source(observation) else []
+                    news = [source_event(observation)] if self._polls.source(observation) else []
                     if news:
-                        _log_source(observation)
+                        log_source(observation)
                     items.setdefault(observation.cluster, _Merge()).add(source, news)
                 case Tick():
                     for name in self._engines:
@@ -475,10 +456,8 @@ class Processor:
             transitions += advance.transitions
             engine = self._engines[name]
             learned = not was_polled and engine.state.polls.first_at is not None
-            journal = self._journals[name]
-            if advance.events or advance.transitions or learned or clocks or journal.is_full(engine.state.now):
-                states[name] = self._last_states[name] = _STATE.dump_json(engine.state)
-                journal.mark(states[name], engine)
+            if advance.events or advance.transitions or learned or clocks or self._journals[name].is_full(engine.state.now):
+                states[name] = self._remember(name)
             if advance.events or advance.transitions or name in read.polled or clocks:
                 views[name] = engine.view()
         deliveries = self._plan(transitions)
@@ -496,117 +475,6 @@ class Processor:
             views,
             self._polls.changed(),
         )
-
-    def _tell_clocks(self, name: str, skew: Skew, advance: Advance) -> Advance:
-        """Let the engine know how far clocks are off, as the clock of this host has it."""
-        told = self._engines[name].set_clocks({node: offset.total_seconds() for node, offset in skew.offsets.items()}, self._clock.now())
-        return Advance(events=advance.events, transitions=[*advance.transitions, *told])
-
-    def _advance(self, name: str, items: Sequence[Event | Snapshot | Tick], stored: Collection[str], *, polled: bool) -> Advance:
-        """Fold a batch into a cluster's state: first what is new, then what came late, for which the story is told again.
-
-        `polled`: there are polls among it.
-        """
-        journal = self._journals[name]
-        late = journal.late(self._engines[name], items, stored, polled=polled)
-        ticks: list[Tick] = []
-        if late:
-            # What time alone decides is decided when the evidence is complete.
-            apart, ticks = {id(event) for event in late}, [item for item in items if isinstance(item, Tick)]
-            items = [item for item in items if id(item) not in apart and not isinstance(item, Tick)]
-        advance = self._judged(name, items, stored)
-        journal.add(items, advance, polled=polled)
-        if not late:
-            return advance
-        try:
-            self._engines[name], more = journal.again(self._engines[name], late, ticks[-1].now if ticks else None)
-        except Exception:
-            self._counts.defect()
-            log.exception("defect while putting late lines in order; they are judged as they come", extra={"cluster": name})
-            more = self._judged(name, [*late, *ticks], stored)
-            journal.add(late, more, polled=False)
-        else:
-            facts = {"cluster": name, "lines": len(late), "judged_again": journal.judged_again}
-            log.info("lines came late: the story was told again with them", extra=facts)
-        self._came_late = True
-        return Advance(events=[*advance.events, *more.events], transitions=[*advance.transitions, *more.transitions])
-
-    def _judged(self, name: str, items: Sequence[Event | Snapshot | Tick], stored: Collection[str]) -> Advance:
-        """What a batch leads to; after a defect go back to the state before, and take the events one by one."""
-        polled = self._engines[name].polled
-        try:
-            return self._engines[name].advance(items, stored)
-        except Exception:
-            self._counts.defect()
-            log.exception("defect while judging events; they are taken one by one", extra={"cluster": name})
-        events: list[Event] = []
-        transitions: list[Transition] = []
-        good = self._last_states[name]
-        self._engines[name] = self._engine(name, good, (), polled)
-        for item in items:
-            try:
-                advance = self._engines[name].advance([item], stored)
-            except Exception:
-                self._counts.defect()
-                log.error("an event meets a defect of hamon: it is kept, and judged no further", extra={"cluster": name, "event": item})
-                # After a snapshot that cannot be compared the comparison begins anew.
-                polled = self._engines[name].polled if isinstance(item, Event) else None
-                self._engines[name] = self._engine(name, good, events, polled)
-                if isinstance(item, Event):
-                    events.append(item)
-            else:
-                events += advance.events
-                transitions += advance.transitions
-                good = _STATE.dump_json(self._engines[name].state)
-        return Advance(events=events, transitions=transitions)
-
-    def _engine(self, name: str, state: bytes, known: Sequence[Event], polled: ClusterStatus | None) -> Engine:
-        engine = Engine(self._settings[name], _STATE.validate_json(state), known, polled, self._own)
-        engine.silent_before = self._engines[name].silent_before
-        return engine
-
-    def _scan(self, chunk: LogChunk) -> Scan:
-        """Match one chunk; a defect is logged and counted, and the lines are taken one by one, so that it stops nothing else."""
-        try:
-            return self._matcher.scan(chunk)
-        except Exception:
-            self._counts.defect()
-            log.exception("defect while reading lines; they are tried one by one", extra={"source": chunk.collector, "path": chunk.path})
-        whole = Scan()
-        for line, offset in _single_lines(chunk):
-            try:
-                scan = self._matcher.scan(_part(chunk, line, offset))
-            except Exception:
-                self._counts.defect()
-                whole.lines += 1
-                whole.unrecognised += 1
-                whole.errors.append(f"{chunk.path}@{offset}: this line meets a defect of hamon and is left out")
-            else:
-                whole.merge(scan)
-        return whole
-
-    def _scan_traps(self, batch: TrapBatch) -> Sequence[Event]:
-        """Match traps; a defect is logged and counted, and they are taken one by one, so that it stops nothing else."""
-        whole = TrapScan()
-        try:
-            whole = self._traps.scan(batch.traps)
-        except Exception:
-            self._counts.defect()
-            log.exception("defect while reading traps; they are tried one by one", extra={"source": batch.collector})
-            for trap in batch.traps:
-                try:
-                    scan = self._traps.scan([trap])
-                except Exception:
-                    self._counts.defect()
-                    # Not the trap itself: what relays append may hold a community.
-                    about = {"source": batch.collector, "notification": trap.notification, "address": trap.source}
-                    log.error("a trap meets a defect of hamon and is left out", extra=about)
-                else:
-                    whole.events += scan.events
-                    whole.matched += scan.matched
-                    whole.unmatched += scan.unmatched
-        self._counts.traps(batch.collector, whole.matched, whole.unmatched)
-        return whole.events
 
     def _plan(self, transitions: Sequence[Transition]) -> Sequence[Delivery]:
         if not any(transition.notice or transition.incident.part_of for transition in transitions):
@@ -733,120 +601,12 @@ def _is_catching_up(observation: Observation) -> bool:
     return isinstance(observation, LogChunk) and len(observation.data) >= CATCHING_UP_BYTES
 
 
-def _target_event(observation: TargetLags | TargetDelivers) -> Event:
-    lags = isinstance(observation, TargetLags)
-    about: dict[str, str | int | float | bool | None] = {"target": observation.target}
-    if isinstance(observation, TargetLags):
-        about |= {"pending": observation.pending, "refuses": observation.refuses, "reason": observation.reason}
-    return Event(
-        at=observation.at,
-        received_at=observation.at,
-        cluster=GATEWAY,
-        kind=EventKind.TARGET_LAGS if lags else EventKind.TARGET_DELIVERS,
-        rule="",
-        source=Source.LOG,
-        collector="",
-        resource=observation.target,
-        detail=about,
-    )
-
-
-def _refused_event(observation: RecordsRefused) -> Event:
-    return Event(
-        at=observation.at,
-        received_at=observation.at,
-        cluster=GATEWAY,
-        kind=EventKind.RECORDS_REFUSED,
-        rule="",
-        source=Source.LOG,
-        collector="",
-        resource="history",
-        detail={
-            "records": observation.records,
-            "what": observation.what,
-            "about": observation.about,
-            "reason": observation.reason,
-            "kept": observation.kept,
-        },
-        raw=observation.reason,
-    )
-
-
-def _log_source(observation: SourceLost | SourceBack) -> None:
-    """Also where nobody is told, the operator of hamon finds what it cannot see, and the remedy, in its own log."""
-    facts = {"cluster": observation.cluster, "collector": observation.collector, "source": observation.path}
-    match observation:
-        case SourceLost(dropped=0, reason=reason):
-            log.warning("a source is lost", extra=facts | {"reason": reason})
-        case SourceLost(dropped=dropped, reason=reason):
-            log.warning("a source gives more than can be taken", extra=facts | {"reason": reason, "dropped": dropped})
-        case SourceBack(dropped=dropped, reason=reason):
-            log.info(
-                "a source loses nothing any more" if dropped else "a source gives data",
-                extra=facts | ({"reason": reason} if reason else {}),
-            )
-
-
-def _source_event(observation: SourceLost | SourceBack) -> Event:
-    lost = isinstance(observation, SourceLost)
-    losses = {"dropped": observation.dropped} if observation.dropped else {}
-    return Event(
-        at=observation.at,
-        received_at=observation.at,
-        cluster=observation.cluster,
-        kind=EventKind.SOURCE_LOST if lost else EventKind.SOURCE_BACK,
-        rule="",
-        source=observation.source,
-        collector=observation.collector,
-        node=observation.node,
-        detail={
-            "path": observation.path,
-            "reason": observation.reason,
-            **losses,
-        },
-    )
-
-
 def _is_news(event: Event) -> bool:
     """Whether a log or a trap says that something happened: then, if that was just now, it is worth asking how the cluster is."""
     return event.source is not _POLL and event.kind not in _NO_NEWS
 
 
-def _single_lines(chunk: LogChunk) -> Iterable[tuple[bytes, int]]:
-    offset = chunk.offset
-    for line in chunk.data.splitlines(keepends=True):
-        yield line, offset
-        offset += len(line)
-
-
-def _part(chunk: LogChunk, line: bytes, offset: int) -> LogChunk:
-    return LogChunk(
-        cluster=chunk.cluster,
-        collector=chunk.collector,
-        path=chunk.path,
-        data=line,
-        offset=offset,
-        received_at=chunk.received_at,
-        node=chunk.node,
-        timezone=chunk.timezone,
-        encodings=chunk.encodings,
-        form=chunk.form,
-    )
-
-
 def amiss_in(stored: bytes | None, cluster: str) -> tuple[str, ...] | None:
     """What is amiss in a cluster by its remembered state; None: nothing is remembered that can be read."""
-    state = _state_from(stored, cluster)
+    state = known_state(stored, cluster)
     return None if state is None else amiss(state)
-
-
-def _state_from(stored: bytes | None, cluster: str) -> State | None:
-    """The stored state; one that this program cannot read is left behind with a warning: the history stays, roles are learned anew."""
-    if stored is None:
-        return None
-    try:
-        state = _STATE.validate_json(stored)
-    except ValidationError as err:
-        log.warning("the remembered state cannot be read and is learned anew", extra={"cluster": cluster, "errors": err.error_count()})
-        return None
-    return state if state.version == VERSION else None
