@@ -196,6 +196,8 @@ class Lines:
             if converter is None:
                 converter = self._converters[line.host] = Converter(self._rules, self._settings)
             yield from converter.convert(line)
+        for converter in self._converters.values():
+            yield from converter.rest()
 
     def _is_another_year(self, text: str) -> bool:
         """Whether this line begins another year than the one before it: January after December, or the other way in the next log."""

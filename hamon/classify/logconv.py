@@ -103,6 +103,11 @@ _DELETED = str.maketrans("", "", "(),.;:[]=<>'")
 """The converter deletes these from names of nodes and devices in some messages; monitors expect them without."""
 _ONLINE = re.compile(r"^(?:Node )?(?P<node>\S+) is (?P<state>online|standby|pending|maintenance|shutting down)\b")
 
+_NO_LINKS = re.compile(r"^host: host: (?P<peer>\d+) has no active links")
+_BEST_LINK = re.compile(r"^host: host: (?P<peer>\d+) \([^)]*\) best link: (?P<link>\d+)")
+_OF_LINKS = re.compile(r"^(?:link: host: \d+ link: \d+ is down|host: host: \d+ )")
+"""What Corosync 3 says of links that go, within the same moment."""
+
 AGAIN = timedelta(seconds=5)
 """What two lines of a daemon say of one fact within this time is told once."""
 TRIGGER_AGE = timedelta(minutes=5)
@@ -230,6 +235,8 @@ class Converter:
     def __init__(self, rules: RuleSet, settings: LogconvSettings, state: FailoverState | None = None) -> None:
         self._settings = settings
         self.state = state or FailoverState()
+        self._held: list[tuple[str, str, Message]] = []
+        """Peer, link and message of links that are down; whether that is a fault of links, the lines that follow at once tell."""
         self._special: dict[str, Callable[[LogLine, Rule, re.Match[str]], Iterable[Message]]] = {
             "pacemaker-starting": self._started,
             "corosync-starting": self._started,
@@ -283,7 +290,7 @@ class Converter:
 
     def convert(self, line: LogLine) -> Sequence[Message]:
         """The messages that one line gives: mostly none."""
-        given: list[Message] = []
+        given: list[Message] = [*self._faults_after(line)] if self._held else []
         for rule in self._rules.get(line.daemon, ()):
             found = rule.pattern.search(line.text)
             if found is None:
@@ -356,12 +363,30 @@ class Converter:
         return self.state.peers.get(peer, not self.state.begins_alone)
 
     def _link_down(self, line: LogLine, _rule: Rule, found: re.Match[str]) -> Iterable[Message]:
-        """Corosync 3 tells this also of the links of a node that left, which are no fault. It does not say which interface: the peer stands
-        in its place."""
-        if self._is_member(found["peer_id"]):
-            name = f"{found['peer_id']} {found['link']}"
+        """Corosync 3 tells this also of the links of a node that left, or is lost, which are no fault of links. It does not say which
+        interface: the peer stands in its place."""
+        peer, link = found["peer_id"], found["link"]
+        if self._is_member(peer):
+            self._held.append((peer, link, _message(line, "7-1", {"link": link, "address": f"host {peer}"})))
+        return ()
+
+    def _faults_after(self, line: LogLine) -> Iterable[Message]:
+        """The links that are known to be at fault, now that this line is read: their peer is reached on another one."""
+        at = self._held[-1][2].at
+        if line.daemon != "corosync" or _OF_LINKS.match(line.text) is None or abs(line.at - at) >= timedelta(seconds=1):
+            yield from self.rest()
+        elif (lost := _NO_LINKS.match(line.text)) is not None:
+            self._held = [held for held in self._held if held[0] != lost["peer"]]
+        elif (best := _BEST_LINK.match(line.text)) is not None and (best["peer"], best["link"]) not in [held[:2] for held in self._held]:
+            yield from self.rest(best["peer"])
+
+    def rest(self, peer: str | None = None) -> Iterable[Message]:
+        """The links that were held back, of one peer or all: nothing more is known of them."""
+        for held in [held for held in self._held if peer in (None, held[0])]:
+            self._held.remove(held)
+            name = f"{held[0]} {held[1]}"
             self.state.faulty = [*(other for other in self.state.faulty if other != name), name]
-            yield _message(line, "7-1", {"link": found["link"], "address": f"host {found['peer_id']}"})
+            yield held[2]
 
     def _link_up(self, line: LogLine, _rule: Rule, found: re.Match[str]) -> Iterable[Message]:
         """That of a node which joins is no recovery, unless the link was told as faulty."""

@@ -98,6 +98,8 @@ LEFT, JOINED = (
     f"corosync[10]:   [TOTEM ] A new membership (1.{number}) was formed. Members {what}: 2" for number, what in ((1, "left"), (2, "joined"))
 )
 BEGAN = "corosync[10]:   [MAIN  ] Corosync Cluster Engine 3.1.7 starting up"
+BEST = "corosync[10]:   [KNET  ] host: host: 2 (passive) best link: 0 (pri: 1)"
+NO_LINKS = "corosync[10]:   [KNET  ] host: host: 2 has no active links"
 FAULTY, RECOVERED = "warning: Ring number 0 is FAULTY (interface host 2).", "   info: Ring number 0 is recovered."
 
 
@@ -109,6 +111,9 @@ FAULTY, RECOVERED = "warning: Ring number 0 is FAULTY (interface host 2).", "   
         pytest.param([LEFT, DOWN, UP, JOINED, DOWN, UP], [FAULTY, RECOVERED], id="a fault after that"),
         pytest.param([DOWN, LEFT, UP, JOINED], [FAULTY, RECOVERED], id="what was told as faulty is told as recovered"),
         pytest.param([UP, JOINED, DOWN], [FAULTY], id="after a start"),
+        pytest.param([DOWN, BEST, NO_LINKS, LEFT, UP, JOINED], [], id="all links of a node, which is lost then"),
+        pytest.param([DOWN, BEST.replace("link: 0", "link: 1")], [FAULTY], id="one of two links"),
+        pytest.param([DOWN, BEST.replace("host: 2", "host: 3"), NO_LINKS.replace("host: 2", "host: 3")], [FAULTY], id="links of two nodes"),
     ],
 )
 def test_the_links_of_a_node_that_left_are_no_fault_and_no_recovery(lines: list[str], gives: list[str]) -> None:
