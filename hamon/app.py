@@ -27,6 +27,7 @@ from prometheus_client import CollectorRegistry
 from hamon import __version__, systemd
 from hamon.agent import Agent
 from hamon.agent.tables import Moment, TargetRow
+from hamon.classify.examples import wrong_examples
 from hamon.classify.routes import Target
 from hamon.classify.settings import ClusterSettings
 from hamon.clock import Clock, SystemClock
@@ -47,6 +48,7 @@ from hamon.pipeline import Deliverer, Outlet, Processor
 from hamon.pipeline.relay import RelayLoop, RelayPlan, RelayTarget
 from hamon.ports import Collector, IncidentFilter, Notifier, Receiver
 from hamon.rules.load import load_all
+from hamon.rules.schema import RuleSet
 from hamon.snmp.local import Local, begin
 from hamon.snmp.mib import Var
 from hamon.snmp.relayed import own
@@ -411,11 +413,25 @@ class Gateway:
 
     async def _reload(self, processor: Processor) -> None:
         """At each SIGHUP, read the rules again; wrong ones are refused and the old set stays in force."""
+        own = self.config.rules.paths
+
+        def read() -> RuleSet:
+            rules = load_all(own)
+            for wrong in wrong_examples(rules, own) if own else ():
+                raise RuleError(wrong.file, wrong.rule, f"{wrong.message}: {wrong.line[:200]}")
+            return rules
+
+        if own:
+            # At start they are in force all the same: to watch nothing would be worse.
+            try:
+                await asyncio.to_thread(read)
+            except RuleError as err:
+                log.warning("a rule does not do what its example says", extra={"error": str(err)})
         while True:
             await self._reread.wait()
             self._reread.clear()
             try:
-                rules = await asyncio.to_thread(load_all, self.config.rules.paths)
+                rules = await asyncio.to_thread(read)
                 processor.use(rules)
             except RuleError as err:
                 log.error("the rules are refused; the old ones stay in force", extra={"error": str(err)})

@@ -8,14 +8,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hamon import data, explain, rule_cases
-from hamon.classify.match import answer
-from hamon.classify.texts import LogMatcher
-from hamon.classify.traps import TrapMatcher
+from hamon.classify.examples import wrong_examples
 from hamon.cli.options import OK, REFUSED, WRONG, Commands, complain, language_option, loaded_by, zone
 from hamon.cli.slow import slow_on
 from hamon.cli.tails import read_as_of, tails_of
 from hamon.clock import SystemClock
-from hamon.rules.check import Finding, check, check_traps
+from hamon.rules.check import Finding
 from hamon.rules.load import load_all
 from hamon.rules.schema import Rule
 from hamon.tell.words import clean
@@ -72,13 +70,8 @@ def _own_rules(options: argparse.Namespace) -> list[Path]:
 
 def _rules_check(options: argparse.Namespace) -> int:
     rules = load_all(options.folders)
-    matcher = LogMatcher(rules)
-    traps = TrapMatcher(rules)
     findings = [
-        *check(
-            rules, lambda rule, line: answer(matcher.of_rule(rule), rule, line), lambda rule, line: rule.pattern.search(line) is not None
-        ),
-        *check_traps(rules, traps.answer, traps.alone),
+        *wrong_examples(rules),
         *_slow([rule for rule in rules.rules if any(Path(rule.file).is_relative_to(folder) for folder in options.folders)]),
     ]
     for finding in findings:

@@ -155,6 +155,11 @@ async def test_sighup_takes_good_rules_and_refuses_wrong_ones(tmp_path: Path) ->
         assert await stored("gone") == ["lost"]
         assert await stored("lost") == ["lost", "lost"]
 
+        (own / "own.toml").write_text(RULE.format(word="gone").replace("^licence", "^license"))
+        gateway.signal(signal.SIGHUP)
+        assert "rule own-rule: does not match its example: licence db gone" in await gateway.says("does not match its example")
+        assert await stored("gone") == ["lost", "lost"]
+
         (own / "own.toml").write_text(RULE.format(word="gone"))
         gateway.signal(signal.SIGHUP)
         await gateway.says("the rules were read again")
