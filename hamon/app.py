@@ -218,7 +218,7 @@ class Gateway:
                 targets,
                 clock,
                 metrics,
-                recorded=lambda: _wake(deliverer, relaying),
+                recorded=partial(_wake, deliverer, relaying),
                 behind=lambda: _are_behind(collectors),
                 happened=lambda cluster: _nudge(collectors, cluster),
                 relay=self._relay_plan(outlets),
@@ -499,8 +499,8 @@ def _relay_targets(outlets: Mapping[str, Outlet]) -> dict[str, tuple[RelayTarget
     return found
 
 
-def _wake(deliverer: Deliverer, relaying: RelayLoop) -> None:
-    deliverer.wake()
+def _wake(deliverer: Deliverer, relaying: RelayLoop, new: Sequence[Delivery]) -> None:
+    deliverer.wake(new)
     relaying.wake()
 
 

@@ -11,12 +11,15 @@ from hamon.model.delivery import Delivery, DeliveryState
 
 
 class MemoryOutbox:
-    """`written` is every state that was written, in order; the next `outages` calls raise StoreError, and those numbered in `away_at`."""
+    """`written` is every state that was written, in order; the next `outages` calls raise StoreError, and those numbered in `away_at`.
+
+    `looks` counts how often it was asked what is due.
+    """
 
     def __init__(self, deliveries: Iterable[Delivery] = ()) -> None:
         self.rows = {delivery.id: delivery for delivery in deliveries}
         self.written: list[Delivery] = []
-        self.calls = 0
+        self.calls = self.looks = 0
         self.outages = 0
         self.away_at: set[int] = set()
         self._changed = asyncio.Condition()
@@ -42,6 +45,7 @@ class MemoryOutbox:
 
     async def due_deliveries(self, now: datetime, limit: int, skip: Collection[str] = ()) -> Sequence[Delivery]:
         self._answer()
+        self.looks += 1
         heads = [row for row in self._heads() if row.target not in skip]
         due = [row for row in heads if row.next_attempt_at is None or row.next_attempt_at <= now][:limit]
         await self._travel()

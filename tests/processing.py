@@ -50,7 +50,7 @@ class Processing:
     def _begin(self) -> None:
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry, "test")
-        self.processor = self._kind(self._settings, rules(), self.store, self._targets, self.clock, self.metrics, recorded=lambda: None)
+        self.processor = self._kind(self._settings, rules(), self.store, self._targets, self.clock, self.metrics, recorded=lambda new: None)
 
     async def restart(self) -> None:
         self._begin()

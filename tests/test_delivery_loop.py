@@ -146,6 +146,43 @@ async def test_what_is_recorded_while_the_loop_waits_is_sent_when_it_is_woken() 
         await outbox.until(all_in(outbox, DeliveryState.SENT))
 
 
+async def test_what_was_just_recorded_is_begun_without_reading_it_back() -> None:
+    outbox = MemoryOutbox()
+    looks: list[int] = []
+
+    async def look(_: Notification) -> None:
+        looks.append(outbox.looks)
+
+    loop = Loop(outbox, {"ops": Recorder(look), "other": Recorder(look)})
+    async with loop.running():
+        await settle()
+        before = outbox.looks
+        steps = [delivery("failover/a", target, sequence) for target in ("ops", "other") for sequence in (2, 1)]
+        outbox.rows |= {row.id: row for row in steps}
+        loop.deliverer.wake(steps)
+        await outbox.until(all_in(outbox, DeliveryState.SENT))
+        await settle()
+        assert looks[:2] == [before, before], "the first step for each target"
+        assert min(looks[2:]) > before, "what follows it is read"
+
+
+async def test_what_was_just_recorded_does_not_go_before_what_waits() -> None:
+    first, second = delivery("failover/a", sequence=1), delivery("failover/a", sequence=2)
+    outbox = MemoryOutbox([first])
+    made = Recorder(failing(unreachable()))
+    loop = Loop(outbox, {"ops": made})
+    async with loop.running():
+        await outbox.until(lambda: outbox.rows[first.id].attempts == 1 and outbox.rows[first.id].state is DeliveryState.PENDING)
+        await settle()
+        outbox.rows |= {second.id: second}
+        loop.deliverer.wake([second])
+        await settle()
+        assert outbox.rows[second.id].attempts == 0
+        loop.pass_time(2)
+        await outbox.until(all_in(outbox, DeliveryState.SENT))
+    assert ids(made.sent) == [first.id, second.id]
+
+
 async def test_a_call_that_comes_while_the_outbox_is_read_is_not_lost() -> None:
     for turns in range(12):
         outbox = MemoryOutbox([delivery("failover/first")])
@@ -430,23 +467,22 @@ async def test_what_does_not_finish_in_time_is_ended_and_repeated_after_the_star
     assert [notification.repeated for notification in made.sent] == [True]
 
 
+ERRORS: dict[str, Callable[[], BaseException | None]] = {
+    "ok": lambda: None,
+    "retry": unreachable,
+    "unsure": lambda: unreachable(unsure=True),
+    "defect": lambda: RuntimeError("defect"),
+    "permanent": lambda: unreachable(permanent=True),
+}
 SCRIPTS = st.lists(st.sampled_from(["ok", "retry", "unsure", "defect", "permanent"]), max_size=12)
 
 
 @settings(max_examples=40, deadline=None)
 @given(scripts=st.lists(SCRIPTS, min_size=1, max_size=3), steps=st.integers(1, 4), concurrency=st.integers(1, 3))
 def test_whatever_the_targets_do_every_delivery_ends_and_is_in_order(scripts: list[list[str]], steps: int, concurrency: int) -> None:
-    errors: dict[str, Callable[[], BaseException | None]] = {
-        "ok": lambda: None,
-        "retry": unreachable,
-        "unsure": lambda: unreachable(unsure=True),
-        "defect": lambda: RuntimeError("defect"),
-        "permanent": lambda: unreachable(permanent=True),
-    }
-
     async def play() -> tuple[MemoryOutbox, list[Recorder]]:
         names = [f"t{number}" for number in range(len(scripts))]
-        made = [Recorder(failing(*(errors[word]() for word in script))) for script in scripts]
+        made = [Recorder(failing(*(ERRORS[word]() for word in script))) for script in scripts]
         outbox = MemoryOutbox(
             [delivery(key, name, sequence) for key in ("failover/a", "failover/b") for sequence in range(1, steps + 1) for name in names]
         )
@@ -462,6 +498,39 @@ def test_whatever_the_targets_do_every_delivery_ends_and_is_in_order(scripts: li
     for number, recorder in enumerate(made):
         assert recorder.most_at_once == 1
         sent = {row.id for row in outbox.rows.values() if row.state is DeliveryState.SENT and row.target == f"t{number}"}
+        assert sorted(ids(recorder.sent)) == sorted(sent)
+        for key in ("failover/a", "failover/b"):
+            order = [notification.transition.sequence for notification in recorder.tried if notification.transition.incident.key == key]
+            assert order == sorted(order)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    scripts=st.lists(SCRIPTS, min_size=1, max_size=3),
+    turns=st.lists(st.integers(0, 60), min_size=1, max_size=5),
+    concurrency=st.integers(1, 3),
+)
+def test_whatever_comes_at_whatever_moment_is_told_once_and_in_order(scripts: list[list[str]], turns: list[int], concurrency: int) -> None:
+    async def play() -> tuple[MemoryOutbox, list[Recorder]]:
+        made = [Recorder(failing(*(ERRORS[word]() for word in script))) for script in scripts]
+        outbox = MemoryOutbox()
+        loop = Loop(outbox, {f"t{number}": one for number, one in enumerate(made)}, hours=10**6, concurrency=concurrency)
+        ended = all_in(outbox, DeliveryState.SENT, DeliveryState.FAILED)
+        async with asyncio.timeout(20), loop.running():
+            for sequence, wait in enumerate(turns, 1):
+                await settle(wait)
+                new = [delivery(key, f"t{number}", sequence) for key in ("failover/a", "failover/b") for number in range(len(made))]
+                outbox.rows |= {row.id: row for row in new}
+                loop.deliverer.wake(new)
+            while not ended():
+                await settle(20)
+                loop.pass_time(700)
+        return outbox, made
+
+    outbox, made = asyncio.run(play())
+    for number, recorder in enumerate(made):
+        assert recorder.most_at_once == 1
+        sent = [row.id for row in outbox.rows.values() if row.state is DeliveryState.SENT and row.target == f"t{number}"]
         assert sorted(ids(recorder.sent)) == sorted(sent)
         for key in ("failover/a", "failover/b"):
             order = [notification.transition.sequence for notification in recorder.tried if notification.transition.incident.key == key]

@@ -111,6 +111,7 @@ class Deliverer:
     ) -> None:
         self._outbox, self._outlets, self._compose, self._clock, self._observe = outbox, dict(outlets), compose, clock, observe
         self._concurrency, self._send_limit_seconds, self._stop_seconds = concurrency, send_limit_seconds, stop_seconds
+        self._most_at_once = 4 * concurrency
         self._random = random or Random()
         self._call = asyncio.Event()
         self.report: Callable[[TargetLags | TargetDelivers], Awaitable[None]] | None = None
@@ -120,6 +121,8 @@ class Deliverer:
         self._sending: dict[str, tuple[Delivery, asyncio.Task[None]]] = {}
         self._read: dict[str, deque[Delivery]] = {}
         self._look_at = 0.0
+        self._is_empty = False
+        """The outbox held nothing that waits when it was looked at last, and nothing came since."""
         self._stopping = False
         self._unsaved: set[str] = set()
 
@@ -129,9 +132,20 @@ class Deliverer:
         self._lagging |= known
         self._told_of |= known
 
-    def wake(self) -> None:
-        """Say that the outbox may hold something new."""
-        self._look_at = 0.0
+    def wake(self, new: Sequence[Delivery] = ()) -> None:
+        """Say that the outbox may hold something new: these, where it is known.
+
+        Where nothing else waits they are begun without asking the outbox for what was just written there.
+        """
+        if self._is_empty and 0 < len(new) <= self._most_at_once and not (self._unsaved or self._sending or self._read or self._held):
+            heads: dict[tuple[str, str, str], Delivery] = {}
+            for delivery in sorted(new, key=lambda one: (one.created_at, one.transition.sequence, one.id)):
+                incident = delivery.transition.incident
+                heads.setdefault((incident.cluster, incident.key, delivery.target), delivery)
+            self._take(heads.values())
+        else:
+            self._look_at = 0.0
+        self._is_empty = False
         self._call.set()
 
     async def run(self) -> None:
@@ -146,10 +160,11 @@ class Deliverer:
                 self._call.clear()
                 self._start_read()
                 if len(self._sending) < self._concurrency and clock() >= self._look_at:
-                    self._look_at = math.inf
+                    self._look_at, self._is_empty = math.inf, False
                     wait = await self._read_due()
                     # A call that came meanwhile stands: what it is about may not have been read.
-                    self._look_at = min(self._look_at, clock() + wait)
+                    self._is_empty = wait is None and self._look_at == math.inf
+                    self._look_at = min(self._look_at, clock() + (LONGEST_WAIT_SECONDS if wait is None else wait))
                 is_full = len(self._sending) >= self._concurrency
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(LONGEST_WAIT_SECONDS if is_full else max(0.0, self._look_at - clock())):
@@ -159,7 +174,7 @@ class Deliverer:
             await self._stop()
 
     async def _stop(self) -> None:
-        self._stopping = True
+        self._stopping, self._is_empty = True, False
         tasks = [task for _, task in self._sending.values()]
         self._sending.clear()
         self._read.clear()
@@ -175,7 +190,7 @@ class Deliverer:
                 del self._sending[target]
                 task.result()
                 if target not in self._read:
-                    self._look_at = 0.0
+                    self._look_at, self._is_empty = 0.0, False
 
     def _start_read(self) -> None:
         """Start what was read from the outbox and may start."""
@@ -188,24 +203,18 @@ class Deliverer:
                 task.add_done_callback(lambda _: self._call.set())
                 self._sending[target] = (delivery, task)
 
-    async def _read_due(self) -> float:
-        """Read what is due and start what may start; return after how many seconds to look again, if nothing happens before."""
-        limit = 4 * self._concurrency
+    async def _read_due(self) -> float | None:
+        """Read what is due and start what may start; return after how many seconds to look again, if nothing happens before.
+
+        None: nothing waits at all.
+        """
+        limit = self._most_at_once
         while True:
             held = self._held_now()
             due = await self._persist(partial(self._outbox.due_deliveries, self._clock.now(), limit, held))
             # The outbox may have been read before what was started meanwhile was marked: such a one is not new. (Nothing is reaped here.)
             known = {delivery.id for delivery, _ in self._sending.values()} | {one.id for read in self._read.values() for one in read}
-            for delivery in due:
-                if (
-                    delivery.id in known
-                    or delivery.id in self._unsaved
-                    or (delivery.target in self._sending and self._is_in_order(delivery.target))
-                ):
-                    continue
-                waiting = self._read.setdefault(delivery.target, deque())
-                if not waiting or not self._is_in_order(delivery.target):
-                    waiting.append(delivery)
+            self._take(delivery for delivery in due if delivery.id not in known and delivery.id not in self._unsaved)
             self._start_read()
             # Many deliveries of one slow target must not hide those of another: look further only if another one waits at all.
             if len(due) < limit or limit >= MOST_DUE or len(self._sending) >= self._concurrency or not await self._others_wait():
@@ -215,10 +224,20 @@ class Deliverer:
         found = await self._persist(partial(self._outbox.next_delivery_at, held))
         next_at = min((at for at in (found, *(self._held[target] for target in held)) if at is not None), default=None)
         if next_at is None:
-            return LONGEST_WAIT_SECONDS
+            return None
         # Never at once: what is due but waits for its turn would keep this loop spinning.
         least = 1.0 if self._sending else 10.0 if self._unsaved else 0.25
         return min(LONGEST_WAIT_SECONDS, max(least, (next_at - self._clock.now()).total_seconds()))
+
+    def _take(self, deliveries: Iterable[Delivery]) -> None:
+        """Put what is due, oldest first, behind what waits for the same target; of a target in order the first only."""
+        for delivery in deliveries:
+            is_in_order = self._is_in_order(delivery.target)
+            if is_in_order and delivery.target in self._sending:
+                continue
+            waiting = self._read.setdefault(delivery.target, deque())
+            if not waiting or not is_in_order:
+                waiting.append(delivery)
 
     async def _others_wait(self) -> bool:
         pending = await self._persist(self._outbox.pending_deliveries)

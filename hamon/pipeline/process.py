@@ -181,12 +181,14 @@ class Processor(Judge):
         clock: Clock,
         counts: Counts,
         *,
-        recorded: Callable[[], None],
+        recorded: Callable[[Sequence[Delivery]], None],
         behind: Callable[[], bool] = lambda: False,
         happened: Callable[[str], None] = lambda cluster: None,
         relay: Callable[[Sequence[Trap], datetime], Sequence[Relay]] = lambda traps, now: (),
     ) -> None:
-        """`recorded` is called when deliveries or relays were stored; `behind` tells whether a source holds what is not yet read.
+        """`recorded` is called when deliveries or relays were stored, with these deliveries unless some were refused.
+
+        `behind` tells whether a source holds what is not yet read.
 
         `happened` is called with the cluster after each transaction with events from its logs or traps that are about now.
         """
@@ -546,7 +548,7 @@ class Processor(Judge):
         self._count(result.scans)
         self._counts.recorded(recording.events, recording.transitions)
         if recording.deliveries or recording.relays:
-            self._recorded()
+            self._recorded(recording.deliveries if as_a_whole else ())
         since = self._clock.now() - NEWS
         for cluster in {event.cluster for event in recording.events if event.at >= since and _is_news(event)}:
             self._happened(cluster)

@@ -80,7 +80,7 @@ async def measure(clusters: int, interval: float, seconds: float, *, changing: b
         store, lanes, clock = SqlStore(url), Lanes(), SystemClock()
         names = [f"c{number}" for number in range(clusters)]
         settings = {cluster: ClusterSettings(name=cluster) for cluster in names}
-        processor = Processor(settings, load_all(), store, [], clock, Metrics(CollectorRegistry(), "bench"), recorded=lambda: None)
+        processor = Processor(settings, load_all(), store, [], clock, Metrics(CollectorRegistry(), "bench"), recorded=lambda new: None)
         await processor.restore()
         for cluster in names:
             (folder / cluster).write_bytes(answers[0])

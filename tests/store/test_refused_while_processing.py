@@ -1,6 +1,7 @@
 """A record that the database will never take holds nothing up: what is behind it is judged, recorded and told, and people hear of it."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -11,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from hamon.classify.routes import Target
 from hamon.classify.settings import ClusterSettings
 from hamon.metrics import Metrics
+from hamon.model.delivery import Delivery
 from hamon.model.incident import IncidentKind, IncidentState
 from hamon.model.observation import GATEWAY, LogChunk, Tick
 from hamon.pipeline import Processor
@@ -38,6 +40,27 @@ def chunk(lines: bytes, offset: int) -> LogChunk:
     return LogChunk(cluster="web01", collector="n2", path="/log", data=lines, offset=offset, received_at=NOW)
 
 
+@pytest.mark.parametrize("is_refused", [False, True])
+async def test_what_is_handed_over_was_stored_and_beside_a_refused_record_it_is_looked_up(
+    is_refused: bool, url: str, tmp_path: Path
+) -> None:
+    if is_refused:
+        refuse(url, "events", "raw", "sdb")
+    clock, handed = FakeClock(NOW), list[Sequence[Delivery]]()
+    store = SqlStore(url, clock=clock, set_aside=tmp_path)
+    settings = {"web01": ClusterSettings(name="web01", services={"db": ("prmPg",)})}
+    counts = Metrics(CollectorRegistry(), "test")
+    processor = Processor(settings, rules(), store, [Target(name="ops")], clock, counts, recorded=handed.append)
+    try:
+        await processor.restore()
+        await processor._record(processor._digest([chunk(LOG + LATER, 0), Tick(now=NOW + timedelta(seconds=10))]))
+        assert bool(handed[0]) is not is_refused
+        for told in handed[0]:
+            assert told in await store.deliveries(told.transition.incident.cluster, told.transition.incident.key)
+    finally:
+        await store.close()
+
+
 async def test_what_is_behind_a_refused_record_is_told_and_so_is_the_refusal(
     url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -51,7 +74,7 @@ async def test_what_is_behind_a_refused_record_is_told_and_so_is_the_refusal(
         [Target(name="ops")],
         clock,
         Metrics(registry, "test"),
-        recorded=lambda: None,
+        recorded=lambda new: None,
     )
     behind = asyncio.Event()
     try:
