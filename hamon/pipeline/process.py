@@ -363,12 +363,10 @@ class Processor(Judge):
 
         Empties the batch once it is read: while a file is being caught up with, it is much memory.
         """
-        read = await asyncio.to_thread(self._read, batch)
-        batch.clear()
-        stored = {}
-        for name, items in read.items.items():
-            if behind := self._engines[name].behind(items):
-                stored[name] = await self._stored(name, behind)
+        read, behind = await asyncio.to_thread(self._read_on, batch)
+        if isinstance(read, _Result):
+            return read
+        stored = {name: await self._stored(name, lines) for name, lines in behind.items()}
         return await asyncio.to_thread(self._judge, read, stored)
 
     async def _stored(self, name: str, lines: Sequence[Event]) -> Collection[str]:
@@ -388,6 +386,16 @@ class Processor(Judge):
                 return stored
 
     # -- in a thread
+
+    def _read_on(self, batch: list[Observation]) -> tuple[_Read | _Result, Mapping[str, Sequence[Event]]]:
+        """Observations to everything that is to be recorded; or to events, where the history has to be asked about these lines first.
+
+        Both at once, where they can be: on a busy host each return to the loop and to another thread is a wait.
+        """
+        read = self._read(batch)
+        batch.clear()
+        behind = {name: lines for name, items in read.items.items() if (lines := self._engines[name].behind(items))}
+        return (read, behind) if behind else (self._judge(read, {}), {})
 
     def _digest(self, batch: Sequence[Observation]) -> _Result:
         """The same without the history, for what comes from no log."""
