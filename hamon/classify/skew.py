@@ -6,12 +6,12 @@ less than `LEAST` off stay as they are, and those that are more than `MOST` off 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hamon.classify.clocks import MOST, by_one_clock
 from hamon.model.event import Event, EventKind
 from hamon.model.observation import Source
+from hamon.model.record import changed
 
 LEAST = timedelta(seconds=2)
 """A smaller difference is left alone: whole seconds, and the time until a line is read, are as much."""
@@ -63,7 +63,8 @@ class Skew:
         return [self._moved(event) if event.source is Source.TRAP else event for event in by_one_clock(events, self.offsets)]
 
     def _moved(self, event: Event) -> Event:
-        return replace(event, at=event.at - self.offsets.get(event.reporter or "", timedelta(0)))
+        offset = self.offsets.get(event.reporter or "")
+        return event if offset is None else changed(event, at=event.at - offset)
 
     def _take(self, event: Event, name: str) -> bool:
         """Remember a line; whether it may tell something new."""
