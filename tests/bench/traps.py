@@ -32,8 +32,7 @@ _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 def bodies(count: int) -> Iterator[bytes]:
     """Traps as Pacemaker's sample agent sends them, 12 variables each, no two alike: attribute changes and starts of 300 resources."""
-    today = datetime.now(UTC)  # noqa: TID251 - the machine's own traffic
-    date = today.year.to_bytes(2, "big") + bytes([today.month, today.day, today.hour, today.minute, today.second, 0])
+    date = _date()
     nothing = integer(2147483647)
     for number in range(count):
         if number % 2:
@@ -46,20 +45,27 @@ def bodies(count: int) -> Iterator[bytes]:
         yield pdu(payload, request=number, uptime=1_000_000 + number)
 
 
+def _date() -> bytes:
+    """DateAndTime (RFC 2579) of this moment, to a tenth of a second."""
+    now = datetime.now(UTC)  # noqa: TID251 - the machine's own traffic
+    return now.year.to_bytes(2, "big") + bytes([now.month, now.day, now.hour, now.minute, now.second, now.microsecond // 100_000])
+
+
 def cpu_seconds(pid: int) -> float:
     """Of a process with all its threads, since it started (proc(5): utime and stime)."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _CLOCK_TICKS
 
 
-def send(port: int, messages: Sequence[bytes], per_second: int) -> None:
-    """Send from this process, at an even pace; 0: as fast as it goes."""
+def send(port: int, messages: Sequence[bytes], per_second: int, *, dated: bool) -> None:
+    """Send from this process, at an even pace; 0: as fast as it goes. `dated`: each ends with a date, which becomes that of its sending."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.connect(("127.0.0.1", port))
         began = time.perf_counter()
         for start in range(0, len(messages), 100):
+            date = _date()
             for message in messages[start : start + 100]:
-                sock.send(message)
+                sock.send(message[: -len(date)] + date if dated else message)
             if per_second and (wait := began + (start + 100) / per_second - time.perf_counter()) > 0:
                 time.sleep(wait)
 
@@ -144,6 +150,7 @@ async def _gateway(count: int, per_second: int, version: str, *, pages: bool, bu
         try:
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{web}", timeout=30) as client:
                 await _ready(client)
+                (await client.get("/")).raise_for_status()  # the pages are loaded once
                 before, began = cpu_seconds(process.pid), time.perf_counter()
                 async with _asking(client, pages) as taken:
                     await asyncio.to_thread(_sender, port, count, per_second, version)
@@ -230,7 +237,7 @@ def main(port: int, count: int, per_second: int, version: str) -> None:
         ]
     else:
         messages = [v2c(body) for body in bodies(count)]
-    send(port, messages, per_second)
+    send(port, messages, per_second, dated=version != "3")
 
 
 if __name__ == "__main__":
