@@ -252,22 +252,18 @@ class Engine:
         events: list[Event] = []
         transitions: list[Transition] = []
         state, book = self.state, self._book
-        latest: datetime | None = None
         for item in items:
             match item:
                 case Event():  # first, being the hot path
-                    at, due = item.at, state.nothing_before
-                    if at is not latest or due is None or at >= due:  # lines of one second nearly always share their stamp
-                        latest = at
-                        if state.review_at is None or at >= state.review_at:
-                            state.review_at = at + _REVIEW_EVERY
-                            transitions += self._review()
-                        now = state.now
-                        if now is None or due is None or at > now or at >= due:
-                            transitions += self._time(at)
+                    if state.review_at is None or item.at >= state.review_at:
+                        state.review_at = item.at + _REVIEW_EVERY
+                        transitions += self._review()
+                    now, due = state.now, state.nothing_before
+                    if now is None or due is None or item.at > now or item.at >= due:
+                        transitions += self._time(item.at)
                     self._take(item, events)
                     if book.steps:
-                        transitions += book.transitions(self._now(at))
+                        transitions += book.transitions(self._now(item.at))
                 case Tick():
                     transitions += self._time(item.now)
                     transitions += self._remind(item.now)
@@ -334,8 +330,6 @@ class Engine:
             self._newest[node] = at
             if len(self._newest) > MAX_READS:
                 del self._newest[next(iter(self._newest))]
-        elif at is newest:
-            pass  # as of most lines
         elif newest - at > WINDOW and (place_of(event) in self._stored or self._replays.is_known_elsewhere(log, event)):
             self._replays.take(log, event)  # as after a restart
             return True

@@ -357,14 +357,13 @@ class Matcher:
                         break
                 else:
                     continue
-            original = None
+            line = original = line[:-1]
             if meaning is None:
-                bare = line[:-1]
-                meaning = self._meaning_of_line(heads[number], bare)
+                meaning = self._meaning_of_line(heads[number], line)
                 if meaning.place is None and (plain := _plain(lines, number, chunk)) is not None:
-                    line, original, meaning = plain + b"\n", bare, self._look_closer(plain.split(None, 11))
+                    line, meaning = plain, self._look_closer(plain.split(None, 11))
                 if (place := meaning.place) is None:
-                    scan.unrecognised += 1 if bare.strip() else 0
+                    scan.unrecognised += 1 if line.strip() else 0
                     continue
                 unmatched[place.daemon] = unmatched.get(place.daemon, 0) + 1
                 if meaning.needles is not None and not any(needle in line for needle in meaning.needles):
@@ -373,13 +372,13 @@ class Matcher:
             assert place is not None
             layout, saying = meaning.layout, None
             if layout is not None and (begin := line.find(layout.head)) >= 0 and (here := places.known.get(line[:begin])) is not None:
-                saying = sayings.get(line[begin:-1])
+                saying = sayings.get(line[begin:])
                 if saying is not None:  # as of most lines
                     at, reporter, before = here
                     raw = before + saying.rest
             if saying is None:
                 try:
-                    saying, at, reporter, raw = self._try(scan, chunk, places, line[:-1], meaning, original, sayings)
+                    saying, at, reporter, raw = self._try(scan, chunk, places, line, meaning, original, sayings)
                 except ParseError as err:
                     if len(scan.errors) < 20:
                         offset = chunk.offset + sum(map(len, lines[:number]))
@@ -503,13 +502,10 @@ class Matcher:
         places: _Places,
         line: bytes,
         meaning: _Meaning,
-        original: bytes | None,
+        original: bytes,
         sayings: dict[bytes, _Saying],
     ) -> tuple[_Saying, datetime, str | None, str]:
-        """What a line says, when and which node wrote it, and the line itself, decoded. Raises ParseError.
-
-        `original`: the line as it was, where it was written anew.
-        """
+        """What a line says, when and which node wrote it, and the line itself, decoded. Raises ParseError."""
         place, layout = meaning.place, meaning.layout
         assert place is not None
         known = None
@@ -521,7 +517,7 @@ class Matcher:
             return told, known[0], known[1], known[2] + told.rest
         line_text, clean = decode(line, chunk.encodings)
         scan.undecodable += not clean
-        raw = line_text if original is None else decode(original, chunk.encodings)[0]
+        raw = line_text if line is original else decode(original, chunk.encodings)[0]
         if layout is None or known is None:
             parts = parse_line(line_text, places.stamps, place.form)
             saying = self._saying(meaning, line, raw, parts.daemon, parts.level, parts.text, parts.instance)
