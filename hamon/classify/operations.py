@@ -340,6 +340,7 @@ class Operations:
         if event.resource is None or event.node is None:
             return
         item = self._item(event, event.resource)
+        topology.node(self.state, event.node)
         item.clone = item.promotable = True
         if not self._is_over(event, item):
             item.roles[event.node] = "Unpromoted"
