@@ -270,7 +270,8 @@ class _Second:
     def __init__(self) -> None:
         self._at: datetime | None = None
         self._begun: set[tuple[object, ...]] = set()
-        self._ended: set[tuple[object, ...]] = set()
+        self._ended: dict[tuple[object, object], object] = {}
+        """Resource and node -> the operation of which the end was told, and no beginning."""
         self._planned = self._plan_goes_on = False
         self._state: object = None
         self._has_gap = self._has_all_states = False
@@ -291,20 +292,20 @@ class _Second:
             is_end = detail.get("action") == "End"
             self._planned, self._plan_goes_on = self._planned or is_end, self._planned and not is_end
         elif kind is _OPERATION_STARTED:
-            operation = (event.resource, event.node, detail.get("operation"))
-            self._begun.add(operation)
-            return operation in self._ended
+            subject, operation = (event.resource, event.node), detail.get("operation")
+            self._begun.add((*subject, operation))
+            return (subject, operation) in self._ended.items()
         elif kind is _STATE_CHANGED:
             self._has_gap = self._has_gap or self._state not in (None, detail.get("from"))
             self._state = detail.get("to")
             self._has_all_states = self._has_all_states or self._state == "S_TRANSITION_ENGINE"
         elif (end_of := _ENDS_OF.get(kind)) is not None:
             subject = (event.resource, event.node)
-            self._ended = {other for other in self._ended if other[:2] != subject}  # after another operation the same may begin again
+            self._ended.pop(subject, None)  # after another operation the same may begin again
             if (*subject, end_of) not in self._begun:
-                self._ended.add((*subject, end_of))
+                self._ended[subject] = end_of
         elif kind is _FENCING_REQUESTED:
-            return (None, event.node, "fence") in self._ended
+            return ((None, event.node), "fence") in self._ended.items()
         elif kind is _FENCING_DONE:
-            self._ended.add((None, event.node, "fence"))
+            self._ended[None, event.node] = "fence"
         return False

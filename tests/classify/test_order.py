@@ -3,8 +3,9 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import permutations
+from time import process_time
 
-from hamon.classify.order import causal_order
+from hamon.classify.order import causal_order, is_mixed
 from hamon.model.event import Event, EventKind
 from hamon.model.observation import Source
 
@@ -47,3 +48,18 @@ def test_what_a_node_carries_out_comes_after_the_line_of_the_dc_that_orders_it()
     started = line(EventKind.RESOURCE_STARTED, 1, operation="start")
     for logs in permutations([[stopped, moves, orders], [begins, started]]):
         assert list(causal_order(logs)) == [stopped, moves, orders, begins, started]
+
+
+def test_a_second_in_which_very_much_ends_is_looked_at_once() -> None:
+    """Ten times as many ends take about ten times as long, in CPU; were each compared with all others, it would be a hundred."""
+
+    def seconds(count: int) -> float:
+        events = [replace(line(EventKind.RESOURCE_STARTED, number), resource=f"prm{number}") for number in range(count)]
+        best = float("inf")
+        for _ in range(3):
+            began = process_time()
+            assert not is_mixed(events)
+            best = min(best, process_time() - began)
+        return best
+
+    assert seconds(4000) < 40 * seconds(400)
