@@ -269,8 +269,10 @@ class Weighing:
             self.book.adopt(story, others, any_node=False)
         self.weigh(story, at)
         self._set_kind(story)
-        # The cluster came to rest with it down: that it runs once more, wherever, when a node may run it again is the end of an outage.
-        story.waited_for_nodes |= story.kind is IncidentKind.SERVICE_DOWN and story.planned is False and not story.stumbled
+        if story.kind is IncidentKind.SERVICE_DOWN and story.planned is False and not story.stumbled and story.from_node is not None:
+            # No node could run it: that it runs once more, wherever, when one may again is the end of an outage.
+            able = topology.candidates(self.state, [story.from_node])
+            story.waited_for_nodes |= bool(able) and all(topology.hindrances(self.state, name) for name in able)
         self.book.changed(story, "the service is down")
         if story.told:
             self.book.tell(story, Notice.UPDATE)

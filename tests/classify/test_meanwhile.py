@@ -155,10 +155,12 @@ def test_a_failover_whose_target_is_lost_meanwhile_is_an_outage_of_what_has_left
     assert {"node_lost", "fencing", "resource_failure"} <= set(cluster.parts_of(down))
 
 
-def test_a_service_that_nothing_could_run_is_told_as_that_outage_wherever_it_comes_up() -> None:
-    cluster = running().log("""
+@pytest.mark.parametrize(("other", "kind"), [("0", IncidentKind.SERVICE_DOWN), ("100", IncidentKind.FAILOVER)])
+def test_a_service_that_nothing_could_run_is_told_as_that_outage_wherever_it_comes_up(other: str, kind: IncidentKind) -> None:
+    """Not so where another node could all the time, though the cluster rested before it was used."""
+    cluster = running().log(f"""
     10:00:00 pm01 attrd: Setting default_ping_set[pm01]: 100 -> 0
-    10:00:00 pm02 attrd: Setting default_ping_set[pm02]: 100 -> 0
+    10:00:00 pm02 attrd: Setting default_ping_set[pm02]: 100 -> {other}
     10:00:01 pm01 schedulerd: Actions: Stop       prmEx             (        pm01 )  due to node availability
     10:00:01 pm01 schedulerd: Actions: Stop       prmPg             (        pm01 )  due to node availability
     10:00:01 pm01 schedulerd: Calculated transition 9, saving inputs in /var/lib/pacemaker/pengine/pe-input-9.bz2
@@ -166,7 +168,7 @@ def test_a_service_that_nothing_could_run_is_told_as_that_outage_wherever_it_com
     10:00:02 pm01 controld: Result of stop operation for prmPg on pm01: ok
     10:00:02 pm01 controld: Result of stop operation for prmEx on pm01: ok
     10:00:02 pm01 controld: State transition S_TRANSITION_ENGINE -> S_IDLE
-    10:00:20 pm02 attrd: Setting default_ping_set[pm02]: 0 -> 100
+    10:00:20 pm02 attrd: Setting default_ping_set[pm02]: {other} -> 100
     10:00:21 pm01 schedulerd: Actions: Start      prmEx             (        pm02 )
     10:00:21 pm01 schedulerd: Actions: Start      prmPg             (        pm02 )
     10:00:21 pm01 schedulerd: Calculated transition 10, saving inputs in /var/lib/pacemaker/pengine/pe-input-10.bz2
@@ -176,7 +178,7 @@ def test_a_service_that_nothing_could_run_is_told_as_that_outage_wherever_it_com
     10:00:22 pm01 controld: State transition S_TRANSITION_ENGINE -> S_IDLE
     """)
     (down,) = cluster.until("10:01:00").main
-    assert (down.kind, down.outcome, down.planned) == (IncidentKind.SERVICE_DOWN, Ending.SUCCEEDED, False)
+    assert (down.kind, down.outcome, down.planned) == (kind, Ending.SUCCEEDED, False)
     assert down.service_restored_at == at("10:00:22")
 
 
