@@ -104,6 +104,8 @@ class Plans:
             place = state.nodes.get(source or "")
             if action == "Stop" and state.has_quorum is False and place is not None and place.member is False:
                 return  # a node without quorum would stop what runs on one that it does not see: that may go on there
+            if self._is_left_alone(str(detail.get("reason") or "")):
+                return  # it goes on where it is, as the one that somebody works on
             # What may not start yet waits for something else: the quorum while nodes boot, or what it needs.
             if action not in ("Start", "Promote"):
                 self._restraints.block(event)
@@ -130,6 +132,11 @@ class Plans:
                 blocked=blocked,
             )
         )
+
+    def _is_left_alone(self, reason: str) -> bool:
+        """Whether something would stop, but for another one that must stop first and is unmanaged, as somebody wants it."""
+        waits = reason.startswith("unrunnable ") and reason.endswith(" stop")
+        return waits and any(item.unmanaged for item in self.state.resources.values())
 
     @staticmethod
     def _moved_since(item: Resource, source: str, at: datetime) -> bool:

@@ -182,6 +182,23 @@ def test_a_service_that_nothing_could_run_is_told_as_that_outage_wherever_it_com
     assert down.service_restored_at == at("10:00:22")
 
 
+def test_what_would_stop_but_for_an_unmanaged_resource_goes_on() -> None:
+    """It fails while somebody works on it; the rest of its group can neither stop nor leave."""
+    cluster = running().log("""
+    09:59:00 pm01 schedulerd: Leave   prmPg#011(Started unmanaged)
+    09:59:00 pm01 schedulerd: Calculated transition 8, saving inputs in /var/lib/pacemaker/pengine/pe-input-8.bz2
+    10:00:00 pm01 controld: Result of monitor operation for prmPg on pm01: error
+    10:00:00 pm01 attrd: Setting fail-count-prmPg#monitor_10000[pm01]: (unset) -> 1
+    10:00:01 pm01 schedulerd: Actions: Stop       prmEx             (                pm01 )  due to unrunnable prmPg stop (blocked)
+    10:00:01 pm01 schedulerd: Leave   prmPg#011(Started unmanaged)
+    10:00:01 pm01 schedulerd: Calculated transition 9, saving inputs in /var/lib/pacemaker/pengine/pe-input-9.bz2
+    10:00:01 pm01 controld: State transition S_POLICY_ENGINE -> S_TRANSITION_ENGINE
+    10:00:02 pm01 controld: State transition S_TRANSITION_ENGINE -> S_IDLE
+    """)
+    assert cluster.until("10:02:00").main == []
+    assert cluster.told() == []
+
+
 def test_one_link_that_is_down_between_several_nodes_is_one_fault_until_it_is_up_between_all() -> None:
     settings = ClusterSettings(name="test", node_ids={"1": "pm01", "2": "pm02", "3": "pm03"})
     cluster = running(settings).log("09:00:00 pm01 controld: Node pm03 state is now member")
