@@ -1788,7 +1788,7 @@ def test_a_service_that_ends_with_a_stop_which_is_read_when_all_is_over_was_down
 def test_the_first_that_is_heard_of_a_node_may_be_that_an_instance_was_demoted_there_in_maintenance() -> None:
     log = Cluster().log("""
     10:00:00 pm02 controld: Node pm02 state is now member
-    10:00:00 pm02 controld: Transition 16 aborted by cib-bootstrap-options-maintenance-mode doing create maintenance-mode=true: Configuration change
+    10:00:00 pm02 controld: Transition 1 aborted by cib-maintenance-mode doing create maintenance-mode=true: Configuration change
     10:00:01 pm01 controld: Result of demote operation for prmPg on pm01: ok
     """)  # noqa: E501
     (down,) = [incident for incident in log.until("10:05:00").incidents if "prmPg" in incident.resources]
