@@ -1790,6 +1790,6 @@ def test_the_first_that_is_heard_of_a_node_may_be_that_an_instance_was_demoted_t
     10:00:00 pm02 controld: Node pm02 state is now member
     10:00:00 pm02 controld: Transition 1 aborted by cib-maintenance-mode doing create maintenance-mode=true: Configuration change
     10:00:01 pm01 controld: Result of demote operation for prmPg on pm01: ok
-    """)  # noqa: E501
+    """)
     (down,) = [incident for incident in log.until("10:05:00").incidents if "prmPg" in incident.resources]
     assert (down.planned, down.severity, down.from_node, down.to_node) == (True, Severity.INFO, "pm01", None)
