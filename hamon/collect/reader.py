@@ -250,7 +250,11 @@ class LogReader:
         for path in log.stream.damaged:
             words = f"{phrase('seen.cut_short', 'en', path=path)}; {phrase('remedy.log_damaged', 'en')}"
             self._lose(log.source, "damaged", words, now, out)
+        for path in log.stream.unreadable:
+            words = f"{phrase('seen.packed', 'en', path=path)}; {phrase('remedy.log_packed', 'en')}"
+            self._lose(log.source, "damaged", words, now, out)
         log.stream.damaged.clear()
+        log.stream.unreadable.clear()
 
     def _listen_for_silence(self, now: datetime, out: list[Observation]) -> None:
         limit = self._config.silent_after_seconds

@@ -37,6 +37,23 @@ class Candidate:
         return bool(compression(self.path))
 
 
+OTHER_COMPRESSIONS = (".zst", ".lz4", ".lzo", ".lzma", ".Z", ".zip")
+"""What logrotate may be told to use and cannot be read here."""
+
+
+def packed_otherwise(path: str) -> str | None:
+    """The newest predecessor of a log that is compressed in a way that cannot be read; raises OSError as `family` does."""
+    folder, current = os.path.split(os.path.realpath(path))
+    found: list[tuple[int, str]] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            suffix = next((suffix for suffix in OTHER_COMPRESSIONS if entry.name.endswith(suffix)), "")
+            stem = entry.name.removesuffix(suffix)
+            if suffix and (stem == current or _order(stem, current) is not None):
+                found.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.path))
+    return max(found)[1] if found else None
+
+
 def bases(path: str) -> Iterator[str]:
     """Paths that the log may have had before it was rotated to `path`.
 

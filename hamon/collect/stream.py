@@ -4,6 +4,7 @@ Law: every byte of the log is taken once and in order; what is written late to a
 One limit: a file that is truncated and begun again with the very bytes it had, before anybody looked, cannot be told from one that grew.
 """
 
+import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterable
@@ -13,7 +14,7 @@ from datetime import datetime, timedelta
 from hamon.collect.files import DamagedFile, Identity, open_log
 from hamon.collect.lines import Cut
 from hamon.collect.part import Part, Truncated
-from hamon.collect.rotation import Candidate, belonging, family, resume_offsets
+from hamon.collect.rotation import Candidate, belonging, family, packed_otherwise, resume_offsets
 from hamon.model.observation import ReadPosition
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,8 @@ class LogStream:
         """Another log of this collector reads the file: it has two names."""
         self.damaged: list[str] = []
         """Compressed files whose rest could not be read; emptied by who tells of them."""
+        self.unreadable: list[str] = []
+        """Files that may hold what came after the last line that was read, compressed in an unknown way; emptied likewise."""
         self._collector = collector
         self._memory = memory
         self._line_limit = line_limit
@@ -134,6 +137,8 @@ class LogStream:
         candidates = belonging(candidates, positions, self._peek)
         is_first, self._starts_afresh = self._starts_afresh, False
         done = resume_offsets(candidates, positions, self._peek, all_of_them=is_first or bool(self._moved))
+        if is_first and own and not done:
+            self._look_for_unreadable()
         offsets = self._offsets(candidates, done, wanted, is_known=bool(positions), is_first=is_first)
         moved = resume_offsets(candidates, self._moved, self._peek, all_of_them=True)
         offsets |= self._after_truncation(candidates, done, moved)
@@ -157,6 +162,13 @@ class LogStream:
         self._reading = parts
         self._last_mtime_ns = max([self._last_mtime_ns, *(candidate.mtime_ns for candidate in candidates)])
         return mark
+
+    def _look_for_unreadable(self) -> None:
+        """What was read last is in none of the files: it may be in one that cannot be read."""
+        with contextlib.suppress(OSError):
+            if self._follow_rotation and (path := packed_otherwise(self.path)) is not None:
+                self.unreadable.append(path)
+                log.warning("A rotated log is compressed in a way that is not known, its lines are missing", extra={"path": path})
 
     def _offsets(
         self, candidates: list[Candidate], done: dict[Identity, int], wanted: Callable[[str], bool], *, is_known: bool, is_first: bool

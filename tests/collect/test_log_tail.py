@@ -543,6 +543,26 @@ async def test_a_damaged_predecessor_is_told_and_does_not_stop_the_log(tmp_path:
         assert (await tail.tells(2))[:2] == [("damaged", str(tmp_path / "ha-log")), ("back", str(tmp_path / "ha-log"))]
 
 
+async def test_a_predecessor_that_is_compressed_in_an_unknown_way_is_told_where_lines_may_be_in_it(tmp_path: Path) -> None:
+    log = tmp_path / "ha-log"
+    positions = await one_line_read(log)
+    (tmp_path / "ha-log.2.zst").write_bytes(b"older")
+    os.utime(tmp_path / "ha-log.2.zst", (1, 1))
+    log.rename(tmp_path / "ha-log.1.zst")
+    (tmp_path / "ha-log.1.zst").write_bytes(b"(\xb5/\xfd")
+    append(log, b"three\n")
+    async with tailing(log, positions=positions) as tail:
+        await tail.gives(b"three\n")
+        assert (await tail.tells(1))[0] == ("damaged", str(log))
+        assert "ha-log.1.zst is compressed in a way" in next(
+            seen.reason for seen in tail.inbox.observations if isinstance(seen, SourceLost)
+        )
+    async with tailing(log, positions=[*positions, *tail.inbox.positions()]) as again:  # what was read last is there: nothing is missing
+        append(log, b"four\n")
+        await again.gives(b"four\n")
+        assert not [seen for seen in again.inbox.observations if isinstance(seen, SourceLost)]
+
+
 # Settings
 
 
