@@ -52,9 +52,14 @@ def _text(value: Value) -> str:
 
 
 def operation_begin(reading: Reading) -> Reading | None:
-    operation = _text(reading.detail.get("operation"))
+    """An operation begins. That a monitor begins on another node tells that the start before it came off, of which no line here tells."""
+    detail = reading.detail
+    operation, local = _text(detail.get("operation")), detail.pop("local", None)
+    if operation == "monitor":
+        is_elsewhere = reading.node is not None and local is None and bool(_integer(detail.get("interval")))
+        return reading if is_elsewhere else None
     notify = (reading.resource or "").endswith(("_pre_notify", "_post_notify"))
-    return None if operation in _SILENT or operation == "monitor" or notify else reading
+    return None if operation in _SILENT or notify else reading
 
 
 def agent_output(reading: Reading) -> Reading | None:
