@@ -21,6 +21,9 @@ _PROMOTION = "master-"
 """What the attribute begins with in which an agent keeps how willing its node is to be promoted."""
 _PING = re.compile(r"ping|^ethmonitor-", re.IGNORECASE)
 
+_DISK_HEALTH = re.compile(r"#health[-_](?:disk|smart|iowait)", re.IGNORECASE)
+"""How healthy the disks of a node are, as the agents SysInfo, HealthSMART and HealthIOWait find them."""
+
 _REPLICA_BAD = frozenset({"HS:alone", "DISCONNECT", "SFAIL"})
 
 _REPLICA_GOOD = frozenset({"HS:sync", "HS:async", "HS:potential", "PRI", "LATEST", "STREAMING|SYNC", "STREAMING|ASYNC", "SOK", "PRIM"})
@@ -83,6 +86,8 @@ class Attributes:
             self.degraded(event, name, IncidentKind.CONNECTIVITY_DEGRADED, bad=float(value) < best or float(value) == 0)
         elif name.startswith("diskcheck_status"):
             self.degraded(event, name, IncidentKind.DISK_DEGRADED, bad=value == "ERROR")
+        elif _DISK_HEALTH.match(name):
+            self.degraded(event, name, IncidentKind.DISK_DEGRADED, bad=value == "red")
         elif name.endswith(_REPLICA) and (value in _REPLICA_BAD or value in _REPLICA_GOOD):
             self.degraded(event, name, IncidentKind.REPLICATION_DEGRADED, bad=value in _REPLICA_BAD)
         elif name.startswith("ringnumber_"):

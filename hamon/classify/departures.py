@@ -41,13 +41,20 @@ class Departures:
             move = self._move(action, actions, item.promotable, at)
             if move is not None and not self._is_done_since(move, at):
                 moves.append(move)
-        for source in dict.fromkeys(move.from_node for move in moves):
-            self.depart(source, [move for move in moves if move.from_node == source], at)
+        sources = dict.fromkeys(move.from_node for move in moves)
+        self._of_one_plan([self.depart(source, [move for move in moves if move.from_node == source], at) for source in sources])
         for move in moves:
             item = self.state.resources[move.resource]
             if move.to_node is not None and move.to_node == item.started_on and item.started_at is not None and item.started_at >= at:
                 # The log of the DC is read after that of the node where it was to go, and came to.
                 self.started(item.id, move.to_node, item.started_at, promoted=move.promoted, before=[])
+
+    def _of_one_plan(self, stories: list[Story]) -> None:
+        """What makes way in the same plan for something that leaves its node for a reason does so for that reason."""
+        leading = next((story for story in stories if story.planned is not None and story.part_of is None), None)
+        for story in stories if leading is not None else ():
+            if leading is not None and story is not leading and story.planned is None and not story.told:
+                self.book.make_part(story, leading)
 
     def _move(self, action: Action, actions: list[Action], promotable: bool, at: datetime) -> Move | None:
         item = self.state.resources[action.resource]
@@ -76,6 +83,8 @@ class Departures:
             if running is not None:
                 return Move(action.resource, running.from_node, action.to_node)
             source = next((name for name in serving if name != action.to_node and self._is_gone(name)), None) or self._unseen(item, at)
+            if source is None and len(serving) == 1 and not topology.is_uncertain(item):
+                source = serving[0]  # it stopped there, of which no log here tells
             if source is None and not serving and not action.blocked and not topology.is_uncertain(item):
                 source = self._just_left(item.id)  # it was to be restarted there, and a new plan has it elsewhere
             return Move(action.resource, source, action.to_node) if source not in (None, action.to_node) else None
@@ -130,6 +139,13 @@ class Departures:
             if move is not None and move.done_at is None:
                 return move
         return None
+
+    def given_up(self, planned: set[str]) -> None:
+        """Where something failed on the way, the plan after it holds all that still goes anywhere: the rest stays where it stopped."""
+        for story in self.book.open_stories():
+            for move in story.moves.values() if story.stumbled else ():
+                if move.done_at is None and move.begun_on is None and not move.polled and move.resource not in planned:
+                    move.to_node = None
 
     def under_way(self) -> list[Move]:
         """All moves that are not done."""
@@ -281,7 +297,7 @@ class Departures:
         targets = [target for move in plain if (target := move.done_node or move.to_node) is not None]
         story.from_node = _most(sources) or story.from_node
         story.to_node = _most(targets)
-        if story.to_node == story.from_node and len({move.done_node for move in plain}) <= 1:
+        if story.to_node == story.from_node and len({move.done_node for move in plain} - {None}) <= 1:
             story.to_node = None
         for name in (story.from_node, story.to_node):
             if name is not None and name not in story.nodes:
@@ -555,7 +571,13 @@ class Departures:
         for story in list(self.book.open_stories()):
             if story.kind not in DEPARTURES or story.outcome is not Outcome.ONGOING or story.hinted:
                 continue
-            unseen = [move for move in story.moves.values() if move.to_node is None and self._is_unseen(move, since)]
+            # What the plan has stop may have stopped in the second of the plan.
+            stopped = {action.resource for action in self.state.plan if action.to_node is None}
+            unseen = [
+                move
+                for move in story.moves.values()
+                if move.to_node is None and move.resource not in stopped and self._is_unseen(move, since)
+            ]
             if not unseen or len(unseen) == len(story.moves):
                 continue
             for move in unseen:

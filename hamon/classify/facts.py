@@ -53,7 +53,7 @@ _CONTENT: dict[EventKind, tuple[str, ...]] = {
     EventKind.AGENT_ERROR: ("text",),
     EventKind.CLEANUP: ("expired",),
     EventKind.FENCING_ATTEMPTED: ("device", "rc", "result"),
-    EventKind.FENCING_FAILED: ("final",),
+    EventKind.FENCING_FAILED: ("final", "tentative"),
     EventKind.ATTRIBUTE_CHANGED: ("attribute", "new"),
     EventKind.NETWORK_UNREACHABLE: ("target",),
     EventKind.DISK_ERROR: ("device",),

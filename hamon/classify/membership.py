@@ -436,7 +436,10 @@ class Membership:
         self.state.has_quorum = False
         if event.node is not None and not self.state.quorum_ignored:
             self._effects.vain_claims(event.node, event.at, "who called it lost has no quorum")
-        started = topology.node(self.state, event.node).stack_started_at if event.node is not None else None
+        reporter = topology.node(self.state, event.node) if event.node is not None else None
+        if reporter is not None and reporter.stop_requested_at is not None:
+            return  # a node that stops loses it with those that stop before it
+        started = reporter.stack_started_at if reporter is not None else None
         if started is not None and event.at - started <= self.settings.story_window:
             return  # a node that boots has no quorum yet
         # A trap of quorum tells a change, which a node that only begins does not have. Whom it loses, a node had.

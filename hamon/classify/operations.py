@@ -167,7 +167,7 @@ class Operations:
             )
             story.limit_at = event.at + self.settings.expire
             self._effects.join_effect(story, name)
-            self._join_its_bundle(story)
+            self._join_its_container(story)
             if departure is not None and departure.outcome is Outcome.FAILED and story.part_of is None:
                 self._book.make_part(story, departure)  # that it failed was told before
             before = self._book.find(IncidentKind.RESOURCE_FAILURE, subject) if kind is _STOP_FAILED else None
@@ -177,13 +177,23 @@ class Operations:
         if self._is_over(event, item) and item.started_on == name and item.started_at is not None and name in item.roles:
             self.works(replace(event, at=max(event.at, item.started_at)))
 
-    def _join_its_bundle(self, story: Story) -> None:
-        """The container of a bundle's replica, its connection and what runs in it fail as one."""
-        mine = bundles_of(story)
+    def _join_its_container(self, story: Story) -> None:
+        """What a bundle's replica or a guest node runs in, the connection to it and what runs there fail as one."""
+        guests = {item.guest for item in self.state.resources.values() if item.guest is not None}
+        mine = bundles_of(story) | self._guests_of(story, guests)
         for other in self._book.open_stories() if mine and story.part_of is None else ():
-            if other is not story and other.kind in FAILURES and other.part_of is None and not mine.isdisjoint(bundles_of(other)):
+            if other is story or other.kind not in FAILURES or other.part_of is not None:
+                continue
+            if not mine.isdisjoint(bundles_of(other) | self._guests_of(other, guests)):
                 self._book.make_part(story, other)
                 return
+
+    def _guests_of(self, story: Story, guests: set[str]) -> set[tuple[str, str]]:
+        """The guest nodes that a story is about: by their container, by their connection, or by what failed on them."""
+        if not guests:
+            return set()
+        hosted = (item.guest for name in story.resources if (item := self.state.resources.get(name)) is not None)
+        return {("guest", name) for name in (*story.resources, *story.nodes, *hosted) if name in guests}
 
     def resource_started(self, event: Event) -> None:
         if event.resource is None or event.node is None:

@@ -187,7 +187,11 @@ class Plans:
     def _fences(self, event: Event) -> None:
         """A node is to be fenced for a resource that failed there: a log at notice of another node may say no more of that failure."""
         found = _FAILED_THERE.match(str(event.detail.get("reason") or ""))
-        if event.detail.get("action") != "Fence" or found is None or event.node is None:
+        if event.detail.get("action") != "Fence" or event.node is None:
+            return
+        if (container := event.detail.get("container")) is not None:
+            topology.resource(self.state, str(container), self.settings).guest = event.node
+        if found is None:
             return
         item = topology.resource(self.state, without_instance(found["resource"]), self.settings)
         if not self._is_told(event, item, event.node):
@@ -331,6 +335,8 @@ class Plans:
         if self.state.plan_is_done:
             self._arrived(event)
         self._departures.began_before(event.at)
+        if self.state.plan_is_done and self.state.plan:
+            self._departures.given_up({action.resource for action in self.state.plan})
         self.state.plans_since = self.state.plans_since or event.at
         self.state.plan, self.state.plan_is_done = [], False
         self.state.is_idle, self.state.rested_at = True, event.at
@@ -374,10 +380,16 @@ class Plans:
         if not self.state.draft_closed and self._is_planned(event):
             self.state.draft_closed = True  # an excerpt may not hold the end of the calculation
         self.carry_out(event.at)
-        if event.resource is not None and event.detail.get("operation") in ("start", "promote", "migrate_from"):
-            move = self._departures.running(event.resource)
-            if move is not None and move.promoted == (event.detail.get("operation") == "promote"):
-                move.begun_on = event.node
+        move = self._departures.running(event.resource) if event.resource is not None else None
+        if move is None:
+            return
+        operation = event.detail.get("operation")
+        if operation in ("start", "promote", "migrate_from") and move.promoted == (operation == "promote"):
+            move.begun_on = event.node
+        elif operation != "monitor" or event.node is None or event.node in self.state.controllers:
+            return  # a node whose own log is read tells itself what came up
+        elif move.begun_on == event.node and not move.failed:
+            self._arrives(event, move, event.node)
 
     def _is_planned(self, event: Event) -> bool:
         """Whether an operation is one of those in the plan that is being written, by the same DC."""

@@ -77,6 +77,8 @@ class Resource:
     """The scheduler said, or an operation showed, that it serves nowhere."""
     unmanaged: bool = False
     """A person took it out of the care of the cluster (`is-managed`): what fails then is planned work. Not what is blocked by a failure."""
+    guest: str | None = None
+    """The guest node that runs in it, which has its own name, as the connection to it has."""
 
 
 REPLICA = "drbd "

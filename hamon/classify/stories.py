@@ -372,9 +372,8 @@ class Book:
                 continue
             if story.started_at is None and story.state is not IncidentState.OPEN:
                 continue
-            when = story.started_at or story.detected_at
-            if when < begin or story.planned:
-                continue
+            if story.detected_at < begin or story.planned:
+                continue  # what came long before it, such as the failure for which a stop began that failed at last, is a part of it
             if fails_afterwards(story, parent, self.settings.settle):
                 continue
             effect_at = min(parent.detected_at, parent.down_since or parent.detected_at)
