@@ -60,8 +60,8 @@ class Departures:
         item = self.state.resources[action.resource]
         serving = topology.active_nodes(item)
         if promotable:
-            if not action.promoted:
-                return None
+            if not action.promoted or (action.to_node is None and topology.is_replica(action.from_node or "")):
+                return None  # a replica of a bundle stops: others of it may go on, as those of a clone
             if action.to_node is None and any(
                 other.resource == action.resource and other.promoted and other.to_node is not None for other in actions
             ):
@@ -76,7 +76,7 @@ class Departures:
             if source is None or source == action.to_node or (action.to_node is not None and self._is_first_try(item, source, at)):
                 return None
             return Move(action.resource, source, action.to_node, promoted=True)
-        if action.clone:
+        if action.clone or (action.to_node is None and topology.is_replica(action.resource)):
             return None
         if action.action == "Start":
             running = self.running(action.resource)
@@ -320,6 +320,8 @@ class Departures:
                 return
         if topology.active_nodes(self.state.resources[resource]) or resource in self.state.returning:
             return
+        if topology.is_replica(resource) or self.book.find(IncidentKind.SPLIT_BRAIN_SUSPECTED, resource) is not None:
+            return  # what runs on two nodes is stopped on both, to go on where it is
         known = self.state.suspects.get(resource)
         if known is not None and known.from_node != node and topology.is_uncertain(self.state.resources[resource]):
             return  # it was tried there, after it stopped where it served
@@ -362,6 +364,9 @@ class Departures:
             self._arrive(suspect, node, at, promoted)
             return
         if suspect is not None:
+            for name, other in self.state.suspects.items():
+                if other.from_node == node and not other.polled:
+                    self.state.suspects_at[name] = at  # what runs on it is next
             return  # it stopped and started again where it was
         left = next((name for name in before if name != node and self._is_gone(name)), None)
         if left is not None:

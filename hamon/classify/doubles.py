@@ -31,6 +31,7 @@ class Doubles:
         item = topology.resource(self.state, event.resource, self.settings)
         if item.device or item.clone or self._book.find(IncidentKind.SPLIT_BRAIN_SUSPECTED, item.id) is not None:
             return
+        known = next((story for story in self._book.open_stories() if story.kind is IncidentKind.SPLIT_BRAIN_SUSPECTED), None)
         nodes = sorted(item.roles) if len(item.roles) > 1 else sorted(self.state.nodes)
         story = self._book.open(
             IncidentKind.SPLIT_BRAIN_SUSPECTED,
@@ -44,8 +45,9 @@ class Doubles:
             cause=Cause(kind="resource_doubled", resource=item.id, at=event.at, text=event.raw),
         )
         story.limit_at = event.at + self.settings.expire
-        if (migrated := self._migrated(item.id, event.at)) is not None:
-            self._book.make_part(story, migrated)
+        whole = self._migrated(item.id, event.at) or known
+        if whole is not None:
+            self._book.make_part(story, whole)
 
     def _migrated(self, name: str, at: datetime) -> Story | None:
         """Where a migration fails the scheduler takes both ends for active and stops both: that is how the cluster goes on from it."""

@@ -24,6 +24,7 @@ _CLONE_NAME = re.compile(
     r"(?:^|[^a-z])ping|Ping|(?:^|[^a-z])(?:diskd|dlm|lvmlockd|clvmd?|ifcheckd?|sysinfo|healthcpu)(?![a-z])|Diskd|Ifcheckd"
 )
 """Names that people give to what every node needs; only what tells no kind, a trap or pm_logconv, makes them count."""
+_REPLICA = re.compile(r"-(?:(?:podman|docker|rkt)|bundle)-\d+$")
 
 
 def is_device_name(name: str) -> bool:
@@ -52,6 +53,11 @@ def hear_of(state: State, name: str, settings: ClusterSettings, *, uncertain: bo
             known.uncertain = uncertain
             known.clone = bool(_CLONE_NAME.search(name))
     return known
+
+
+def is_replica(name: str) -> bool:
+    """Whether Pacemaker made it of a bundle, by its name: the container of one of its replicas, or the connection into that."""
+    return _REPLICA.search(name) is not None
 
 
 def is_uncertain(item: Resource) -> bool:
