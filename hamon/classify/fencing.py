@@ -194,11 +194,11 @@ class Fencing:
         node = topology.node(self.state, event.node)
         fencing = self._book.find(IncidentKind.FENCING, node.name)
         story = self._book.find(IncidentKind.FENCING_FAILED, node.name)
-        if fencing is None and story is None and self._came_back_first(node, event):
-            return
         if fencing is not None and event.detail.get("tentative"):
             return  # without a device its own watchdog may do it; what came of it is told next
         node.fencing_asked_at = node.fencing_pending_until = None
+        if fencing is None and story is None and self._came_back_first(node, event):
+            return
         if fencing is not None:
             fencing.outcome = Outcome.FAILED
             self._book.close(fencing, event.at, "fencing failed")

@@ -168,8 +168,8 @@ class Operations:
             story.limit_at = event.at + self.settings.expire
             self._effects.join_effect(story, name)
             self._join_its_container(story)
-            if departure is not None and departure.outcome is Outcome.FAILED and story.part_of is None:
-                self._book.make_part(story, departure)  # that it failed was told before
+            if departure is not None and story.part_of is None:
+                self._book.make_part(story, departure)  # it failed on the way
             before = self._book.find(IncidentKind.RESOURCE_FAILURE, subject) if kind is _STOP_FAILED else None
             if before is not None and before.part_of is None and story.part_of is None:
                 self._book.make_part(before, story)  # it was to be stopped for that

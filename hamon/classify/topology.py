@@ -106,7 +106,8 @@ def is_service(item: Resource, settings: ClusterSettings, state: State) -> bool:
             return True
         if settings.services and all(any(member in state.resources for member in members) for members in known.values()):
             return False
-    return not item.device and (item.promotable or not item.clone)
+    # The connection to a remote node has its name.
+    return not item.device and (item.promotable or not item.clone) and item.id not in state.nodes
 
 
 def configured(state: State, settings: ClusterSettings) -> Mapping[str, Sequence[str]]:
