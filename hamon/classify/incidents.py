@@ -324,7 +324,7 @@ class Engine:
         if latest is not None and (at < latest[0] or offset <= latest[1]):
             reached, goes_on = max(at, latest[0]), offset > latest[1]
             late = latest[0] - at > OUT_OF_ORDER
-            if (late and self._replays.is_copy(log, event, goes_on=goes_on)) or (not goes_on and self._replays.has(log, event)):
+            if (late and self._replays.is_copy(log, event, goes_on=goes_on)) or self._replays.has(log, event):
                 return True
         if newest is None or at > newest:
             self._newest[node] = at
