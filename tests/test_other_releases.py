@@ -1,6 +1,7 @@
 """What happened to a cluster is told the same whatever release of Pacemaker wrote the logs."""
 
 import gzip
+import re
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,22 @@ def test_the_words_of_a_release_do_not_change_what_is_told(name: str, release: s
     oldest = release == "1.1.10"
     wrong = faults(truth_of(name), answer, sources={"log"}, marks_are_missing=oldest)
     assert [fault for fault in wrong if not (oldest and excused(name, fault))] == []
+    assert misdated(truth_of(name), answer, sources={"log"}) == []
+
+
+DETAIL = re.compile(r"^(\w{3} +\d+ [\d:]+)\.\d+ (\S+) (pacemaker\S*?) *\[(\d+)\] \(\S+\) \t(?=\w+: )", re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.full) for name in NAMES])
+def test_what_syslog_leaves_out_of_a_line_changes_nothing_where_it_stands_there(name: str, tmp_path: Path) -> None:
+    """Standard error in the journal, and tools that put logs into one form, keep what follows the bar."""
+    for path in evidence(name, "*/pacemaker.log.gz"):
+        text, changed = DETAIL.subn(r"\1 \2 \3[\4]: ", gzip.decompress(path.read_bytes()).decode())
+        assert changed > 1
+        (tmp_path / path.parent.name).write_text(text, encoding="utf-8")
+    corosync = evidence(name, "*/corosync.log.gz")
+    answer = answer_to(name, [*sorted(tmp_path.iterdir()), *corosync])
+    assert faults(truth_of(name), answer, sources={"log"}) == []
     assert misdated(truth_of(name), answer, sources={"log"}) == []
 
 

@@ -200,7 +200,7 @@ class _Meaning:
         """The same of another head, which differs only behind where the text begins."""
         layout = self.layout
         if layout is not None:
-            layout = Layout(found, layout.text_at, layout.level, layout.instance, layout.has_extended)
+            layout = replace(layout, head=found)
         return _Meaning(self.place, self.tries, self.needles, self.severe, self.keeps, layout)
 
 

@@ -100,6 +100,8 @@ def parse_line(line: str, stamps: Stamps, likely: int | None = None) -> LogLine:
             text = text[function.end() :]
             if form == SYSLOG:  # a tool made it of a line of the detail log
                 text, _, extended = text.partition(" |")
+        elif form == SYSLOG and not fields["instance"] and (cut := _extended_at(text, daemon)) is not None:
+            text, extended = text[:cut], text[cut + 2 :]
         elif daemon == "corosync" and (place := _PLACE.match(text)) is not None:
             text = text[place.end() :]
         elif daemon == "kernel" and (uptime := _UPTIME.match(text)) is not None:
@@ -201,11 +203,20 @@ def without_level(place: Head, words: list[bytes]) -> Head:
     return place
 
 
+def _extended_at(text: str, daemon: str) -> int | None:
+    """Where EXTENDED begins in a line of syslog, from which it is left out unless standard error or a tool brought the line there.
+
+    Output of agents and XML, which are quoted, have bars of their own.
+    """
+    cut = text.find(" | ")
+    return cut if cut > 0 and daemon.startswith("pacemaker") and "[ " not in text[:cut] and "<" not in text[:cut] else None
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """How lines with one head go on behind date and host: the text begins with the character number `text_at` of the head.
 
-    In lines of the detail forms it ends where EXTENDED begins (`has_extended`).
+    In lines of the detail forms it ends where EXTENDED begins (`has_extended`); in those of syslog it may.
     """
 
     head: bytes
@@ -213,6 +224,7 @@ class Layout:
     level: str | None
     instance: str | None
     has_extended: bool
+    daemon: str
 
     def text(self, line: str, begin: int) -> str:
         """The text of a line whose head begins with the character number `begin`."""
@@ -221,10 +233,12 @@ class Layout:
             text = text.replace("#011", "\t")
         if self.has_extended:
             text = text.partition(" |")[0]
+        elif " | " in text and self.instance is None:
+            text = text[: _extended_at(text, self.daemon)]
         return text.rstrip()
 
 
-_REST, _EXTENDED = " \x7frest", " | more"
+_REST, _EXTENDED = " \x7f[ rest", " | more"  # with a bracket EXTENDED ends the text only where it always does
 _ANY_DAY = Stamps("UTC", datetime(2026, 1, 2, tzinfo=UTC))
 
 
@@ -245,7 +259,7 @@ def layout_of(found: bytes, place: Head) -> Layout | None:
     is_behind = plain.endswith(parts.text) and 0 < text_at < len(shown) and behind.startswith(plain[:text_at])
     if parts.host != "host" or parts.daemon != place.daemon or not is_behind:
         return None
-    return Layout(found, text_at, parts.level, parts.instance, has_extended)
+    return Layout(found, text_at, parts.level, parts.instance, has_extended, parts.daemon)
 
 
 _MONTHS = frozenset(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split())

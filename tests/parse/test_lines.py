@@ -30,6 +30,14 @@ FORMS = {
         "Nov 22 10:52:22 pm01 pacemaker-controld[106]:  notice: Quorum lost ",
         line("pacemaker-controld", "notice", "Quorum lost"),
     ),
+    "syslog with what it usually leaves out": (
+        "Nov 22 10:52:22 pm01 pacemaker-controld[106]:  notice: Result of start operation for prmPg on pm01: ok | rc=0 call=12",
+        line("pacemaker-controld", "notice", "Result of start operation for prmPg on pm01: ok", extended="rc=0 call=12"),
+    ),
+    "output of an agent that is quoted": (
+        "Nov 22 10:52:22 pm01 pacemaker-execd[105]:  notice: prmPg_start_0[9] error output [ a | b ]",
+        line("pacemaker-execd", "notice", "prmPg_start_0[9] error output [ a | b ]"),
+    ),
     "syslog of Pacemaker 1.1": (
         "Nov 22 10:52:22 pm01 crmd[3594]: warning: Quorum lost",
         line("pacemaker-controld", "warning", "Quorum lost"),
@@ -75,7 +83,7 @@ FORMS = {
         "Nov 22 10:52:22 [105] pm01       crmd:     info: do_state_transition:\tState transition S_IDLE -> S_POLICY_ENGINE | input=I_PE",
         line("pacemaker-controld", "info", "State transition S_IDLE -> S_POLICY_ENGINE", extended="input=I_PE"),
     ),
-    "a bar is text in syslog": ("Nov 22 10:52:22 pm01 crmd[1]:  notice: this | that", line("pacemaker-controld", "notice", "this | that")),
+    "a bar is text in what others write": ("Nov 22 10:52:22 pm01 systemd[1]: this | that", line("systemd", None, "this | that")),
     "pm_logconv.out": ("Nov 22 10:52:22 pm01   error: Start to fail-over.", line("pm_logconv", "error", "Start to fail-over.")),
     "pm_logconv.out, its own date": ("2026/11/22_10:52:22 pm01 warning: Node n1 is lost", line("pm_logconv", "warning", "Node n1 is lost")),
     "pm_logconv.out, level of the source line": ("Nov 22 10:52:22 pm01 WARNING: odd", line("pm_logconv", "warning", "odd")),
@@ -188,6 +196,8 @@ def test_no_line_whatever_its_words_breaks_the_matcher(pieces: list[str], blank:
 
 @given(st.lists(PIECES, max_size=14), st.sampled_from([" ", "  ", "\t"]))
 @example(["Nov 22 10:52:22 pm01 corosync[80]:   [KNET  ] rx: host: 2 link: 1 is up"], " ")
+@example(["Nov 22 10:52:22 pm01 pacemaker-execd[105]:  notice: a[9] error output [ b | c ]"], " ")
+@example(["Nov 22 10:52:22 pm01 pacemaker-controld[106]:  notice: a: ok | rc=0 call=12"], " ")
 @example(["Nov 22 10:52:22.856 pm01 pacemaker-execd     [105] (log_op_output) \tnotice: a b c"], " ")
 @example(["2026-11-22T10:52:22.856+00:00 pm01 pm_logconv[956]:    info: fail-over succeeded."], " ")
 def test_the_head_of_a_line_tells_what_all_of_its_words_tell(pieces: list[str], blank: str) -> None:
