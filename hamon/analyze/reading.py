@@ -137,7 +137,7 @@ def _recognise(head: bytes, path: Path) -> tuple[Source, str | None]:
             return Source.LOG, "syslog.jsonl"
         if b'"__REALTIME_TIMESTAMP"' in first or b'"MESSAGE"' in first:
             return Source.LOG, "journal.json"
-        if (b'"message"' in first or b'"log"' in first) and _is_rare_log(head):
+        if any(key in first for key in (b'"message"', b'"log"', b'"line"')) and _is_rare_log(head):
             return Source.LOG, "lines as JSON"
         return Source.POLL, "index.jsonl" if b'"file"' in first or b'"node"' in first else None
     if text.startswith(b"<") and (b"pacemaker-result" in head or b"<crm_mon" in head):

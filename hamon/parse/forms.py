@@ -3,11 +3,11 @@ r"""Lines in forms that are rare, made into one of the forms that `lines.py` kno
 Pure. A line comes here only when its first words say nothing, so that the common forms pay nothing. What is missing in a line is named:
 the host is `UNKNOWN_HOST`, and a line without any time takes that of the line before.
 
-    2026-11-22 10:52:22,123 pm01 crmd[3]: ...                       a blank between date and time
+    2026-11-22 10:52:22,123 pm01 crmd[3]: ...                       a blank between date and time; with slashes, in brackets
     Sun 2026-11-22 10:52:22 JST pm01 crmd[3]: ...                   journalctl -o short-full
     1795345942.123456 pm01 crmd[3]: ...                             journalctl -o short-unix
     {"__REALTIME_TIMESTAMP":"...","_HOSTNAME":"pm01",...}           journalctl -o json
-    {"message":"Nov 22 10:52:22 pm01 crmd[3]: ...",...}             what collectors of logs make of a line; Docker calls it `log`
+    {"message":"Nov 22 10:52:22 pm01 crmd[3]: ...",...}             what collectors of logs make of a line; Docker calls it `log`, Loki `line`
     11月 22 10:52:22 pm01 crmd[3]: ...                              journalctl in another language
     <29>1 2026-11-22T10:52:22Z pm01 crmd 3 - - ...                  RFC 5424, written as it came
     Nov 22 10:52:22 2026 pm01 crmd[3]: ...                          a year in one of three places
@@ -18,6 +18,7 @@ the host is `UNKNOWN_HOST`, and a line without any time takes that of the line b
     Nov 22 10:52:22 [3] pm01 crmd:  notice: ...                     detail of 1.1 without the function
     Nov 22 10:52:22 [3] pm01 crmd:  notice: function:Text           the same without the tab behind the function
     Nov 22 10:52:22 [3] pm01 crmd: ( lrm.c:2078  )  notice: ...     the same with the place in the source, as it is traced
+    Nov 22 10:52:22 192.0.2.11 pm01 crmd[3]:  notice: ...           who sent it, before the host
     Nov 22 10:52:22 node  01 crmd[3]:  notice: ...                  a host in two words, as documents write it
     Nov 22 10:52:22 crmd[3]:  notice: ...                           no host, in all forms
     Nov 22 10:52:22 [TOTEM ] ...                                    nor a daemon, of Corosync
@@ -25,7 +26,8 @@ the host is `UNKNOWN_HOST`, and a line without any time takes that of the line b
     pm01 crmd notice: notice: ...                                   a template of rsyslog with the severity by itself, with or without date
     Nov 22 10:52:22 pm01 crmd\\[3\\]:  notice: ...                   what Markdown escapes
     /var/log/remote/pm01/crmd.log:crmd[3]:  notice: ...             of a collector's tree: the host may be the name of the folder
-    2026-11-22T10:52:23Z loghost Nov 22 10:52:22 pm01 ...           what a relay puts in front
+    2026-11-22T10:52:23Z loghost Nov 22 10:52:22 pm01 ...           what a relay puts in front, also with a date like that of the line
+    Nov 22 10:52:23 pm01 pacemaker: Nov 22 10:52:22.856 pm01 ...    the lines of a file, as rsyslog's imfile sends them
     /var/log/messages-20261122:17:Nov 22 10:52:22 pm01 ...          what grep, ansible, docker, pdsh, cat -n, lists put in front
 """
 
@@ -47,9 +49,11 @@ _DATE = rf"(?:{_TRADITIONAL}|\d{{4}}-\d\d-\d\dT\S+|\d{{4}}/\d\d/\d\d_\d\d:\d\d:\
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _AROUND = re.compile(
     r"^(?:(?:[\w./@+-]+[:|-]\s*|[\w./@+-]+\s+\|\s+|\[[\w./-]+\]\s+){1,3}"
-    r"|\s*(?!1 \d{4}-)\d+[.)]?\s+|\d{4}-\d\d-\d\dT\S+ (?:[\w.-]+ )?|\s+|[>#|\u2460-\u2473]+\s*|\s*[*\u2022-]\s+|\")"
+    rf"|\s*(?!1 \d{{4}}-)\d+[.)]?\s+|(?:<\d{{1,3}}>)?{_TRADITIONAL} [\w.:-]+ |\d{{4}}-\d\d-\d\dT\S+ (?:[\w.-]+ )?|\s+|[>#|\u2460-\u2473]+\s*|\s*[*\u2022-]\s+|\")"
     rf"(?=(?:<\d{{1,3}}>)?(?:1 )?(?:{_DATE}|\d{{4}}-\d\d-\d\d \d\d:|[A-Z][a-z]{{2}} \d{{4}}-\d\d-\d\d ))"
 )
+# rsyslog's imfile and the like send the lines of a file as the text of a program of their own.
+_WRAPPED = re.compile(rf"^(?:<\d{{1,3}}>)?{_DATE} \S+ [\w.@/-]+(?:\[\d+\])?:\s+(?={_DATE} )")
 # `journalctl` writes months as the terminal's language does.
 _LOCAL_MONTHS = {
     name: number
@@ -74,8 +78,8 @@ _LOCAL_MONTHS = {
 } | {name.lower(): number for number, name in enumerate(_MONTHS, 1)}
 _LOCAL_DATE = re.compile(r"^\s*(?P<month>[^\W_]{2,7}\.?)\s+(?P<day>\d{1,2})\.? (?P<time>\d\d:\d\d:\d\d(?:\.\d+)?)(?= )")
 _BLANK_BETWEEN = re.compile(
-    r"^(?:[A-Z][a-z]{2} )?(?P<day>\d{4}-\d\d-\d\d) (?P<time>\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d+))?"
-    r"(?: ?(?P<zone>[A-Z]{1,5}|[+-]\d\d:?\d\d))?(?= )"
+    r"^\[?(?:[A-Z][a-z]{2} )?(?P<day>\d{4}-\d\d-\d\d|\d{4}/\d\d/\d\d)[ T](?P<time>\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d+))?"
+    r"(?: ?(?P<zone>[A-Z]{1,5}|[+-]\d\d:?\d\d))?\]?(?= )"
 )
 _EPOCH = re.compile(r"^(?P<epoch>\d{9,10}\.\d{3,6}) (?=\S)")
 _YEAR = re.compile(
@@ -107,6 +111,9 @@ _FACILITY = re.compile(
 )
 _HOST_IN_TWO = re.compile(
     rf"^(?P<date>{_DATE}) +(?P<host>[A-Za-z-]+) +(?P<number>\d{{1,3}}) +(?P<rest>{_DAEMON}(?:\[\d+\])?: .*)$", re.DOTALL
+)
+_ADDRESS_FIRST = re.compile(
+    rf"^(?P<date>{_DATE}) (?:\d{{1,3}}\.){{3}}\d{{1,3}} (?P<rest>[A-Za-z][\w.-]* +{_DAEMON}(?:\[\d+\])?: .*)$", re.DOTALL
 )
 _PROCESS_APART = re.compile(rf"^(?P<head>{_DATE} \S+ {_DAEMON}): (?P<pid>\[\d+\]): (?P<rest>.*)$", re.DOTALL)
 _NO_HOST = (
@@ -190,6 +197,8 @@ def rewritten(line: str, date: str | None = None) -> str | None:
         if around[0] == '"':
             text = text.removesuffix('"').replace('""', '"')
     text = _with_plain_date(text)
+    if (found := _WRAPPED.match(text)) is not None:
+        text = text[found.end() :]
     form = _with_host(text)
     if form is None and date is not None:
         form = _with_date(text, date)
@@ -203,7 +212,7 @@ def _with_plain_date(text: str) -> str:
     if (found := _BLANK_BETWEEN.match(text)) is not None:
         fraction = f".{found['fraction'][:6]}" if found["fraction"] else ""
         zone = found["zone"] or ""
-        return f"{found['day']}T{found['time']}{fraction}{_ZONES.get(zone, zone if zone[:1] in '+-' else '')}{text[found.end() :]}"
+        return f"{found['day'].replace('/', '-')}T{found['time']}{fraction}{_ZONES.get(zone, zone if zone[:1] in '+-' else '')}{text[found.end() :]}"
     if (found := _EPOCH.match(text)) is not None:
         at = datetime.fromtimestamp(float(found["epoch"]), UTC)
         return f"{at.isoformat(timespec='microseconds')} {text[found.end() :]}"
@@ -231,6 +240,8 @@ def _with_host(text: str) -> str | None:
         return f"{found['head']}: {found['rest']}"
     if (found := _HOST_IN_TWO.match(text)) is not None:
         return f"{found['date']} {found['host']}{found['number']} {found['rest']}"
+    if (found := _ADDRESS_FIRST.match(text)) is not None:
+        return f"{found['date']} {found['rest']}"
     if (found := _PROCESS_APART.match(text)) is not None:
         return f"{found['head']}{found['pid']}: {found['rest']}"
     if (found := _TRACED.match(text)) is not None:
@@ -267,7 +278,7 @@ def _journal(text: str) -> str | None:
     """A line of `journalctl -o json`."""
     try:
         entry = json.loads(text)
-        if isinstance(inner := entry.get("message", entry.get("log")), str):
+        if isinstance(inner := entry.get("message", entry.get("log", entry.get("line"))), str):
             inner = inner.rstrip("\n").replace("\n", "#012")
             return rewritten(inner) or inner
         micro = int(entry.get("_SOURCE_REALTIME_TIMESTAMP") or entry["__REALTIME_TIMESTAMP"])

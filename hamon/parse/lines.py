@@ -288,6 +288,12 @@ def _is_usual(words: list[bytes], shift: int) -> bool:
     return is_dated and not host.endswith(b":") and not (len(host) == 4 and host.isdigit()) and not is_apart
 
 
+def _is_dated(first: bytes, third: bytes) -> bool:
+    """Whether words begin with a date, by the first and the third."""
+    return (first in _MONTHS and b":" in third) or (first[:1].isdigit() and first[4:5] == b"-" and first[10:11] == b"T")
+
+
+_ADDRESS = re.compile(rb"(?:\d{1,3}\.){3}\d{1,3}$")
 _PLAIN_TAG = re.compile(rb"^([\w.+/-]+)(?:\(([^)]*)\))?(?:\[\d+\])?:$")
 
 
@@ -316,11 +322,15 @@ def head(words: list[bytes]) -> Head | None:
             return None
         if len(words) > 5 + shift and words[5 + shift].startswith(_SEVERITIES) and daemon in _DAEMONS:
             return None  # the severity stands by itself
+        if _ADDRESS.match(words[3 + shift]) and len(words) > 5 + shift and _PLAIN_TAG.match(words[5 + shift]):
+            return None  # who sent it stands before the host
         level = (6 if bracket else 7) + shift
         return Head(current_name(daemon.decode("ascii", "replace")), level, level + 1, _DETAIL)
     match = _PLAIN_TAG.match(tag)
     if match is None:
         return None
+    if len(words) > 7 + shift and match.group(2) is None and _is_dated(words[5 + shift], words[7 + shift]):
+        return None  # a line of a file that was sent as the text of another program
     name = match.group(1).decode("ascii", "replace")
     if name.lower() in _LOGCONV_WORDS and len(tag) == len(name) + 1:
         return Head(LOGCONV, 4 + shift, 5 + shift, _LOGCONV)

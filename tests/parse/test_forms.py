@@ -61,6 +61,16 @@ def events(*lines: str, node: str | None = None) -> Sequence[Event]:
         pytest.param(USUAL.replace("pm01", "pm01 daemon.notice"), id="facility and severity"),
         pytest.param(f"2026-11-22T01:52:23.123Z {USUAL}", id="a stamp of a cloud's log service"),
         pytest.param(f"2026-11-22T10:52:23+09:00 loghost {USUAL}", id="a relay's stamp and host"),
+        pytest.param(f"Nov 22 10:52:23 loghost {USUAL}", id="a relay's traditional stamp and host"),
+        pytest.param(
+            f"Nov 22 10:52:23 pm01 pacemaker: Nov 22 10:52:22.1 pm01 pacemaker-controld  [106] (f) \tnotice: {TEXT} | x=y", id="imfile"
+        ),
+        pytest.param(
+            f"2026-11-22T10:52:23.5+09:00 pm01 pcmk[7]: Nov 22 10:52:22 [3594] pm01   crmd:   info: f:\t{TEXT} | x", id="imfile, 1.1"
+        ),
+        pytest.param(f"<29>1 2026-11-22T10:52:23+09:00 pm01 pacemaker - - - {USUAL}", id="imfile by RFC 5424"),
+        pytest.param(USUAL.replace("pm01", "192.0.2.11 pm01"), id="who sent it before the host"),
+        pytest.param(json.dumps({"timestamp": "2026-11-22T01:52:23Z", "line": USUAL}), id="Loki's JSON"),
         pytest.param(f"    17\t{USUAL}", id="cat -n"),
         pytest.param(f"17 {USUAL}", id="a line's number"),
         pytest.param(f"  17. {USUAL}", id="an item of a numbered list"),
@@ -73,6 +83,8 @@ def events(*lines: str, node: str | None = None) -> Sequence[Event]:
         pytest.param(f"2026-11-22 10:52:22 pm01 pacemaker-controld[106]:  notice: {TEXT}", id="a blank in the date"),
         pytest.param(f"2026-11-22 10:52:22,123 pm01 pacemaker-controld[106]:  notice: {TEXT}", id="a blank and a comma"),
         pytest.param(f"2026-11-22 01:52:22Z pm01 pacemaker-controld[106]:  notice: {TEXT}", id="a blank and a zone"),
+        pytest.param(f"2026/11/22 10:52:22 pm01 pacemaker-controld[106]:  notice: {TEXT}", id="slashes in the date"),
+        pytest.param(f"[2026-11-22 10:52:22] pm01 pacemaker-controld[106]:  notice: {TEXT}", id="a date in brackets"),
         pytest.param(f"<29>1 2026-11-22T10:52:22.1+09:00 pm01 pacemaker-controld 106 - -  notice: {TEXT}", id="RFC 5424"),
         pytest.param(f"1 2026-11-22T10:52:22.1+09:00 pm01 pacemaker-controld 106 - -  notice: {TEXT}", id="RFC 5424 without priority"),
         pytest.param(f"Nov 22 2026 10:52:22 pm01 pacemaker-controld[106]:  notice: {TEXT}", id="a year before the time"),
