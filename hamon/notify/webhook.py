@@ -31,6 +31,8 @@ MAX_TIMELINE = 500
 """Entries of the timeline in the body: the newest; `timeline_omitted` counts the others."""
 MAX_RESPONSE_BYTES = 64 * 1024
 AGAIN = frozenset({408, 425, 429})
+# The message is not at fault, and token and URL may be changed in their files: so not permanent.
+CREDENTIALS, NOBODY = frozenset({401, 403, 407}), frozenset({404, 405, 410})
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
@@ -211,10 +213,9 @@ class WebhookNotifier:
             reason = DeliveryReason.THROTTLED if code in (425, 429, 503) else DeliveryReason.UNREACHABLE
             wait = retry_after_seconds(answer.headers.get("Retry-After"), self._clock.now())
             raise DeliveryError(reason, text, retry_after_seconds=wait)
-        # The message is not at fault, and token and URL may be changed in their files: so not permanent.
-        if code in (401, 403, 407):
+        if code in CREDENTIALS:
             raise DeliveryError(DeliveryReason.CREDENTIALS, text)
-        if code in (404, 405, 410):
+        if code in NOBODY:
             raise DeliveryError(DeliveryReason.REFUSED, f"{text}: nobody takes messages at this URL")
         if code < 400:
             raise DeliveryError(DeliveryReason.REFUSED, f"{text}: redirects are not followed, give the final URL")

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from hamon import notify
-from hamon.notify.webhook import AGAIN, MAX_TIMELINE, WebhookConfig, body, incident_fields
+from hamon.notify.webhook import AGAIN, CREDENTIALS, MAX_TIMELINE, NOBODY, WebhookConfig, body, incident_fields
 from tests.notify.stories import INCIDENT, notification
 
 README = (Path(notify.__file__).parent / "README.md").read_text(encoding="utf-8")
@@ -35,8 +35,8 @@ def test_every_field_of_the_webhook_body_is_described() -> None:
 
 
 def test_the_answers_that_are_tried_again_are_named() -> None:
-    assert "(except 401, 407, 408, 425 and 429)" in README
-    assert sorted(AGAIN | {401, 407}) == [401, 407, 408, 425, 429]
+    assert "(all but 401, 403, 404, 405, 407, 408, 410, 425 and 429)" in README
+    assert sorted(AGAIN | CREDENTIALS | NOBODY) == [401, 403, 404, 405, 407, 408, 410, 425, 429]
     assert WebhookConfig.model_fields.keys() >= {"token", "signing_key"}
 
 
