@@ -7,7 +7,7 @@ the host is `UNKNOWN_HOST`, and a line without any time takes that of the line b
     Sun 2026-11-22 10:52:22 JST pm01 crmd[3]: ...                   journalctl -o short-full
     1795345942.123456 pm01 crmd[3]: ...                             journalctl -o short-unix
     {"__REALTIME_TIMESTAMP":"...","_HOSTNAME":"pm01",...}           journalctl -o json
-    {"message":"Nov 22 10:52:22 pm01 crmd[3]: ...",...}             what collectors of logs make of a line; Docker calls it `log`, Loki `line`
+    {"message":"Nov 22 10:52:22 pm01 crmd[3]: ...",...}             what collectors of logs make of a line; also `log`, `line`
     11月 22 10:52:22 pm01 crmd[3]: ...                              journalctl in another language
     <29>1 2026-11-22T10:52:22Z pm01 crmd 3 - - ...                  RFC 5424, written as it came
     Nov 22 10:52:22 2026 pm01 crmd[3]: ...                          a year in one of three places
@@ -49,7 +49,8 @@ _DATE = rf"(?:{_TRADITIONAL}|\d{{4}}-\d\d-\d\dT\S+|\d{{4}}/\d\d/\d\d_\d\d:\d\d:\
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _AROUND = re.compile(
     r"^(?:(?:[\w./@+-]+[:|-]\s*|[\w./@+-]+\s+\|\s+|\[[\w./-]+\]\s+){1,3}"
-    rf"|\s*(?!1 \d{{4}}-)\d+[.)]?\s+|(?:<\d{{1,3}}>)?{_TRADITIONAL} [\w.:-]+ |\d{{4}}-\d\d-\d\dT\S+ (?:[\w.-]+ )?|\s+|[>#|\u2460-\u2473]+\s*|\s*[*\u2022-]\s+|\")"
+    rf"|\s*(?!1 \d{{4}}-)\d+[.)]?\s+|(?:<\d{{1,3}}>)?{_TRADITIONAL} [\w.:-]+ "
+    r"|\d{4}-\d\d-\d\dT\S+ (?:[\w.-]+ )?|\s+|[>#|\u2460-\u2473]+\s*|\s*[*\u2022-]\s+|\")"
     rf"(?=(?:<\d{{1,3}}>)?(?:1 )?(?:{_DATE}|\d{{4}}-\d\d-\d\d \d\d:|[A-Z][a-z]{{2}} \d{{4}}-\d\d-\d\d ))"
 )
 # rsyslog's imfile and the like send the lines of a file as the text of a program of their own.
@@ -212,7 +213,8 @@ def _with_plain_date(text: str) -> str:
     if (found := _BLANK_BETWEEN.match(text)) is not None:
         fraction = f".{found['fraction'][:6]}" if found["fraction"] else ""
         zone = found["zone"] or ""
-        return f"{found['day'].replace('/', '-')}T{found['time']}{fraction}{_ZONES.get(zone, zone if zone[:1] in '+-' else '')}{text[found.end() :]}"
+        zone = _ZONES.get(zone, zone if zone[:1] in "+-" else "")
+        return f"{found['day'].replace('/', '-')}T{found['time']}{fraction}{zone}{text[found.end() :]}"
     if (found := _EPOCH.match(text)) is not None:
         at = datetime.fromtimestamp(float(found["epoch"]), UTC)
         return f"{at.isoformat(timespec='microseconds')} {text[found.end() :]}"

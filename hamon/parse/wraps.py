@@ -21,7 +21,7 @@ _BLANKS, _MANY_BLANKS = 8, 25
 _FEW = 4
 """Of fewer broken lines more is asked."""
 _TERMINALS = frozenset({80, 100, 120, 132})
-"""Widths at which a line is broken in the middle of words; of a single broken line only these are believed."""
+"""Widths at which a line is broken in the middle of words. Of others that is believed where a blank begins what follows some break."""
 _LONG = re.compile(rb"[^\n]{%d}" % (4 * WIDEST))  # no file of broken lines, in whatever encoding
 _DATED = rb"(?:<\d{1,3}>)?(?:[A-Z][a-z]{2}\s+\d{1,2}\s+\d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ]\d\d:|\d{4}/\d\d/\d\d_\d\d:)"
 _BEGIN = re.compile(_DATED)
@@ -73,11 +73,15 @@ def _width(data: bytes) -> tuple[int, bool] | None:
         return None
     broken: list[int] = []
     spares: list[int] = []
+    in_columns = 0
+    anywhere = columns in _TERMINALS
     for before, line in pairwise(lines):
         if not _begins(line):
+            anywhere = anywhere or line.startswith(b" ")
             word = len(line.split(None, 1)[0].decode("utf-8", "replace"))
             spares.append(columns - _columns(before) - 1 - word)
             broken.append(_columns(before))
+            in_columns += spares[-1] >= _BLANKS and b" Actions: " not in before
             if spares[-1] >= _MANY_BLANKS:
                 return None
     full = sum(length >= columns for length in broken)
@@ -85,8 +89,7 @@ def _width(data: bytes) -> tuple[int, bool] | None:
         anywhere = full * 2 >= len(broken) and columns in _TERMINALS
         is_sure = len(broken) > 1 or (anywhere and full == 1)
         return (columns, anywhere) if broken and is_sure and max(spares) < 0 else None
-    in_columns = sum(spare >= _BLANKS for spare in spares)
-    return (columns, full * 2 > len(broken)) if in_columns * 5 <= len(broken) else None
+    return (columns, anywhere and full * 2 > len(broken)) if in_columns * 5 <= len(broken) else None
 
 
 def _columns(line: bytes) -> int:
