@@ -117,7 +117,7 @@ class Attributes:
         link = name.rpartition("_")[2]
         change = replace(event, detail={"link": link, "peer_id": None, "peer": None}, kind=EventKind.LINK_UP)
         if value.endswith("FAULTY"):
-            self._membership.link_down(change)
+            self._membership.links.down(change)
         elif value.endswith("UP"):
             self._membership.link_up(change)
 

@@ -602,7 +602,7 @@ class Engine:
                 self._limit(story, now)
         for pending in [pending for pending in state.links if pending.decide_at <= now]:
             state.links.remove(pending)
-            self._membership.link_fault(pending)
+            self._membership.links.fault(pending)
         for loss in [loss for loss in state.nameless if loss.decide_at <= now]:
             state.nameless.remove(loss)
             self._membership.stays_nameless(loss)

@@ -1,4 +1,4 @@
-"""Nodes that come and go, their links, the DC, quorum, and daemons."""
+"""Nodes that come and go, the DC, quorum, and daemons."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from hamon.classify import topology
 from hamon.classify.departures import Departures
 from hamon.classify.effects import Effects
-from hamon.classify.flapping import is_too_often
 from hamon.classify.hearsay import isolated
+from hamon.classify.links import NUMBERED, Links, ends_of, is_same_pair
 from hamon.classify.settings import ClusterSettings
 from hamon.classify.state import REPLICA, NamelessLoss, Node, PendingLink, State, Story
-from hamon.classify.stories import FAILURES, UNKNOWN_END, Book, entry_of
+from hamon.classify.stories import FAILURES, Book, entry_of
 from hamon.model.event import Event, EventKind
 from hamon.model.incident import QUORUM_DEVICE, Cause, IncidentKind, IncidentState, Notice, Severity
 from hamon.model.observation import Source
@@ -19,36 +19,7 @@ from hamon.model.observation import Source
 _SPLIT = "split"
 _UNCLEAN = "node_unclean"
 
-_LINKS_ASKED = timedelta(seconds=35)
-"""Within this time a poll shows the links again, which are asked for every 30 s unless configured otherwise."""
-
-_NUMBERED = "node "
-"""How a node is called whose name is not known."""
-
-
-def _link_subject(link: str, pair: tuple[str, str]) -> str:
-    return f"{link} {pair[0]} {pair[1]}"
-
-
-def _same_pair(one: tuple[str, str], other: tuple[str, str]) -> bool:
-    return one == other or (
-        bool(set(one) & set(other)) and (UNKNOWN_END in (*one, *other) or any(end.startswith(_NUMBERED) for end in (*one, *other)))
-    )
-
-
-def _ends(story: Story) -> tuple[str, str]:
-    return (story.nodes[0], story.nodes[1])
-
-
-def _better(one: tuple[str, str], other: tuple[str, str]) -> tuple[str, str]:
-    """The pair with the more names known."""
-    unknown = [sum(end.startswith(_NUMBERED) or end == UNKNOWN_END for end in pair) for pair in (one, other)]
-    return other if unknown[1] < unknown[0] else one
-
-
 _QDEVICE = "qdevice"
-_FLAPS = timedelta(seconds=60)
-"""A link that is down again within so much time after it was up flaps."""
 QUIET = timedelta(minutes=10)
 """A quorum device of whose absence nothing is logged for so long is back: it is tried every few seconds."""
 _AT_ONCE = timedelta(seconds=1)
@@ -60,12 +31,13 @@ TOGETHER = timedelta(seconds=5)
 
 
 class Membership:
-    """Nodes that come and go, their links, the DC, quorum, and daemons."""
+    """Nodes that come and go, the DC, quorum, and daemons."""
 
     def __init__(self, state: State, settings: ClusterSettings, book: Book, departures: Departures, effects: Effects) -> None:
         self.state, self.settings, self._book = state, settings, book
         self._departures = departures
         self._effects = effects
+        self.links = Links(state, settings, book)
 
     def handlers(self) -> Mapping[EventKind, Callable[[Event], None]]:
         """Which event is handled by what."""
@@ -77,7 +49,7 @@ class Membership:
             EventKind.QUORUM_LOST: self.quorum_lost,
             EventKind.QUORUM_ACQUIRED: self.quorum_acquired,
             EventKind.QUORUM_DEVICE_LOST: self.quorum_device_lost,
-            EventKind.LINK_DOWN: self.link_down,
+            EventKind.LINK_DOWN: self.links.down,
             EventKind.MEMBERSHIP_CHANGED: self.membership_changed,
             EventKind.LINK_UP: self.link_up,
             EventKind.DAEMON_DIED: self.daemon_died,
@@ -91,7 +63,7 @@ class Membership:
             return
         self.state.nameless = [loss for loss in self.state.nameless if abs(event.at - loss.at) > self.settings.story_window]
         node = topology.node(self.state, event.node)
-        cut = self._drop_links(node.name)
+        cut = self.links.drop(node.name)
         known = self._book.find(IncidentKind.NODE_LOST, node.name)
         if node.member is False or known is not None:
             if known is not None and node.member and known.cause is not None and known.cause.kind == _UNCLEAN:
@@ -184,7 +156,7 @@ class Membership:
         story = self._lost_before(loss.called or loss.number, loss)
         story.number = loss.number
         for pending in self.state.cut_links:
-            if f"{_NUMBERED}{loss.number}" in pending.pair and timedelta(0) <= loss.at - pending.down_at <= self.settings.membership:
+            if f"{NUMBERED}{loss.number}" in pending.pair and timedelta(0) <= loss.at - pending.down_at <= self.settings.membership:
                 story.started_at = min(story.started_at or pending.down_at, pending.down_at)
                 for entry in pending.entries:
                     self._book.put(story, entry)
@@ -228,13 +200,13 @@ class Membership:
         recent = [
             pending for pending in (*cut, *self.state.links) if timedelta(0) <= event.at - pending.down_at <= self.settings.membership
         ]
-        numbers = {end for pending in recent for end in pending.pair if end.startswith(_NUMBERED)}
+        numbers = {end for pending in recent for end in pending.pair if end.startswith(NUMBERED)}
         for pending in recent:
             # The one number that all have lost and whose name is not known yet is its own.
             unnamed = len(numbers) == 1 and story.subject not in self.state.node_ids.values() and bool(numbers & set(pending.pair))
             if unnamed:
                 self.state.links = [link for link in self.state.links if link is not pending]  # down for that reason
-            if unnamed or story.subject in self._by_name(pending.pair):
+            if unnamed or story.subject in self.links.named(pending.pair):
                 story.started_at = min(story.started_at or pending.down_at, pending.down_at)
                 for entry in pending.entries:
                     self._book.put(story, entry)
@@ -289,7 +261,7 @@ class Membership:
             if not accused_by_others:
                 self.state.nodes[other].lost_by = name
         if not any(topology.is_split(story) and name in story.nodes for story in self._book.open_stories()):
-            self._split(self.state.nodes[claimed[0]], node, self._drop_links(name), event, undecided=False)
+            self._split(self.state.nodes[claimed[0]], node, self.links.drop(name), event, undecided=False)
         self._effects.vain_claims(name, event.at, "who called it lost is cut off itself")
 
     def confirmed(self, event: Event) -> None:
@@ -334,7 +306,7 @@ class Membership:
             if link.kind is not IncidentKind.INTERCONNECT_DEGRADED or link.part_of is not None or topology.is_split(link):
                 continue
             recent = event.at - link.detected_at <= self.settings.story_window
-            if recent and len(link.nodes) == 2 and set(self._by_name(_ends(link))) == {node.name, other.name}:
+            if recent and len(link.nodes) == 2 and set(self.links.named(ends_of(link))) == {node.name, other.name}:
                 self._book.make_part(link, self._book.by_key(story.part_of) or story)
 
     def _reunited(self, split: Story, at: datetime, reason: str) -> None:
@@ -348,7 +320,7 @@ class Membership:
         if node.member is False:
             return
         node.member, node.since = False, event.at
-        self._drop_links(node.name)
+        self.links.drop(node.name)
         for item in self.state.resources.values():
             if topology.is_service(item, self.settings, self.state) and node.name in topology.active_nodes(item):
                 continue  # its departure is told by what happens to the resource
@@ -588,22 +560,10 @@ class Membership:
             self._book.changed(story, "another node misses it")
         story.limit_at = event.at + QUIET
 
-    def _drop_links(self, name: str) -> list[PendingLink]:
-        """A node is gone: its links are down for that reason. A peer known by number only may be this one when there is no third."""
-        others = [other for other in self.state.nodes if other != name]
-        gone = [
-            pending
-            for pending in self.state.links
-            if name in self._by_name(pending.pair) or (len(others) <= 1 and any(end.startswith(_NUMBERED) for end in pending.pair))
-        ]
-        self.state.links = [pending for pending in self.state.links if pending not in gone]
-        self.state.cut_links = [*gone, *(cut for cut in self.state.cut_links if not gone)][-8:]
-        return list(self.state.cut_links)
-
     def membership_changed(self, event: Event) -> None:
         for number in str(event.detail.get("left") or "").split():
             self.state.departed[number] = event.at
-            if gone := [pending for pending in self.state.links if f"{_NUMBERED}{number}" in pending.pair]:
+            if gone := [pending for pending in self.state.links if f"{NUMBERED}{number}" in pending.pair]:
                 self.state.links = [pending for pending in self.state.links if pending not in gone]
                 self.state.cut_links = gone[-8:]
         for number in str(event.detail.get("members") or "").split():
@@ -632,179 +592,15 @@ class Membership:
         ):
             self.node_joined(replace(event, kind=EventKind.NODE_JOINED, node=node.name))
 
-    def _by_name(self, pair: tuple[str, str]) -> list[str]:
-        """The ends of a link, by name where the number is known by now."""
-        return [self.state.node_ids.get(end.removeprefix(_NUMBERED), end) if end.startswith(_NUMBERED) else end for end in pair]
-
-    def _pair(self, event: Event) -> tuple[str, str] | None:
-        mine = event.reporter or event.node
-        peer = event.detail.get("peer")
-        if mine is None and peer is not None:  # Heartbeat tells of a link by the node at its other end
-            others = [name for name in self.state.nodes if name != peer]
-            mine = others[0] if len(others) == 1 else UNKNOWN_END
-        if mine is None:
-            return None
-        if peer is None and event.detail.get("peer_id") is not None:
-            number = str(event.detail["peer_id"])
-            topology.id_seen(self.state, number)
-            peer = topology.named(self.state, number, mine) or f"{_NUMBERED}{number}"
-        if peer is None:
-            others = [name for name in self.state.nodes if name != mine]
-            peer = others[0] if len(others) == 1 else UNKNOWN_END
-        first, second = sorted((mine, str(peer)))
-        return first, second
-
-    def link_down(self, event: Event) -> None:
-        if event.detail.get("link") is None:
-            return
-        if event.reporter is not None:
-            topology.node(self.state, event.reporter)
-        pair = self._pair(event)
-        if pair is None:
-            return
-        for name in pair:
-            known = self.state.nodes.get(name)
-            if known is not None and (known.member is False or known.stop_requested_at is not None):
-                return
-            if event.source is Source.POLL and known is not None and known.since is not None and event.at <= known.since:
-                return  # asked before the node came back
-        link = str(event.detail["link"])
-        if event.source is Source.POLL and self._was_up_since(link, pair, event.at):
-            return
-        if (story := self._link_story(link, pair)) is not None:
-            story.nodes = list(_better(_ends(story), pair))
-            return
-        for pending in self.state.links:
-            if pending.link == link and _same_pair(pending.pair, pair):
-                pending.pair = _better(pending.pair, pair)
-                pending.entries.append(entry_of(event))
-                if event.source is not Source.POLL:
-                    pending.may_come = False
-                return
-        may_come = event.source is Source.POLL and any(self._came_just_before(name, event.at) for name in self._by_name(pair))
-        wait = max(self.settings.membership, _LINKS_ASKED) if may_come else self.settings.membership
-        self.state.links.append(PendingLink(link, pair, event.at, event.at + wait, [entry_of(event)], may_come))
-
-    def _came_just_before(self, name: str, at: datetime) -> bool:
-        known = self.state.nodes.get(name)
-        return known is not None and known.since is not None and at - known.since <= self.settings.story_window
-
     def link_up(self, event: Event) -> None:
-        if event.detail.get("link") is None or (pair := self._pair(event)) is None:
+        """A link between two nodes that were cut from each other brings them together again."""
+        if (pair := self.links.pair_of(event)) is None:
             return
-        link = str(event.detail["link"])
         for story in self._book.open_stories():
-            if topology.is_split(story) and event.source is not Source.POLL and _same_pair(_ends(story), pair):
+            if topology.is_split(story) and event.source is not Source.POLL and is_same_pair(ends_of(story), pair):
                 self._book.add(story, event)
                 self._reunited(story, event.at, "a link between them is up again")
-        for pending in list(self.state.links):
-            if pending.link == link and _same_pair(pending.pair, pair):
-                if event.source is Source.POLL and event.at <= max(entry.at for entry in pending.entries):
-                    return  # asked before it went down
-                self.state.links.remove(pending)
-                if not pending.may_come:
-                    self.link_fault(pending)
-        for story in self._book.open_stories():
-            if story is self._link_story(link, pair):
-                seen_down = [entry.at for entry in story.timeline if entry.event == EventKind.LINK_DOWN]
-                if event.source is Source.POLL and seen_down and event.at <= max(seen_down):
-                    return
-                self._book.add(story, event)
-                if (other := self._down_elsewhere(story)) is not None:  # the fault goes on, between others
-                    story.subject, other.subject, story.nodes, other.nodes = other.subject, story.subject, other.nodes, story.nodes
-                    self._book.close(other, event.at, "the link is up again")
-                    continue
-                self._book.close(story, event.at, "the link is up again")
-                if not story.told and story.part_of is None:
-                    self._book.tell(story, Notice.OPENING)
-
-    def _down_elsewhere(self, story: Story) -> Story | None:
-        """The part of a link's fault that is about other nodes, and not over."""
-        parts = (part for part in self._book.open_stories() if part.part_of == story.key and part.kind is story.kind)
-        return next(parts, None)
-
-    def _was_up_since(self, link: str, pair: tuple[str, str], asked_at: datetime) -> bool:
-        """Whether the link is known to have come up after it was asked for."""
-        return any(
-            story.kind is IncidentKind.INTERCONNECT_DEGRADED
-            and story.subject.split()[0] == link
-            and _same_pair(_ends(story), pair)
-            and story.resolved_at is not None
-            and story.resolved_at >= asked_at
-            for story in self.state.stories
-        )
-
-    def _link_story(self, link: str, pair: tuple[str, str]) -> Story | None:
-        for story in self._book.open_stories():
-            if story.kind is IncidentKind.INTERCONNECT_DEGRADED and story.subject.split()[0] == link and _same_pair(_ends(story), pair):
-                return story
-        return None
-
-    def link_fault(self, pending: PendingLink) -> None:
-        """A link is down and its peer is still a member."""
-        if self._link_story(pending.link or "", pending.pair) is not None:
-            return
-        ends = (self.state.nodes.get(name) for name in self._by_name(pending.pair))
-        if any(end is not None and end.member is False for end in ends):
-            return  # its peer was lost; that this is its number was learned later
-        numbers = {end.removeprefix(_NUMBERED) for end in pending.pair if end.startswith(_NUMBERED)}
-        if numbers and not numbers & set(self.state.departed) and len(self._went_about(pending.down_at)) == 1:
-            return  # one node went, and no line says that the number is another one's
-        departed = self.state.departed
-        if numbers & set(departed) and len(departed) < max(len({*self.state.ids_seen, *departed}), len(self.state.nodes)):
-            return  # its peer left, and its number has no name; where all have left each other they are cut from each other
-        if (flapping := self._just_up(pending)) is not None:
-            self._down_again(flapping, pending)
-            return
-        subject = _link_subject(pending.link or "", pending.pair)
-        first = min(pending.entries, key=lambda entry: (entry.at, entry.node or ""))  # in whatever order they came
-        story = self._book.open(
-            IncidentKind.INTERCONNECT_DEGRADED,
-            subject,
-            Severity.MAJOR,
-            pending.down_at,
-            started_at=pending.down_at,
-            nodes=pending.pair,
-            cause=Cause(kind="link_down", node=first.node or pending.pair[0], at=pending.down_at, text=first.raw),
-        )
-        story.resources = [f"link {pending.link}"]
-        for entry in pending.entries:
-            self._book.put(story, entry)
-            if entry.source not in story.sources:
-                story.sources.append(entry.source)
-        for other in self._book.open_stories():  # a link is one network: what goes between other nodes at the same time is the same fault
-            is_main = other is not story and other.kind is story.kind and other.part_of is None
-            if is_main and other.subject.split()[0] == pending.link and abs(pending.down_at - other.detected_at) <= TOGETHER:
-                self._book.make_part(story, other)
-                return
-
-    def _went_about(self, at: datetime) -> set[str | None]:
-        """The nodes that left or were lost when a link went down; they may be back."""
-        return {
-            entry.node
-            for entry in self.state.recent
-            if entry.event in (EventKind.NODE_LOST, EventKind.NODE_LEFT) and abs(entry.at - at) <= self.settings.membership
-        }
-
-    def _just_up(self, pending: PendingLink) -> Story | None:
-        """The fault of the same link that ended just before: it goes on."""
-        for story in reversed(self.state.stories):
-            ended = story.resolved_at if story.kind is IncidentKind.INTERCONNECT_DEGRADED and story.part_of is None else None
-            if ended is not None and timedelta(0) <= pending.down_at - ended <= _FLAPS and not topology.is_split(story):
-                link = story.subject.split()[0]
-                if link == pending.link and _same_pair(_ends(story), pending.pair):
-                    is_one = not is_too_often(self.state, self.settings, story, pending.down_at)
-                    return story if is_one else None
-        return None
-
-    def _down_again(self, story: Story, pending: PendingLink) -> None:
-        """A link that was up for a moment only is down again: one fault, with how often."""
-        story.flaps = (story.flaps or 1) + 1
-        for entry in pending.entries:
-            self._book.put(story, entry)
-        story.sources += {entry.source: None for entry in pending.entries if entry.source not in story.sources}
-        self._book.reopen(story)
-        self._book.tell(story, Notice.OPENING)
+        self.links.up(event)
 
     def daemon_died(self, event: Event) -> None:
         if event.node is None:
