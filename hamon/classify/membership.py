@@ -378,12 +378,15 @@ class Membership:
 
     def _is_alone(self, node: Node, event: Event) -> bool:
         """Whether a node that starts calls itself a member: before it sees the others it does, and is none of theirs yet."""
-        if event.source is not Source.LOG or event.reporter != node.name or self.state.quorum_ignored:
+        if event.source is Source.POLL or event.reporter != node.name or self.state.quorum_ignored:
             return False
+        went = node.since if node.lost_at is None else node.lost_at  # it left in order, or was lost
+        if went is None or node.stack_started_at is None or node.stack_started_at <= went:
+            return False
+        if node.lost_at is None:
+            return any(other.member for other in self.state.nodes.values() if other is not node)
         caller = self.state.nodes.get(node.lost_by or "")
-        if caller is None or caller is node or caller.member is not True:
-            return False
-        return node.lost_at is not None and node.stack_started_at is not None and node.stack_started_at > node.lost_at
+        return caller is not None and caller is not node and caller.member is True
 
     def _no_longer_alone(self, name: str, event: Event) -> None:
         """A node that was alone has quorum, or tells that another one joined."""

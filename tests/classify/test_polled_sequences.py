@@ -445,6 +445,21 @@ def test_a_node_that_a_log_calls_lost_though_polls_show_it_is_no_longer_lost() -
     assert (lost.kind, lost.resolved_at is not None) == (IncidentKind.NODE_LOST, True)
 
 
+def test_a_node_that_was_stopped_in_order_and_starts_at_once_is_away_until_the_others_see_it() -> None:
+    """A poll between its own word and theirs shows it offline: that is no loss."""
+    polls = snapshots((Scene(0, one_plus_one()), Scene(11, stopped_node()), Scene(14, one_plus_one())), until=60)
+    found = with_events(
+        polls,
+        replace(logged(10.1, EventKind.SHUTDOWN_REQUESTED, "n2"), reporter="n1"),
+        replace(logged(10.4, EventKind.NODE_LEFT, "n2"), reporter="n1"),
+        replace(logged(10.8, EventKind.SERVICE_STACK_STARTED, "n2", None, program="pacemaker"), reporter="n2"),
+        replace(logged(10.9, EventKind.NODE_JOINED, "n2"), reporter="n2"),
+        replace(logged(13.9, EventKind.NODE_JOINED, "n2"), reporter="n1"),
+    )
+    assert [(item.kind, item.planned) for item in found.incidents if item.planned is not True] == []
+    assert [item.resolved_at is not None for item in found.mains] == [True]
+
+
 def test_what_a_log_told_first_is_told_once_and_keeps_its_time() -> None:
     fenced = ("n1",)
     polls = snapshots(
