@@ -406,6 +406,25 @@ class Membership:
         if event.source is not Source.POLL or node.member is not True:  # a poll tells of a start that is over by then
             node.stack_started_at = node.booted_at = event.at
             node.alone_at = None  # what it said before this start is over
+            if event.source is Source.LOG and event.detail.get("program") == "corosync":
+                self._all_began_anew(event)
+
+    def _all_began_anew(self, event: Event) -> None:
+        """All nodes lost their power at once: nobody was left to call another one lost, and what ran is down until it is started."""
+        state, members = self.state, [node for node in self.state.nodes.values() if node.member is not False]
+        services = topology.service_resources(state, self.settings)
+        ran = [(item, node) for item in services for node in topology.active_nodes(item)]
+        if not ran or len(state.nodes) < 2 or state.maintenance_at is not None or not all(map(_began_unseen, members)):
+            return
+        if any(topology.is_split(story) for story in self._book.open_stories()):
+            return  # they have called each other lost
+        for node in members:
+            raw = event.raw if node.name == event.node else ""
+            at = node.stack_started_at or event.at
+            self.node_lost(replace(event, kind=EventKind.NODE_LOST, at=at, node=node.name, reporter=None, raw=raw))
+        for item, name in ran:
+            item.roles.pop(name, None)
+            self._departures.ended_with(name, item.id, state.nodes[name].stack_started_at or event.at)
 
     def quorum_lost(self, event: Event) -> None:
         self.state.has_quorum = False
@@ -668,3 +687,9 @@ class Membership:
             self._book.make_part(died, lost)
         else:
             self._book.make_part(lost, died)
+
+
+def _began_unseen(node: Node) -> bool:
+    """Whether a node began anew as a member, of which nothing told that it stopped or was lost."""
+    began = node.stack_started_at
+    return began is not None and node.stop_requested_at is None and (node.since is None or node.since < began)

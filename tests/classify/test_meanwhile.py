@@ -334,3 +334,42 @@ def test_what_stops_twice_within_seconds_as_polls_of_different_nodes_show_it_sto
         node = "n1" if number <= 12 else "n2"
         by_turns.append(replace(poll, path=node, status=replace(poll.status, reporter=node)))
     assert judge(by_turns).brief() == ["failover n1,n2 n1->n2 None succeeded"]
+
+
+BOTH_START = """
+10:00:08 pm01 corosync: Corosync Cluster Engine 3.1.7 starting up
+10:00:09 pm02 corosync: Corosync Cluster Engine 3.1.7 starting up
+10:00:10 pm01 controld: Node pm01 state is now member
+10:00:11 pm02 controld: Node pm02 state is now member
+"""
+
+
+def test_a_power_cut_of_all_nodes_is_an_outage_though_nobody_was_left_to_tell_of_it() -> None:
+    cluster = running().log(BOTH_START).until("10:00:35")
+    (outage,) = (story for story in cluster.incidents if story.part_of is None)
+    assert (outage.kind, outage.planned, outage.state) == (IncidentKind.SERVICE_DOWN, False, IncidentState.OPEN)
+    assert (outage.from_node, outage.cause and outage.cause.kind) == ("pm01", "node_lost")
+    cluster.log("""
+    10:00:40 pm01 controld: Result of start operation for prmEx on pm01: ok
+    10:00:41 pm01 controld: Result of start operation for prmPg on pm01: ok
+    """).until("10:02:00")
+    (outage,) = (story for story in cluster.incidents if story.part_of is None)
+    assert (outage.kind, outage.planned, outage.outcome) == (IncidentKind.SERVICE_DOWN, False, Ending.SUCCEEDED)
+    assert (outage.service_restored_at, outage.state) == (at("10:00:41"), IncidentState.RESOLVED)
+
+
+def test_a_cluster_that_was_stopped_in_order_and_starts_is_no_power_cut() -> None:
+    cluster = running().log("""
+    09:59:00 pm01 attrd: Setting shutdown[pm01]: (unset) -> 1795344755
+    09:59:00 pm01 attrd: Setting shutdown[pm02]: (unset) -> 1795344755
+    09:59:01 pm01 controld: Result of stop operation for prmPg on pm01: ok
+    09:59:01 pm01 controld: Result of stop operation for prmEx on pm01: ok
+    """)
+    cluster.log(BOTH_START).until("10:02:00")
+    assert [story.kind for story in cluster.incidents if story.planned is False] == []
+
+
+def test_one_node_that_starts_anew_says_nothing_of_a_service_that_another_one_may_have_taken_over() -> None:
+    """Who was lost is told by the others, whose logs may come late, or are not read at all."""
+    cluster = running().log("10:00:08 pm01 corosync: Corosync Cluster Engine 3.1.7 starting up").until("10:02:00")
+    assert cluster.incidents == []
