@@ -477,6 +477,16 @@ ERRORS: dict[str, Callable[[], BaseException | None]] = {
 SCRIPTS = st.lists(st.sampled_from(["ok", "retry", "unsure", "defect", "permanent"]), max_size=12)
 
 
+def assert_each_was_told_once_and_in_order(outbox: MemoryOutbox, made: Sequence[Recorder]) -> None:
+    for number, recorder in enumerate(made):
+        assert recorder.most_at_once == 1
+        sent = [row.id for row in outbox.rows.values() if row.state is DeliveryState.SENT and row.target == f"t{number}"]
+        assert sorted(ids(recorder.sent)) == sorted(sent)
+        for key in ("failover/a", "failover/b"):
+            order = [notification.transition.sequence for notification in recorder.tried if notification.transition.incident.key == key]
+            assert order == sorted(order)
+
+
 @settings(max_examples=40, deadline=None)
 @given(scripts=st.lists(SCRIPTS, min_size=1, max_size=3), steps=st.integers(1, 4), concurrency=st.integers(1, 3))
 def test_whatever_the_targets_do_every_delivery_ends_and_is_in_order(scripts: list[list[str]], steps: int, concurrency: int) -> None:
@@ -495,13 +505,7 @@ def test_whatever_the_targets_do_every_delivery_ends_and_is_in_order(scripts: li
         return outbox, made
 
     outbox, made = asyncio.run(play())
-    for number, recorder in enumerate(made):
-        assert recorder.most_at_once == 1
-        sent = {row.id for row in outbox.rows.values() if row.state is DeliveryState.SENT and row.target == f"t{number}"}
-        assert sorted(ids(recorder.sent)) == sorted(sent)
-        for key in ("failover/a", "failover/b"):
-            order = [notification.transition.sequence for notification in recorder.tried if notification.transition.incident.key == key]
-            assert order == sorted(order)
+    assert_each_was_told_once_and_in_order(outbox, made)
 
 
 @settings(max_examples=60, deadline=None)
@@ -528,13 +532,7 @@ def test_whatever_comes_at_whatever_moment_is_told_once_and_in_order(scripts: li
         return outbox, made
 
     outbox, made = asyncio.run(play())
-    for number, recorder in enumerate(made):
-        assert recorder.most_at_once == 1
-        sent = [row.id for row in outbox.rows.values() if row.state is DeliveryState.SENT and row.target == f"t{number}"]
-        assert sorted(ids(recorder.sent)) == sorted(sent)
-        for key in ("failover/a", "failover/b"):
-            order = [notification.transition.sequence for notification in recorder.tried if notification.transition.incident.key == key]
-            assert order == sorted(order)
+    assert_each_was_told_once_and_in_order(outbox, made)
 
 
 def test_the_outbox_of_the_tests_is_one() -> None:
